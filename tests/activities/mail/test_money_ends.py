@@ -2,9 +2,9 @@
 
 import pytest
 
-from billing.core.operations import State
+from billing.core.operations import Problem, State
 
-from .contexts import API, ended, render
+from .contexts import API, ended, notice, render
 from .money_contexts import (
     DISPUTED,
     REFUND,
@@ -168,6 +168,30 @@ def test_a_difference_that_is_no_amount_is_told_in_words() -> None:
     mail = render("money_ended", ended(State.MISMATCHED, a_credit(), result=result))
     assert "\n- it was voided\n" in mail.plain
     assert "agreed  in Stripe" not in mail.plain
+
+
+REFUSED = Problem(code="stripe_refused", message="Metadata values can have up to 500 characters.")
+
+
+def test_a_note_that_stripe_refused_is_given_as_the_reason() -> None:
+    context = ended(State.MISMATCHED, a_credit(), result=credited(a_credit()), problem=REFUSED.model_dump())
+    mail = render("money_ended", context).plain
+    assert "was made, but not everything about it is as agreed.\n\nMetadata values can have up to 500" in mail
+    assert "differs from what was agreed" not in mail
+
+
+def test_finance_hears_why_a_credit_is_not_as_agreed() -> None:
+    told = {"result": credited(a_credit()), "problem": REFUSED.model_dump()}
+    mail = render("notice", notice("credit_differs", a_credit(), **told))
+    assert mail.subject.startswith("Not as agreed: credit of USD 80.00")
+    assert "Metadata values can have up to 500 characters." in mail.plain
+    told = {
+        "result": credited(a_credit(), to_balance=1),
+        "problem": {"code": "credit_differs", "message": "In Stripe, to_balance is 1 instead of 8000."},
+    }
+    mail = render("notice", notice("credit_differs", a_credit(), **told))
+    assert "To the balance  USD 80.00   USD 0.01" in mail.plain
+    assert "instead of" not in mail.plain
 
 
 def test_an_accepted_credit_says_who_accepted_it() -> None:

@@ -56,3 +56,9 @@ def test_a_mismatch_names_the_amount_what_was_approved_and_what_is() -> None:
         assert "Tax 19% (DE VAT): USD 17.10 approved, USD 0.00 in Stripe" in mail.plain
         assert "Discount Launch (10% off): USD 10.00 approved, USD 0.00 in Stripe" in mail.plain
         assert "Amount due: USD 102.10 approved, USD 100.00 in Stripe" in mail.plain
+
+
+def test_a_change_whose_result_cannot_be_read_says_why() -> None:
+    problem = {"code": "preview_does_not_add_up", "message": "Invoice in_1 totals USD 3.76."}
+    mail = render("plan_change_ended", ended(State.MISMATCHED, an_upgrade(), problem=problem))
+    assert "Invoice in_1 totals USD 3.76." in mail.plain
