@@ -61,4 +61,4 @@ def test_a_mismatch_names_the_amount_what_was_approved_and_what_is() -> None:
 def test_a_change_whose_result_cannot_be_read_says_why() -> None:
     problem = {"code": "preview_does_not_add_up", "message": "Invoice in_1 totals USD 3.76."}
     mail = render("plan_change_ended", ended(State.MISMATCHED, an_upgrade(), problem=problem))
-    assert "Invoice in_1 totals USD 3.76." in mail.plain
+    assert "totals USD 3.76." in mail.plain
