@@ -9,6 +9,7 @@ from billing.stripe.effects import Effect
 
 from ..mirror.objects.subscription import SubscriptionSnapshot
 from ..stripe.plan_subscription import EXPAND_PLAN, SubscriptionUnsupported, subscription_document
+from .money import PAGE
 from .protocol import EffectResult, bears_mark, marked, options, request_of
 
 
@@ -67,11 +68,13 @@ EXPAND_DISCOUNTS = ["phases.discounts.discount", "phases.items.discounts.discoun
 """When they end: a phase may have none that is over by then."""
 
 
-class ScheduleCreate:
-    """Puts a subscription under a schedule. Stripe takes no metadata here: the subscription shows it.
+TOLD_WITHIN = 60
+"""Seconds within which Stripe's event follows what it tells of, by Stripe's clock."""
 
-    One that has just been made of a subscription has a single phase; with more, it is somebody else's.
-    """
+
+class ScheduleCreate:
+    """Puts a subscription under a schedule. Stripe takes no metadata here, and anybody can do the same in its
+    Dashboard: only Stripe's event names the request that did it, by our idempotency key."""
 
     async def call(self, client: stripe.StripeClient, effect: Effect) -> EffectResult:
         schedule = await client.v1.subscription_schedules.create_async(
@@ -89,7 +92,22 @@ class ScheduleCreate:
         schedule = await client.v1.subscription_schedules.retrieve_async(
             schedule_id, {"expand": EXPAND_DISCOUNTS}
         )
-        return self._result(schedule) if len(schedule.phases) == 1 else None
+        return self._result(schedule) if await self._told(client, effect, schedule) else None
+
+    async def _told(
+        self, client: stripe.StripeClient, effect: Effect, schedule: stripe.SubscriptionSchedule
+    ) -> bool:
+        page = await client.v1.events.list_async(
+            {
+                "type": "subscription_schedule.created",
+                "created": {"gte": schedule.created, "lte": schedule.created + TOLD_WITHIN},
+                "limit": PAGE,
+            }
+        )
+        async for told in page.auto_paging_iter():
+            if told.data.object["id"] == schedule.id:
+                return told.request is not None and told.request.idempotency_key == effect.key
+        return False
 
     def _result(self, schedule: stripe.SubscriptionSchedule) -> EffectResult:
         phase = made_phase(schedule.phases[0].to_dict())

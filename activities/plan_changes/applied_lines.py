@@ -1,10 +1,12 @@
 """What a plan change left in Stripe: its invoice, its pending items and the next invoice, or the renewal."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import stripe
 
 from billing.core.money import Money
+from billing.plan_changes.proration import Line, NextInvoice
 from billing.plan_changes.stripe_lines import lines_from_invoice, lines_from_invoice_items
 from billing.plan_changes.subject import PlanChangeSubject
 from billing.plan_changes.verification import ResultLines, ResultQuery
@@ -22,6 +24,10 @@ async def find(client: stripe.StripeClient, invoices: StripeInvoices, query: Res
     """What Stripe holds for an applied change. Raises StripeError and BillingError."""
     if query.subject.charged_at_once:
         invoice = await _own_invoice(invoices, query)
+        if invoice is not None:
+            found = await _of(invoices, invoice)
+            following = await _following(invoices, query.subject, found.lines)
+            return found.model_copy(update={"following": following})
     elif query.subject.effective == "period_end":
         invoice = await _renewal(invoices, query.subject)
     else:
@@ -36,6 +42,27 @@ async def _of(invoices: StripeInvoices, invoice: Document) -> ResultLines:
         invoice=invoice["id"],
         invoice_status=invoice["status"],
         total=Money(amount_minor=invoice["total"], currency=invoice["currency"]),
+    )
+
+
+async def _following(
+    invoices: StripeInvoices, subject: PlanChangeSubject, lines: Sequence[Line]
+) -> NextInvoice | None:
+    """The invoice that comes after that of the change; None where that one, too, is behind it by now, or none
+    comes any more."""
+    try:
+        following = await invoices.preview({"subscription": subject.subscription})
+    except stripe.InvalidRequestError as error:
+        if error.code != "invoice_upcoming_none":
+            raise
+        return None
+    ends = subject.period_end
+    if subject.begins_new_period:
+        ends = max(line.period.end for line in lines if line.kind == "renewal")
+    if following["period_end"] != ends:
+        return None
+    return NextInvoice(
+        amount_minor=following["amount_due"], total=following["total"], currency=following["currency"]
     )
 
 

@@ -9,7 +9,14 @@ from temporalio.exceptions import ApplicationError
 from billing.core.errors import BillingError
 from billing.core.money import Money
 from billing.plan_changes.obstacles import OpenInvoice
-from billing.plan_changes.phase_fields import carried, for_one_invoice, phase_ahead, uncarried, uncarried_of
+from billing.plan_changes.phase_fields import (
+    carried,
+    for_one_invoice,
+    kept,
+    phase_ahead,
+    uncarried,
+    uncarried_of,
+)
 from billing.plan_changes.plans import plan_from_stripe, plan_on_sale
 from billing.plan_changes.stripe_lines import lines_from_invoice
 from billing.plan_changes.stripe_params import preview_params, renewal_preview_params
@@ -83,6 +90,7 @@ class StripeReads:
             unit_amount=data["items"]["data"][0]["price"]["unit_amount"],
             billing_mode=data["billing_mode"]["type"],
             ahead=phase_ahead(data, document["period_end"]),
+            keeps=kept(data, document["period_end"]),
             uncarried=uncarried_of(data),
             once=for_one_invoice(_discounts(data, customer)),
             **said,

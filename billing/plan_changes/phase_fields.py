@@ -35,6 +35,11 @@ def phase_ahead(subscription: Document, period_end: int) -> Params:
     return carried(_as_phase(subscription, period_end))
 
 
+def kept(subscription: Document, period_end: int) -> Params:
+    """The same, its discounts by their own ids: what is to be there still when the period ends."""
+    return carried(_as_phase(subscription, period_end, _by_id))
+
+
 def uncarried_of(subscription: Document) -> tuple[str, ...]:
     """What a schedule made of this subscription would take away from it, by the names of the fields."""
     phase = _as_phase(subscription, 0)
@@ -54,30 +59,36 @@ def over(discount: Any, at: int) -> bool:
     return end is not None and end <= at
 
 
-def _as_phase(subscription: Document, at: int) -> Params:
+def _by_coupon(discount: Any) -> Params:
+    """One that isn't expanded by its id."""
+    if isinstance(discount, str):
+        return {"discount": discount}
+    return {"coupon": id_of(discount["source"]["coupon"])}
+
+
+def _by_id(discount: Any) -> Params:
+    return {"discount": id_of(discount)}
+
+
+def _as_phase(subscription: Document, at: int, named: Callable[[Any], Params] = _by_coupon) -> Params:
     """A subscription (discounts expanded) in the shape of a phase that begins at `at`."""
+
+    def running(discounts: Iterable[Any]) -> list[Params]:
+        return [named(one) for one in discounts if not over(one, at)]
+
     shared = {name: subscription.get(name) for name in _SHARED}
     sent = {"days_until_due": subscription.get("days_until_due")}
     items = [
         {name: value for name, value in item.items() if name not in _OF_ITS_OWN}
-        | {"discounts": _running(item.get("discounts") or (), at)}
+        | {"discounts": running(item.get("discounts") or ())}
         for item in subscription["items"]["data"]
     ]
     return {
         **shared,
-        "discounts": _running(subscription["discounts"], at),
+        "discounts": running(subscription["discounts"]),
         "invoice_settings": {**(subscription.get("invoice_settings") or {}), **sent},
         "items": items,
     }
-
-
-def _running(discounts: Iterable[Any], at: int) -> list[Params]:
-    """By their coupons, those that aren't over at `at`; one that isn't expanded by its id."""
-    return [
-        {"discount": one} if isinstance(one, str) else {"coupon": id_of(one["source"]["coupon"])}
-        for one in discounts
-        if not over(one, at)
-    ]
 
 
 def _said(as_param: Callable[[Any], Any], value: Any) -> Any:

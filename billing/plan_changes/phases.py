@@ -7,10 +7,12 @@ from typing import Any
 from ..core.operations import Message, Problem
 from .phase_fields import Document, Params, carried, id_of, over, uncarried
 from .proration import Preview
-from .subject import PlanChangeSubject, PreviewQuery, ScheduleFacts, Terms
+from .subject import PlanChangeSubject, PreviewQuery, ScheduleFacts, SubscriptionFacts, Terms
 
 _TIMES = ("start_date", "end_date", "duration")
 """The current phase has dates; the other one follows it without a gap, for one period."""
+_DAYS = {"month": (28, 31), "year": (365, 366)}
+"""The fewest and the most days of a period."""
 
 
 class MadePhase(Message):
@@ -80,33 +82,105 @@ def not_as_reviewed(subject: PlanChangeSubject, made: MadePhase) -> tuple[str, .
     return tuple(name for name, (found, approved) in facts.items() if found != approved)
 
 
+def not_as_approved(subject: PlanChangeSubject, facts: SubscriptionFacts) -> tuple[str, ...]:
+    """The names of what a subscription has otherwise, within the period at whose end it is to change, than
+    was approved: the schedule would undo it."""
+    names = [*_between(subject.keeps, facts.keeps), *facts.uncarried]
+    if facts.terms != subject.from_:
+        names += [f"items.{name}" for name in _different(dict(subject.from_), dict(facts.terms))]
+    names += [
+        f"current_{name}"
+        for name in ("period_start", "period_end")
+        if getattr(facts, name) != getattr(subject, name)
+    ]
+    return tuple(dict.fromkeys(names))
+
+
 def differences(sent: Sequence[Params], found: ScheduleFacts) -> tuple[str, ...]:
     """The names of everything in a schedule that is otherwise than it was sent."""
     settled = {"status": "active", "end_behavior": "release"}
     names = [name for name, value in settled.items() if getattr(found, name) != value]
     if len(found.phases) != len(sent):
-        return (*names, "phases")
-    for phase, is_ in zip(sent, found.phases, strict=True):
-        names += _different(phase, is_, "items", *_TIMES)
-        for item, there in zip(phase["items"], is_["items"], strict=False):
-            names += [f"items.{name}" for name in _different(item, there)]
-        if len(phase["items"]) != len(is_["items"]):
-            names.append("items")
-    names += [name for name in ("start_date", "end_date") if sent[0][name] != found.phases[0][name]]
-    return tuple(dict.fromkeys([*names, *found.uncarried]))
+        names.append("phases")
+    else:
+        names += _other_times(sent, found.phases)
+    return tuple(dict.fromkeys([*names, *_other_terms(sent, found.phases), *found.uncarried]))
+
+
+def undone(sent: Sequence[Params], found: Sequence[Params], ended: Collection[str] = ()) -> tuple[str, ...]:
+    """The names of what a schedule's phases came to have otherwise, once the next one has begun, than they
+    were sent: what somebody put on the subscription before the period ended, and that phase took away.
+
+    `ended` are the discounts that were over with the period by themselves. Whether one for a single invoice
+    stays in the phase that bills it no page of Stripe says: those of that phase are told by the renewal.
+    """
+    current, later = sent
+    bare = [_without(one, ended) for one in found if one["start_date"] < current["end_date"]]
+    next_ = [one for one in found if one["start_date"] >= current["end_date"]][:1]
+    bare += [_without(one, _discounts_of(one)) for one in next_]
+    return tuple(
+        dict.fromkeys(_other_terms([_without(current, ended), _without(later, _discounts_of(later))], bare))
+    )
 
 
 def differently_billed(approved: PlanChangeSubject, will: PlanChangeSubject) -> tuple[str, ...]:
     """The names of what a schedule will do otherwise than was approved."""
-    names = [name for name in PlanChangeSubject.model_fields if name not in ("preview", "limits")]
+    apart = ("preview", "limits", "keeps")
+    names = [name for name in PlanChangeSubject.model_fields if name not in apart]
     found = [name for name in names if getattr(approved, name) != getattr(will, name)]
+    found += _between(approved.keeps, will.keeps)
     previews = approved.preview, will.preview
     found += [name for name in Preview.model_fields if len({getattr(one, name) for one in previews}) > 1]
     return tuple(found)
 
 
+def _other_terms(sent: Sequence[Params], found: Sequence[Params]) -> list[str]:
+    """The names of what phases have otherwise, their dates apart. A change of the subscription itself parts
+    the current phase in two: each part is held against the whole."""
+    current, later = sent
+    return [
+        name
+        for phase in found
+        for name in _between(current if phase["start_date"] < current["end_date"] else later, phase)
+    ]
+
+
+def _other_times(sent: Sequence[Params], found: Sequence[Params]) -> list[str]:
+    current, later = sent
+    is_, follows = found
+    names = [name for name in ("start_date", "end_date") if current[name] != is_[name]]
+    if follows["start_date"] != current["end_date"]:
+        names.append("start_date")
+    if not _lasts(follows, later["duration"]["interval"]):
+        names.append("end_date")
+    return names
+
+
+def _lasts(phase: Document, interval: str) -> bool:
+    """Whether a phase with dates is one interval long; no two months are alike."""
+    days = (phase["end_date"] - phase["start_date"]) / 86_400
+    shortest, longest = _DAYS[interval]
+    return bool(shortest <= days <= longest)
+
+
+def _between(phase: Document, other: Document) -> list[str]:
+    """The names of what two phases have otherwise, their dates apart."""
+    names = _different(phase, other, "items", *_TIMES)
+    items, others = phase.get("items", []), other.get("items", [])
+    for item, there in zip(items, others, strict=False):
+        names += [f"items.{name}" for name in _different(item, there)]
+    return [*names, "items"] if len(items) != len(others) else names
+
+
 def _different(one: Document, other: Document, *but: str) -> list[str]:
     return [name for name in sorted({*one, *other} - {*but}) if one.get(name) != other.get(name)]
+
+
+def _discounts_of(phase: Document) -> tuple[str, ...]:
+    holders = [phase, *phase["items"]]
+    return tuple(
+        one["discount"] for holder in holders for one in holder.get("discounts", []) if "discount" in one
+    )
 
 
 def _ahead(item: Document, to: Terms) -> Params:

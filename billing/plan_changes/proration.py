@@ -80,7 +80,19 @@ class Difference(Message):
         return f"{self.line.description}: {what}"
 
 
-AnyDifference = Difference | AmountDifference
+class OtherDifference(Message):
+    """Something else that is not as it was approved, by its name."""
+
+    what: Literal["other"] = "other"
+    name: str
+    says: str
+
+    @property
+    def words(self) -> str:
+        return f"{self.name}: {self.says}"
+
+
+AnyDifference = Difference | AmountDifference | OtherDifference
 
 
 def lines_hash(lines: Iterable[Line], currency: str) -> str:

@@ -5,8 +5,8 @@ from typing import Any, Literal
 
 from ..core.money import Money
 from ..core.operations import Payload, Problem
-from ..stripe.invoice_amounts import AmountDifference, InvoiceAmounts
-from .proration import AnyDifference, Line
+from ..stripe.invoice_amounts import InvoiceAmounts
+from .proration import AnyDifference, Difference, Line
 from .revert import RevertResult, revert_words
 from .subject import PlanChangeSubject
 from .verification import ResultLines, Verification
@@ -97,14 +97,14 @@ def blocked_problem(subject: PlanChangeSubject) -> Problem:
 
 
 def mismatch_problem(checked: Verification) -> Problem:
-    """Names every amount that is not as approved, and counts the lines; they themselves are in the result."""
+    """Names everything that is not as approved, and counts the lines; they themselves are in the result."""
     missing = sum(d.what == "missing" for d in checked.differences)
     unexpected = sum(d.what == "unexpected" for d in checked.differences)
-    amounts = [d.words for d in checked.differences if isinstance(d, AmountDifference)]
+    others = [d.words for d in checked.differences if not isinstance(d, Difference)]
     lines = [f"lines: {missing} missing, {unexpected} unexpected"] if missing or unexpected else []
     return Problem(
         code="lines_mismatched",
-        message=f"Stripe holds something else than was approved: {'; '.join([*lines, *amounts])}. "
+        message=f"Stripe holds something else than was approved: {'; '.join([*lines, *others])}. "
         "Accept it as it is, revert to the former plan, or have it read again.",
     )
 
@@ -115,6 +115,16 @@ def schedule_problem(names: Collection[str]) -> Problem:
         code="schedule_mismatched",
         message="The schedule in Stripe did not say what was approved; it was released and nothing changes. "
         f"Different: {', '.join(names)}.",
+    )
+
+
+def overtaken_problem(names: Collection[str]) -> Problem:
+    """`names` are those of the subscription's fields that differ."""
+    return Problem(
+        code="subscription_changed",
+        message="While the change waited for the end of the period, the subscription was changed in Stripe: "
+        f"{', '.join(names)}. The change would have undone that; its schedule was released and nothing "
+        "changes. Ask for it again where it is still wanted.",
     )
 
 

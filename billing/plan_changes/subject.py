@@ -75,6 +75,8 @@ class SubscriptionFacts(SubscriptionState):
     billing_mode: str = "flexible"
     ahead: dict[str, Any] = Field(default_factory=dict)
     """What it would have in a phase from the end of its period, in Stripe's parameters."""
+    keeps: dict[str, Any] = Field(default_factory=dict)
+    """The same, its discounts by their own ids."""
     uncarried: tuple[str, ...] = ()
     """What a schedule would take away from it, by the names of the fields."""
     once: tuple[str, ...] = ()
@@ -146,6 +148,9 @@ class PlanChangeSubject(Payload):
     subscription_item: str
     preview: Preview
     limits: tuple[LimitCheck, ...]
+    keeps: dict[str, Any] = Field(default_factory=dict)
+    """All that the subscription has and is to have still when a change at the end of the period comes, in
+    the parameters of a schedule's phase."""
 
     @property
     def within_limits(self) -> bool:
@@ -201,7 +206,8 @@ def subject_hash(subject: PlanChangeSubject) -> str:
 
     A customer more or less changes no line; whether a limit is exceeded is checked anew before applying.
     """
-    seen = subject.model_dump(mode="json", exclude={"about", "limits", "preview"})
+    unsaid = set() if subject.keeps else {"keeps"}
+    seen = subject.model_dump(mode="json", exclude={"about", "limits", "preview", *unsaid})
     preview = subject.preview
     seen["preview"] = {
         "lines": preview.hash,
@@ -250,6 +256,7 @@ def build_subject(
             hash=lines_hash(comparable(preview.lines, new_period), amounts.currency),
         ),
         limits=limits,
+        keeps=query.facts.keeps if query.effective == "period_end" else {},
     )
 
 

@@ -1,10 +1,23 @@
 """What Stripe holds after a plan change, beside what was approved."""
 
+from collections.abc import Collection, Iterator
+
 from ..core.money import Money
 from ..core.operations import Message
 from ..stripe.invoice_amounts import AmountDifference, InvoiceAmounts, compare_amounts
-from .proration import AnyDifference, Line, comparable, compare, own_lines
+from .proration import (
+    AnyDifference,
+    Line,
+    NextInvoice,
+    OtherDifference,
+    comparable,
+    compare,
+    own_lines,
+)
 from .subject import PlanChangeSubject
+
+GIVEN_UP = ("void", "uncollectible")
+"""What an invoice is that asks for nothing any more, whatever it says."""
 
 
 class ResultQuery(Message):
@@ -31,6 +44,8 @@ class ResultLines(Message):
     invoice_status: str | None = None
     invoice_items: tuple[str, ...] = ()
     total: Money | None = None
+    following: NextInvoice | None = None
+    """What comes after an invoice of its own, if that is next still."""
 
 
 class Verification(Message):
@@ -54,8 +69,11 @@ def expected_lines(subject: PlanChangeSubject) -> tuple[Line, ...]:
     return tuple(line for line in own_lines(lines, subject.proration_date or 0) if line.kind != "renewal")
 
 
-def verify(subject: PlanChangeSubject, found: ResultLines) -> Verification:
-    """Matches what Stripe holds with what was approved: line by line, and every amount of the invoice."""
+def verify(subject: PlanChangeSubject, found: ResultLines, undone: Collection[str] = ()) -> Verification:
+    """Matches what Stripe holds with what was approved: line by line, and every amount of the invoice.
+
+    `undone` are the names of what the change took away that nobody had seen when it was approved.
+    """
     approved = expected_lines(subject)
     lines = compare(
         comparable(approved, subject.begins_new_period), comparable(found.lines, subject.begins_new_period)
@@ -65,5 +83,32 @@ def verify(subject: PlanChangeSubject, found: ResultLines) -> Verification:
         waits = not subject.charged_at_once and subject.effective == "now"
         which = "Next invoice, " if waits else ""
         amounts = compare_amounts(subject.preview.amounts, found.amounts, which)
-    differences = (*lines, *amounts)
+    differences = (*lines, *amounts, *_following(subject, found), *_others(found, undone))
     return Verification(ok=not differences, approved=approved, actual=found.lines, differences=differences)
+
+
+def _following(subject: PlanChangeSubject, found: ResultLines) -> Iterator[AmountDifference]:
+    """What the next invoice is to ask for otherwise, where the change made one of its own before it."""
+    approved, actual = subject.preview.next_invoice, found.following
+    if actual is None or not subject.charged_at_once:
+        return
+    for name, before, now in (
+        ("Total", approved.total, actual.total),
+        ("Amount due", approved.amount_minor, actual.amount_minor),
+    ):
+        if (before, approved.currency) != (now, actual.currency):
+            yield AmountDifference(
+                name=f"Next invoice, {name}",
+                is_sum=True,
+                approved=Money(amount_minor=before, currency=approved.currency),
+                actual=Money(amount_minor=now, currency=actual.currency),
+            )
+
+
+def _others(found: ResultLines, undone: Collection[str]) -> Iterator[OtherDifference]:
+    if found.invoice_status in GIVEN_UP:
+        what = f"{found.invoice_status} in Stripe: nobody has to pay it"
+        yield OtherDifference(name=f"Invoice {found.invoice}", says=what)
+    for name in undone:
+        what = "changed in Stripe while the change waited, and undone by it"
+        yield OtherDifference(name=name, says=what)

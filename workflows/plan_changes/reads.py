@@ -1,7 +1,7 @@
 """What a plan change reads: the subscription, the plan, previews, and what Stripe holds afterwards."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from datetime import timedelta
 from typing import Literal, NamedTuple
 
@@ -21,7 +21,10 @@ with workflow.unsafe.imports_passed_through():
     from billing.plan_changes.limits import check_limits
     from billing.plan_changes.messages import UsageQuery
     from billing.plan_changes.obstacles import ENDED, in_the_way, overtaken, subscription_ended_problem
+    from billing.plan_changes.phase_fields import Params
+    from billing.plan_changes.phases import differences, not_as_approved, undone
     from billing.plan_changes.plans import Price
+    from billing.plan_changes.report import overtaken_problem
     from billing.plan_changes.revert import revert_query
     from billing.plan_changes.subject import (
         PlanChangeInput,
@@ -125,16 +128,29 @@ class PlanChangeReads:
                 return found
 
     async def standing(
-        self, subject: PlanChangeSubject, schedule: str
+        self, subject: PlanChangeSubject, schedule: str, sent: Sequence[Params]
     ) -> Literal["waits", "changed", "gone"] | Problem:
-        """Whether Stripe has moved the subscription on to the scheduled terms, or what stands in the way."""
+        """Whether Stripe has moved the subscription on to the scheduled terms, or what stands in the way.
+
+        What somebody has changed since it was approved does: the schedule would undo it.
+        """
         self._changes.clear()
         facts = await self.facts(mirror=True)
+        if _still_waits(facts, subject, schedule):
+            found = await self.schedule(schedule)
+            if found.status == "active":
+                names = dict.fromkeys([*not_as_approved(subject, facts), *differences(sent, found)])
+                return overtaken_problem(tuple(names)) if names else "waits"
+            facts = await self.facts(mirror=True)  # it ended between the two
         if _has_changed(facts, subject):
             return "changed"
         if (problem := overtaken(facts)) is not None:
             return problem
-        return "gone" if facts.schedule != schedule else "waits"
+        return "waits" if facts.schedule == schedule else "gone"
+
+    async def undone(self, schedule: str, sent: Sequence[Params], ended: Collection[str]) -> tuple[str, ...]:
+        """The names of what a change at the end of the period took away that nobody had seen."""
+        return undone(sent, (await self.schedule(schedule)).phases, ended)
 
     async def has_changed(self, subject: PlanChangeSubject) -> bool:
         """Whether Stripe has moved the subscription on to the scheduled terms."""
@@ -213,8 +229,15 @@ class PlanChangeReads:
         return await self._calls.call(StripeReads.read_renewal_preview, query, options.STRIPE_READ)
 
 
+def _still_waits(facts: SubscriptionFacts, subject: PlanChangeSubject, schedule: str) -> bool:
+    """Whether its period goes on under the schedule, and nothing has come in between."""
+    within = facts.period_start < subject.period_end and facts.schedule == schedule
+    return within and overtaken(facts) is None
+
+
 def _has_changed(facts: SubscriptionFacts, subject: PlanChangeSubject) -> bool:
-    return facts.period_start >= subject.period_end and facts.terms == subject.to
+    """Whatever else it is by now: of what the renewal has otherwise the verification tells."""
+    return facts.period_start >= subject.period_end and facts.terms != subject.from_
 
 
 def _delays_within(whole: timedelta) -> Iterator[timedelta]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterator
 from datetime import timedelta
+from typing import NamedTuple
 
 from temporalio import workflow
 
@@ -18,7 +19,9 @@ with workflow.unsafe.imports_passed_through():
         MadePhase,
         differences,
         differently_billed,
+        not_as_approved,
         not_as_reviewed,
+        schedule_phases,
         uncarried_problem,
     )
     from billing.plan_changes.report import (
@@ -28,7 +31,6 @@ with workflow.unsafe.imports_passed_through():
     )
     from billing.plan_changes.stripe_params import schedule_params
     from billing.plan_changes.subject import PlanChangeSubject, subject_hash
-    from billing.stripe.effects import EffectOutcome
 
 from ..core.commands import PendingCommands
 from ..core.effects import OperationEffects
@@ -37,6 +39,13 @@ from ..core.recorder import OperationRecorder
 from ..core.stripe_changes import StripeChanges
 from .reads import PlanChangeReads
 from .verification import PlanChangeVerification
+
+
+class CreatedSchedule(NamedTuple):
+    """A schedule in Stripe, and its one phase as it was made of the subscription."""
+
+    schedule: str
+    made: MadePhase
 
 
 class PlanChangeSchedule:
@@ -54,59 +63,55 @@ class PlanChangeSchedule:
 
     async def carry_out(self, subject: PlanChangeSubject, standing: Standing) -> Outcome:
         """Schedules it, or takes up the schedule of an earlier run, and sees it through."""
+        created = await self._create(subject, standing)
         if "scheduled" not in standing.keys:
-            schedule = await self._planned(subject)
-        else:
-            created = await self._create(subject)
-            assert created.stripe_id is not None, "it was scheduled"
-            schedule = created.stripe_id
+            refusal = await self._planned(subject, created)
+            if refusal is not None:
+                return await self._over(subject, created, refusal)
         if standing.version("release") or standing.last(Question.MISMATCH):
-            return await self._over(subject, schedule, None)
-        await self._record_scheduled(subject, schedule)
-        return await self._over(subject, schedule, await self._until_changed(subject, schedule))
+            return await self._over(subject, created, None)
+        await self._record_scheduled(subject, created.schedule)
+        return await self._over(subject, created, await self._until_changed(subject, created))
 
     # --- Planning -------------------------------------------------------------------------------------
 
-    async def _planned(self, subject: PlanChangeSubject) -> str:
-        """Plans the change in Stripe; what can't be planned as approved, or read back, is taken back."""
-        await self._recorder.record_progress(
-            "applying",
-            EventCode.SCHEDULING,
-            state=State.RUNNING,
-            stage="applying",
-            allowed_actions=(),
-        )
-        created = await self._create(subject)
+    async def _create(self, subject: PlanChangeSubject, standing: Standing) -> CreatedSchedule:
+        if "scheduled" not in standing.keys:
+            await self._recorder.record_progress(
+                "applying",
+                EventCode.SCHEDULING,
+                state=State.RUNNING,
+                stage="applying",
+                allowed_actions=(),
+            )
+        created = await self._effects.perform("schedule", "schedule.create", subject.subscription, {})
         if created.outcome == "refused" or created.stripe_id is None:
             raise OperationEnded(Outcome(State.FAILED, EventCode.REFUSED_BY_STRIPE, created.problem))
+        return CreatedSchedule(created.stripe_id, MadePhase.model_validate(created.detail))
+
+    async def _planned(self, subject: PlanChangeSubject, created: CreatedSchedule) -> Outcome | None:
+        """Plans the change in Stripe; why it can't be planned as approved, or read back."""
         try:
-            refusal = await self._plan(subject, created)
+            return await self._plan(subject, created)
         except TROUBLE as error:
-            refusal = Outcome(State.FAILED, EventCode.SCHEDULE_UNREADABLE, problem_of(error))
-        if refusal is not None:
-            if await self._release(subject, created.stripe_id):
-                self._effects.came_to_nothing()
-            raise OperationEnded(refusal)
-        return created.stripe_id
+            return Outcome(State.FAILED, EventCode.SCHEDULE_UNREADABLE, problem_of(error))
 
-    async def _create(self, subject: PlanChangeSubject) -> EffectOutcome:
-        return await self._effects.perform("schedule", "schedule.create", subject.subscription, {})
-
-    async def _plan(self, subject: PlanChangeSubject, created: EffectOutcome) -> Outcome | None:
+    async def _plan(self, subject: PlanChangeSubject, created: CreatedSchedule) -> Outcome | None:
         """Why the schedule does not say what was approved; None when it does."""
-        assert created.stripe_id is not None
-        made = MadePhase.model_validate(created.detail)
+        made = created.made
         if made.uncarried:
             return Outcome(State.FAILED, EventCode.SCHEDULE_DIFFERS, uncarried_problem(made.uncarried))
         if names := not_as_reviewed(subject, made):
             return _differs(names)
+        if names := not_as_approved(subject, await self._reads.facts()):
+            return _differs(names)
         params = schedule_params(subject, made)
-        planned = await self._effects.perform("phases", "schedule.update", created.stripe_id, params)
+        planned = await self._effects.perform("phases", "schedule.update", created.schedule, params)
         if planned.outcome == "refused":
             return Outcome(State.FAILED, EventCode.REFUSED_BY_STRIPE, planned.problem)
-        if names := differences(params["phases"], await self._reads.schedule(created.stripe_id)):
+        if names := differences(params["phases"], await self._reads.schedule(created.schedule)):
             return _differs(names)
-        will = await self._reads.planned(subject, created.stripe_id)
+        will = await self._reads.planned(subject, created.schedule)
         if subject_hash(will) != subject_hash(subject):
             return _differs(differently_billed(subject, will))
         return None
@@ -129,11 +134,12 @@ class PlanChangeSchedule:
 
     # --- Waiting --------------------------------------------------------------------------------------
 
-    async def _until_changed(self, subject: PlanChangeSubject, schedule: str) -> Outcome | None:
+    async def _until_changed(self, subject: PlanChangeSubject, created: CreatedSchedule) -> Outcome | None:
         """Waits for the change or a cancellation: None. Otherwise why it will never happen by itself."""
+        sent = schedule_phases(subject, created.made)
         try:
             while self._commands.cancel.received is None:
-                match await self._reads.standing(subject, schedule):
+                match await self._reads.standing(subject, created.schedule, sent):
                     case "changed":
                         return None
                     case "gone":
@@ -162,22 +168,26 @@ class PlanChangeSchedule:
             left = timedelta(seconds=subject.period_end - workflow.now().timestamp())
             yield max(left, poll)
 
-    async def _over(self, subject: PlanChangeSubject, schedule: str, never: Outcome | None) -> Outcome:
+    async def _over(
+        self, subject: PlanChangeSubject, created: CreatedSchedule, never: Outcome | None
+    ) -> Outcome:
         """Done, taken back, or given up; `never` says why it will not happen by itself.
 
         A schedule that stayed would be in the way of the next change, and could happen later after all.
         """
         self._commands.cancel.close()
-        in_time = await self._release(subject, schedule)
+        in_time = await self._release(subject, created.schedule)
         try:
-            changed = await self._reads.has_changed(subject)
+            changed = await self._reads.has_changed(subject) and not in_time
         except TROUBLE as error:
             problem = problem_of(error)
             if not in_time:
                 return await self._verification.resolve(problem)
             changed = False
         if changed:
-            return await self._verification.verify()
+            sent = schedule_phases(subject, created.made)
+            undone = await self._reads.undone(created.schedule, sent, created.made.ended)
+            return await self._verification.verify(undone=undone)
         self._effects.came_to_nothing()
         return never or Outcome.cancelled(self._commands.cancel.received)
 

@@ -1,5 +1,7 @@
 """What Stripe made of a plan change: verified as approved, or resolved by a person."""
 
+from collections.abc import Collection
+
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
@@ -61,6 +63,7 @@ class PlanChangeVerification:
         self._reads, self._glances = reads, glances
         self._report: PlanChangeResult | None = None
         self._invoice: str | None = None
+        self._undone: Collection[str] = ()
         self._asked = self._reverts = 0
         self._reverted_before: PlanChangeResult | None = None
 
@@ -72,11 +75,13 @@ class PlanChangeVerification:
         if self._reverts > 0 and standing.result is not None:
             self._reverted_before = PlanChangeResult.model_validate(standing.result)
 
-    async def verify(self, applied: EffectOutcome | None = None) -> Outcome:
+    async def verify(self, applied: EffectOutcome | None = None, undone: Collection[str] = ()) -> Outcome:
         """What Stripe now holds is matched with what was approved; Finance gets the final figures.
 
-        `applied` is how the change itself came out, where it is one of now.
+        `applied` is how the change itself came out, where it is one of now; of one at the end of the period,
+        `undone` are the names of what it took away that nobody had seen.
         """
+        self._undone = undone
         self._invoice = applied.detail.get("latest_invoice") if applied else None
         report, self._reverted_before = self._reverted_before, None
         if report is not None and report.revert is not None:
@@ -132,7 +137,7 @@ class PlanChangeVerification:
         else:
             key = effect_key(self._recorder.organization, self._recorder.operation, "apply", 1)
             found = await self._reads.result(subject, key, self._invoice)
-        checked = verify(subject, found)
+        checked = verify(subject, found, self._undone)
         self._report = applied_report(subject, found, checked)
         await self._flag_finance(self._report)
         if checked.ok:

@@ -5,15 +5,17 @@ from typing import Any
 import pytest
 
 from billing.plan_changes.checks import not_schedulable
-from billing.plan_changes.phase_fields import carried, phase_ahead, uncarried, uncarried_of
+from billing.plan_changes.phase_fields import carried, kept, phase_ahead, uncarried, uncarried_of
 from billing.plan_changes.phases import (
     MadePhase,
     differences,
     differently_billed,
     made_phase,
     new_cycle_phase,
+    not_as_approved,
     not_as_reviewed,
     schedule_phases,
+    undone,
 )
 from billing.plan_changes.subject import ScheduleFacts
 
@@ -218,11 +220,94 @@ def test_another_course_of_the_schedule_is_named(more: dict[str, Any], names: tu
     assert differences(sent, found.model_copy(update=more)) == names
 
 
+@pytest.mark.parametrize(
+    ("times", "name"),
+    [
+        ({"start_date": APRIL_END + 1}, "start_date"),
+        ({"end_date": APRIL_END + 27 * 86_400}, "end_date"),
+        ({"end_date": APRIL_END + 32 * 86_400}, "end_date"),
+    ],
+)
+def test_a_later_phase_that_begins_or_ends_otherwise_is_named(times: dict[str, int], name: str) -> None:
+    assert differences(*sent_and_found(**times)) == (name,)
+
+
+@pytest.mark.parametrize("days", [28, 30, 31])
+def test_a_later_phase_is_a_month_long_whichever_it_is(days: int) -> None:
+    assert differences(*sent_and_found(end_date=APRIL_END + days * 86_400)) == ()
+
+
+# --- While it waits ---------------------------------------------------------------------------------------
+
+KEPT = {"default_payment_method": "pm_1", "items": [{"price": "price_starter_month", "quantity": 5}]}
+WAITING = a_subject(a_line(), effective="period_end").model_copy(update={"keeps": KEPT})
+
+
+def test_a_subscription_is_as_approved_while_it_keeps_all_that_it_had() -> None:
+    assert not_as_approved(WAITING, some_facts(keeps=KEPT)) == ()
+
+
+@pytest.mark.parametrize(
+    ("more", "names"),
+    [
+        ({"keeps": KEPT | {"default_payment_method": "pm_2"}}, ("default_payment_method",)),
+        ({"keeps": {"items": KEPT["items"]}}, ("default_payment_method",)),
+        ({"keeps": KEPT | {"discounts": [{"discount": "di_1"}]}}, ("discounts",)),
+        ({"keeps": KEPT | {"items": []}}, ("items",)),
+        ({"terms": some_terms(seats=6)}, ("items.seats",)),
+        ({"uncarried": ("default_source",)}, ("default_source",)),
+        ({"period_start": APRIL_START + 1}, ("current_period_start",)),
+        ({"period_end": APRIL_END + 1}, ("current_period_end",)),
+    ],
+)
+def test_what_somebody_changes_while_it_waits_is_named(more: dict[str, Any], names: tuple[str, ...]) -> None:
+    assert not_as_approved(WAITING, some_facts(**{"keeps": KEPT, **more})) == names
+
+
+def parted(**of_the_second: Any) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """As sent, and as somebody who changed the subscription at half of the period has left it."""
+    sent, found = sent_and_found()
+    current, later = found.phases
+    half = (APRIL_START + APRIL_END) // 2
+    first, second = current | {"end_date": half}, current | {"start_date": half} | of_the_second
+    return sent, [first, second, later]
+
+
+def test_what_was_put_into_the_phase_before_is_undone_by_the_next_and_named() -> None:
+    assert undone(*parted()) == ()
+    assert undone(*parted(discounts=[{"discount": "di_2"}])) == ("discounts",)
+    item = SAID["items"][0] | {"quantity": 6}  # type: ignore[index]
+    assert undone(*parted(items=[item])) == ("items.quantity",)
+
+
+def test_a_discount_that_was_over_by_itself_is_not_undone() -> None:
+    sent, found = parted(discounts=[])
+    assert undone(sent, found) == ("discounts",)
+    assert undone(sent, found, ["di_1"]) == ()
+
+
+def test_a_next_phase_that_was_sent_otherwise_is_named_but_for_discounts() -> None:
+    sent, [first, second, later] = parted()
+    assert undone(sent, [first, second, later | {"default_payment_method": "pm_2"}]) == (
+        "default_payment_method",
+    )
+    used = {name: value for name, value in later.items() if name != "discounts"}
+    assert undone(sent, [first, second, used]) == ()
+
+
+def test_what_comes_after_the_next_phase_has_begun_is_not_undone() -> None:
+    sent, [first, second, later] = parted()
+    rest = later | {"start_date": APRIL_END + 86_400, "default_payment_method": "pm_2"}
+    assert undone(sent, [first, second, later, rest]) == ()
+
+
 def test_what_a_schedule_will_bill_otherwise_is_named() -> None:
     other = a_subject(a_line(amount_minor=1), effective="period_end")
     assert {"lines", "total", "next_invoice"} <= set(differently_billed(AHEAD, other))
     assert "customer" in differently_billed(AHEAD, AHEAD.model_copy(update={"customer": "cus_2"}))
     assert differently_billed(AHEAD, AHEAD) == ()
+    discounted = AHEAD.model_copy(update={"keeps": {"discounts": [{"discount": "di_1"}]}})
+    assert differently_billed(AHEAD, discounted) == ("discounts",)
 
 
 # --- Before there is a schedule ---------------------------------------------------------------------------
@@ -267,6 +352,11 @@ def a_subscription(**fields: Any) -> dict[str, Any]:
         "status": "active",
         **fields,
     }
+
+
+def test_what_is_kept_is_the_same_with_discounts_by_their_ids() -> None:
+    ahead = phase_ahead(a_subscription(), APRIL_END)
+    assert kept(a_subscription(), APRIL_END) == ahead | {"discounts": [{"discount": "di_1"}]}
 
 
 def test_the_phase_ahead_has_all_that_the_subscription_has_and_discounts_by_their_coupons() -> None:

@@ -18,6 +18,7 @@ from ..builders import (
     a_subject,
     previewed,
     some_amounts,
+    some_facts,
     taxed_amounts,
 )
 
@@ -76,6 +77,31 @@ def test_a_revert_is_held_against_the_amounts_that_were_shown_of_it() -> None:
     assert revert_report(a_taxed_subject(), found.model_copy(update={"amounts": AMOUNTS})).verified
 
 
+@pytest.mark.parametrize("status", ["void", "uncollectible"])
+def test_an_invoice_that_nobody_has_to_pay_is_no_result_whatever_it_says(status: str) -> None:
+    found = ResultLines(lines=(DEBIT,), amounts=AMOUNTS, invoice="in_1", invoice_status=status)
+    [difference] = verify(a_taxed_subject(), found).differences
+    assert ("in_1" in difference.words, status in difference.words) == (True, True)
+    for fine in ("paid", "open", "draft"):
+        assert verify(a_taxed_subject(), found.model_copy(update={"invoice_status": fine})).ok
+
+
+def test_what_a_change_took_away_unseen_is_named() -> None:
+    found = ResultLines(lines=(MAY,), amounts=some_amounts())
+    ahead = a_subject(MAY, effective="period_end")
+    assert verify(ahead, found).ok
+    [difference] = verify(ahead, found, ["discounts"]).differences
+    assert difference.words.startswith("discounts: ")
+
+
+def test_what_is_kept_binds_the_approval_of_a_change_at_the_end_of_the_period_alone() -> None:
+    keeps = {"discounts": [{"discount": "di_1"}]}
+    later = [a_taxed_subject(effective="period_end", facts=some_facts(keeps=one)) for one in ({}, keeps)]
+    now = [a_taxed_subject(facts=some_facts(keeps=one)) for one in ({}, keeps)]
+    assert len({subject_hash(one) for one in later}) == 2
+    assert len({subject_hash(one) for one in now}) == 1
+
+
 # --- The next invoice -------------------------------------------------------------------------------------
 
 
@@ -98,3 +124,15 @@ def test_a_change_that_is_left_to_the_next_invoice_asks_for_what_that_one_does()
     assert (preview.due_now.amount_minor, preview.amounts) == (0, AMOUNTS)
     following = preview.next_invoice
     assert (following.total, following.amount_minor) == (AMOUNTS.total, AMOUNTS.amount_due)
+
+
+@pytest.mark.parametrize("name", ["Total", "Amount due"])
+def test_a_next_invoice_that_asks_for_something_else_is_named(name: str) -> None:
+    subject = a_taxed_subject()
+    approved = subject.preview.next_invoice
+    other = {"Total": "total", "Amount due": "amount_minor"}[name]
+    following = approved.model_copy(update={other: getattr(approved, other) + 1, "date": None})
+    found = ResultLines(lines=(DEBIT,), amounts=AMOUNTS, following=following)
+    [difference] = verify(subject, found).differences
+    assert difference.words.startswith(f"Next invoice, {name}: ")
+    assert verify(subject, found.model_copy(update={"following": approved})).ok

@@ -220,8 +220,10 @@ async def test_a_tax_that_is_gone_between_the_look_and_the_change_is_a_mismatch_
         "Tax 19% (DE VAT)": (tax, 0),
         "Total": (net + tax, net),
         "Amount due": (net + tax, net),
+        "Next invoice, Total": (14_280, 12_000),
+        "Next invoice, Amount due": (14_280, 12_000),
     }
-    assert len(found["result"]["differences"]) == 3
+    assert len(found["result"]["differences"]) == 5
     assert f"Tax 19% (DE VAT): USD {tax / 100:.2f} approved, USD 0.00 in Stripe" in found["error"]["message"]
 
 

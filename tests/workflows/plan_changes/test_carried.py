@@ -28,13 +28,13 @@ RENEWED = [
 ]
 
 
-async def _update(home: House, acme: Tenant, **params: Any) -> None:
+async def update(home: House, acme: Tenant, **params: Any) -> None:
     prorated = {"proration_behavior": "none"} if params.keys() & {"items", "trial_end"} else {}
     wanted: Any = {**prorated, **params}
     await home.shop.client.v1.subscriptions.update_async(acme.organization.stripe_subscription, wanted)
 
 
-async def _coupon(home: House, **terms: Any) -> str:
+async def a_coupon(home: House, **terms: Any) -> str:
     made: Any = {"percent_off": 10, "duration": "forever", **terms}
     return (await home.shop.client.v1.coupons.create_async(made)).id
 
@@ -55,10 +55,10 @@ async def of_its_own(home: House, acme: Tenant) -> None:
     method = await home.shop.client.v1.payment_methods.attach_async(
         "pm_card_mastercard", {"customer": acme.organization.stripe_customer}
     )
-    await _update(
+    await update(
         home,
         acme,
-        discounts=[{"coupon": await _coupon(home, duration="repeating", duration_in_months=12)}],
+        discounts=[{"coupon": await a_coupon(home, duration="repeating", duration_in_months=12)}],
         default_tax_rates=[await _rate(home, 20)],
         default_payment_method=method.id,
         description="The plan of all of Acme.",
@@ -68,10 +68,10 @@ async def of_its_own(home: House, acme: Tenant) -> None:
 
 async def on_its_item(home: House, acme: Tenant) -> None:
     """With a discount, tax rates and a note on its item."""
-    discounts = [{"coupon": await _coupon(home, amount_off=500, currency="usd", percent_off=None)}]
+    discounts = [{"coupon": await a_coupon(home, amount_off=500, currency="usd", percent_off=None)}]
     rates = [await _rate(home, 5), await _rate(home, 2.5)]
     item = {"discounts": discounts, "tax_rates": rates, "metadata": {"team": "billing"}}
-    await _update(home, acme, items=await _items(home, acme, **item))
+    await update(home, acme, items=await _items(home, acme, **item))
 
 
 async def of_its_customer(home: House, acme: Tenant) -> None:
@@ -80,24 +80,24 @@ async def of_its_customer(home: House, acme: Tenant) -> None:
     await home.shop.client.v1.customers.update_async(
         customer, {"address": {"country": "DE", "postal_code": "10115"}}
     )
-    given = {"customer": customer, "coupon": await _coupon(home, percent_off=25)}
+    given = {"customer": customer, "coupon": await a_coupon(home, percent_off=25)}
     await asyncio.to_thread(home.stand_in.control, "discounts", given)
-    await _update(home, acme, automatic_tax={"enabled": True})
+    await update(home, acme, automatic_tax={"enabled": True})
 
 
 async def in_a_trial(home: House, acme: Tenant) -> None:
     """With a discount of which a month is left after it."""
-    await _update(
+    await update(
         home,
         acme,
         trial_end=home.stand_in.now() + 10 * 86_400,
-        discounts=[{"coupon": await _coupon(home, duration="repeating", duration_in_months=2)}],
+        discounts=[{"coupon": await a_coupon(home, duration="repeating", duration_in_months=2)}],
     )
 
 
 async def sent_to_it(home: House, acme: Tenant) -> None:
     """By invoices that are sent."""
-    await _update(
+    await update(
         home,
         acme,
         collection_method="send_invoice",
@@ -200,10 +200,10 @@ async def test_a_new_interval_keeps_all_of_it_whatever_stripe_does_where_its_pag
 async def test_a_discount_that_is_over_by_the_end_of_the_period_is_over_then(home: House) -> None:
     acme = await home.shop.tenant(home.database, "growth", seats=6)
     home.stand_in.advance(HALF_A_MONTH)
-    await _update(
+    await update(
         home,
         acme,
-        discounts=[{"coupon": await _coupon(home, duration="repeating", duration_in_months=1)}],
+        discounts=[{"coupon": await a_coupon(home, duration="repeating", duration_in_months=1)}],
     )
     home.stand_in.advance(24 * 86_400)  # the tenth of May: it runs until the sixteenth
     operation = await home.ask(acme, plan="starter", effective="period_end")
@@ -221,11 +221,11 @@ async def test_a_discount_that_is_over_by_the_end_of_the_period_is_over_then(hom
 
 
 async def on_the_subscription(home: House, acme: Tenant, coupon: str) -> None:
-    await _update(home, acme, discounts=[{"coupon": coupon}])
+    await update(home, acme, discounts=[{"coupon": coupon}])
 
 
 async def on_the_item(home: House, acme: Tenant, coupon: str) -> None:
-    await _update(home, acme, items=await _items(home, acme, discounts=[{"coupon": coupon}]))
+    await update(home, acme, items=await _items(home, acme, discounts=[{"coupon": coupon}]))
 
 
 async def on_the_customer(home: House, acme: Tenant, coupon: str) -> None:
@@ -239,7 +239,7 @@ async def test_a_discount_for_one_invoice_is_not_used_up_by_a_change_and_comes_w
 ) -> None:
     acme = await home.shop.tenant(home.database, "growth", seats=6)
     home.stand_in.advance(HALF_A_MONTH)
-    coupon = await _coupon(home, duration="once", percent_off=50)
+    coupon = await a_coupon(home, duration="once", percent_off=50)
     await put(home, acme, coupon)
     before = await terms(home.shop, acme)
     refused = await home.wait(acme, await home.ask(acme, plan="scale"), "failed")
@@ -273,7 +273,7 @@ async def an_item_waits(home: House, acme: Tenant) -> None:
 
 
 async def a_seat_more(home: House, acme: Tenant) -> None:
-    await _update(home, acme, items=await _items(home, acme, quantity=7))
+    await update(home, acme, items=await _items(home, acme, quantity=7))
 
 
 @pytest.mark.parametrize(
