@@ -11,7 +11,7 @@ from db.core.session import Database
 
 from .support.databases import PostgresDatabases, SqliteDatabases, files_folder
 from .support.first_cases import left_out
-from .support.prepared import prepare_once
+from .support.prepared import compile_once, sandbox_once
 
 CRASH = "tests/crash/"
 OWN_SERVERS = (f"{CRASH}test_ended", f"{CRASH}test_database", f"{CRASH}test_long", f"{CRASH}test_outages")
@@ -29,7 +29,8 @@ LONGEST = (
 )
 """In the order in which they are begun; the rest follows, and fills what is left of the processes."""
 
-prepare_once()
+sandbox_once()
+compile_once()
 
 
 class Together(LoadFileScheduling):  # type: ignore[misc]

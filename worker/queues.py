@@ -16,8 +16,7 @@ from datetime import timedelta
 from typing import Any
 
 from temporalio.client import Client
-from temporalio.worker import Worker
-from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
+from temporalio.worker import UnsandboxedWorkflowRunner, Worker, WorkflowRunner
 
 from activities.stripe.client import TIMEOUT
 from billing.policy.policy import Policy
@@ -84,15 +83,9 @@ MIN_CALLS, MAX_CALLS = 8, 100
 """At a time."""
 CEILING = 2.0
 
-RUNNER = SandboxedWorkflowRunner(
-    restrictions=SandboxRestrictions.default.with_passthrough_modules(
-        # Pure, and slow to load: `holidays` reads the clock while it is imported, which the sandbox forbids.
-        "activities", "billing", "pydantic", "holidays", "babel", "dateutil", "zoneinfo", "tzdata",
-        # Constants: loaded once, not for every workflow.
-        "workflows.core.ids", "workflows.core.options",
-    )
-)  # fmt: skip
-"""Every workflow runs in it, replays too: one that looks at a clock or at random fails there."""
+RUNNER: WorkflowRunner = UnsandboxedWorkflowRunner()
+"""Tests and replays run every workflow in the SDK's sandbox, where one that looks at a clock or at random
+fails (`tests/support/prepared.py`). Here that would cost a tenth of the worker's time, half of each replay."""
 
 CACHED = 500
 """Workflows that are kept in memory between their tasks; notices that wait for Finance are the most."""

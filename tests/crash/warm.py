@@ -3,7 +3,6 @@
 Imported by the fork server alone.
 """
 
-import asyncio
 import gc
 import platform
 
@@ -19,7 +18,7 @@ from db.core.session import Database
 from settings.settings import DEFAULT_POLICY
 from worker import composition
 
-from ..support.prepared import prepare_all, prepare_once
+from ..support.prepared import compile_once
 from . import worker
 from .plan import PUBLIC_URL
 
@@ -37,8 +36,7 @@ configure_mappers()
 platform.platform()  # what the SDK tells Stripe of the machine
 shipped_texts(PUBLIC_URL)  # the compiled templates
 composition.trusted()
-prepare_once()
-asyncio.run(prepare_all())
+compile_once()
 load_default_build_id()  # a hash over the code of every module that is loaded
 gc.collect()
 gc.freeze()  # a collection of a life's own neither walks through all this nor copies it

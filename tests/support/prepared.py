@@ -11,10 +11,9 @@ from typing import Any
 from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
 from sqlalchemy.dialects.sqlite.aiosqlite import SQLiteDialect_aiosqlite
 from sqlalchemy.util import LRUCache
-from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, _runner
+from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions, _runner
 from temporalio.worker.workflow_sandbox._importer import Importer
 from temporalio.worker.workflow_sandbox._restrictions import RestrictionContext
-from temporalio.workflow import _Definition
 
 from db.core import session
 from worker import queues
@@ -22,8 +21,13 @@ from worker import queues
 STATEMENTS = 4000
 """That are kept: more than the tests of a process ask for."""
 
-RESTRICTIONS = queues.RUNNER.restrictions
-"""Of production's runner, whatever a test puts around it."""
+RESTRICTIONS = SandboxRestrictions.default.with_passthrough_modules(
+    # Pure, and slow to load: `holidays` reads the clock while it is imported, which the sandbox forbids.
+    "activities", "billing", "pydantic", "holidays", "babel", "dateutil", "zoneinfo", "tzdata",
+    # Constants: loaded once, not for every workflow.
+    "workflows.core.ids", "workflows.core.options",
+)  # fmt: skip
+"""What a workflow may not do: look at a clock, leave something to chance."""
 
 _prepared: set[type] = set()
 
@@ -52,21 +56,19 @@ def _importer(module: str) -> Importer:
     return Importer(RESTRICTIONS, RestrictionContext(), workflow_module_name=module)
 
 
-def prepare_once() -> None:
-    """Workers and engines that are built from now on, by whomever, prepare nothing a second time."""
+def sandbox_once() -> None:
+    """Workers that are built from now on, by whomever, run their workflows in the sandbox, and load each of
+    them only once."""
     vars(queues)["RUNNER"] = _PreparedOnce(RESTRICTIONS)
     # Runs of one workflow share its modules, and what they are forbidden.
     vars(_runner)["Importer"] = lambda _, __, workflow_module_name: _importer(workflow_module_name)
+
+
+def compile_once() -> None:
+    """Engines that are built from now on, by whomever, compile no statement a second time."""
     # What is compiled is kept by dialect, of which each engine has its own; all of a kind compile alike.
     for dialect in (SQLiteDialect_aiosqlite, PGDialect_asyncpg):
         setattr(dialect, "__eq__", lambda one, other: type(one) is type(other))  # noqa: B010
         setattr(dialect, "__hash__", lambda one: hash(type(one)))  # noqa: B010
     compiled = {"compiled_cache": LRUCache(STATEMENTS)}
     vars(session)["create_async_engine"] = partial(session.create_async_engine, execution_options=compiled)
-
-
-async def prepare_all() -> None:
-    """Prepares every workflow of every queue: needs a running loop."""
-    for workflows in queues.WORKFLOWS.values():
-        for one in workflows:
-            queues.RUNNER.prepare_workflow(_Definition.must_from_class(one))
