@@ -14,7 +14,7 @@ COPY --from=libraries /venv /venv
 COPY . /app
 WORKDIR /app
 ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1
-# The processes may not write here, and the worker loads a workflow's modules anew for each run.
+# The processes may not write here: compiled now, or at every start.
 RUN python -m compileall -q .
 USER 10001:10001
 VOLUME /data

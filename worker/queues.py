@@ -85,7 +85,7 @@ CEILING = 2.0
 
 RUNNER: WorkflowRunner = UnsandboxedWorkflowRunner()
 """Tests and replays run every workflow in the SDK's sandbox, where one that looks at a clock or at random
-fails (`tests/support/prepared.py`). Here that would cost a tenth of the worker's time, half of each replay."""
+fails (`tests/support/prepared.py`). Here it would cost a tenth of the worker's time, and half of a replay."""
 
 CACHED = 500
 """Workflows that are kept in memory between their tasks; notices that wait for Finance are the most."""
