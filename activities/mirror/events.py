@@ -1,6 +1,5 @@
 """Follows an event: reads its object from Stripe, mirrors it, and names the workflows that wait for it."""
 
-from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 
 import stripe
@@ -23,38 +22,23 @@ from db.core.clock import utc_now
 from db.core.session import Database
 from db.mirror import bills, mirror
 from db.stripe import events as stripe_events
+from db.tables import Customer, StripeEvent
 
-from ..stripe.failures import ask_for, concerns_everybody
-from .objects.bill import PendingItemSnapshot
-from .objects.customer import CustomerSnapshot
-from .objects.invoice import CreditNoteSnapshot, InvoicePaymentSnapshot, InvoiceSnapshot
-from .objects.payment import PaymentSnapshot
-from .objects.snapshot import Snapshot
-from .objects.subscription import SubscriptionSnapshot
+from ..stripe.failures import concerns_everybody
+from .objects.snapshot import Owner
+from .pages import MirrorAccess
+from .readers import read_object, store_object
 
-READERS: Mapping[EventSubject, Callable[[stripe.StripeClient, str], Awaitable[Snapshot | None]]] = {
-    EventSubject.CHARGE: PaymentSnapshot.read_charge,
-    EventSubject.CREDIT_NOTE: CreditNoteSnapshot.read,
-    EventSubject.CUSTOMER: CustomerSnapshot.read,
-    EventSubject.DISPUTE: PaymentSnapshot.read_dispute,
-    EventSubject.INVOICE: InvoiceSnapshot.read,
-    EventSubject.INVOICE_PAYMENT: InvoicePaymentSnapshot.read,
-    EventSubject.PAYMENT: PaymentSnapshot.read,
-    EventSubject.PENDING_ITEM: PendingItemSnapshot.read,
-    EventSubject.REFUND: PaymentSnapshot.read_refund,
-    EventSubject.SCHEDULE: SubscriptionSnapshot.read_schedule,
-    EventSubject.SUBSCRIPTION: SubscriptionSnapshot.read,
-}
-"""How to read each kind of object. The answer is None for an object that can't be ours."""
+MARKED_LATER = "customer.updated"
+"""Stripe's type of the event that tells of a customer who was marked as an organization's."""
 
 IGNORED = EventFollowed(state="ignored")
 
 
 class StripeEvents:
     def __init__(self, client: stripe.StripeClient, database: Database, rules: CaseRules) -> None:
-        self._client = client
+        self._access = MirrorAccess(client, database, rules)
         self._database = database
-        self._rules = rules
 
     @activity.defn
     async def follow_event(self, event: StripeEventInput) -> EventFollowed:
@@ -81,19 +65,27 @@ class StripeEvents:
 
     async def _follow(self, event: StripeEventInput) -> EventFollowed:
         read_at = utc_now()
-        snapshot = await ask_for(READERS[event.subject](self._client, event.object))
-        if snapshot is None:
+        found = await read_object(self._access, event.subject, event.object)
+        if found is None:
             return await self._gone(event, read_at)
-        async with self._database.reading() as session:
-            owner = await snapshot.owner(session)
+        snapshot, owner = found
         if owner is None:
             return IGNORED
-        snapshot = await snapshot.completed(self._client, self._database)
-        async with self._database.transaction() as session:
-            await snapshot.store(session, self._rules, owner, read_at)
-            waiting = await snapshot.wakes(session, owner)
+        if event.subject is EventSubject.CUSTOMER and await self._is_newcomer(event, owner):
+            return EventFollowed(state="done", newcomer=event.object)
+        waiting = await store_object(self._access, snapshot, owner, read_at)
         bill = RenewalQuery(organization=owner.organization, since=read_at) if owner.subscriber else None
         return EventFollowed(state="done", waiting=waiting, bill=bill)
+
+    async def _is_newcomer(self, event: StripeEventInput, owner: Owner) -> bool:
+        """Whether a customer was there before they became this organization's: of one that was made as theirs
+        each object has its own event."""
+        async with self._database.reading() as session:
+            told = await session.get(StripeEvent, event.event)
+            known = await session.get(Customer, event.object)
+        if owner.subscriber or told is None or told.type != MARKED_LATER:
+            return False
+        return known is None or known.deleted or known.organization_id != owner.organization
 
     @activity.defn
     async def settle_event(self, settle: SettleEvent) -> None:

@@ -18,7 +18,7 @@ from db.mirror import windows
 from db.tables import Reconciliation
 
 from ..stripe.failures import ask
-from . import balance_pages, lookups, money_pages, subscription_pages
+from . import balance_pages, lookups, money_pages, newcomers, readers, subscription_pages
 from . import pages as mirror_pages
 from .page_store import RunPage
 
@@ -147,6 +147,16 @@ class Mirror:
         """Some organizations' next invoices that were read long before the run, or never."""
         began, of = await self._run(query)
         return await self._page(lookups.renewals(self._access, began, query.after, of))
+
+    @activity.defn
+    async def mirror_newcomer(self, customer: str) -> None:
+        """A customer who has become an organization's, with all that Stripe has of them."""
+        await newcomers.mirror_all(self._access, customer)
+
+    @activity.defn
+    async def mirror_failed(self, query: PageQuery) -> PageDone:
+        """Some objects that could not be mirrored when a page or an event had them."""
+        return await self._page(readers.mirror_failed(self._access, query.after))
 
     async def _run(self, query: PageQuery) -> tuple[datetime, RunPage]:
         """Since when the run has been going on, and its page."""

@@ -4,7 +4,7 @@ As in `pages`: a page is as of the time just before it was read. Rows are writte
 their ids, so that two who write never wait for each other. Every function raises StripeError.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -12,6 +12,7 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from billing.mirror.reconciliation import ObjectKind
+from billing.stripe.events import EventSubject
 from db.cases import money_cases
 from db.core.clock import utc_now
 from db.stripe import ours
@@ -22,6 +23,12 @@ from .objects.payment import payment_row, refund_row
 from .objects.snapshot import Document
 from .page_store import RunPage, store_links, store_page, store_rows
 from .pages import BEGINNING, MirrorAccess, MirroredPage, Place, documents_of, listed, owners_of
+
+SUBJECTS: Mapping[ObjectKind, EventSubject] = {
+    ObjectKind.PAYMENT: EventSubject.PAYMENT,
+    ObjectKind.REFUND: EventSubject.REFUND,
+    ObjectKind.CREDIT_NOTE: EventSubject.CREDIT_NOTE,
+}
 
 
 async def payments_page(
@@ -57,7 +64,9 @@ async def invoice_payments_page(
         await store_links(session, links, read_at, of)
 
     ours = [link for link in paid if link["invoice"] in known]
-    return MirroredPage.of(await store_page(access.database, ObjectKind.PAYMENT, ours, store, of), page)
+    return MirroredPage.of(
+        await store_page(access.database, EventSubject.INVOICE_PAYMENT, ours, store, of), page
+    )
 
 
 async def refunds_page(
@@ -112,4 +121,4 @@ async def _store(
         gave: list[MoneyRow] = [one for one in rows if isinstance(one, RefundRow | CreditNoteRow)]
         await money_cases.notice(session, access.rules, gave, read_at)
 
-    return MirroredPage.of(await store_page(access.database, kind, known, store, of), page)
+    return MirroredPage.of(await store_page(access.database, SUBJECTS[kind], known, store, of), page)

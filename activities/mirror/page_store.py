@@ -13,6 +13,7 @@ from sqlmodel import SQLModel, col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from billing.mirror.reconciliation import Correction, ObjectKind
+from billing.stripe.events import EventSubject
 from db.core.alone import Alone, Unit
 from db.core.clock import utc_now
 from db.core.session import Database
@@ -73,9 +74,14 @@ Store = Callable[[AsyncSession, Sequence[Document], RunPage | None], Awaitable[o
 """Makes rows of objects as Stripe has them, and stores them."""
 
 
+def sweep_of(subject: EventSubject) -> str:
+    """Under which name objects of this kind that can't be mirrored are kept, to be tried again."""
+    return f"mirror of {subject}s"
+
+
 async def store_page(
     database: Database,
-    kind: ObjectKind,
+    subject: EventSubject,
     found: Sequence[Document],
     store: Store,
     of: RunPage | None,
@@ -90,7 +96,7 @@ async def store_page(
         await store(session, documents, of.part(documents[0]["id"]) if of and one else of)
         return len(documents)
 
-    mirror_of = Alone(database, f"mirror of {kind}s")
+    mirror_of = Alone(database, sweep_of(subject))
     return sum(await mirror_of.together(found, few, lambda document: Unit(document["id"])))
 
 

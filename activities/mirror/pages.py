@@ -16,6 +16,7 @@ from billing.core.errors import PlanMisconfigured
 from billing.mirror.bill import CHARGED
 from billing.mirror.reconciliation import ObjectKind
 from billing.plan_changes.plans import Plan, is_plan, read_plan
+from billing.stripe.events import EventSubject
 from db.cases.cases import CaseRules
 from db.core.clock import utc_now
 from db.core.session import Database
@@ -182,7 +183,7 @@ async def customers_page(
     async def store(session: AsyncSession, few: Sequence[Document], of: RunPage | None) -> None:
         await store_rows(session, ObjectKind.CUSTOMER, [customer_row(data, synced_at) for data in few], of)
 
-    stored = await store_page(access.database, ObjectKind.CUSTOMER, ours, store, of)
+    stored = await store_page(access.database, EventSubject.CUSTOMER, ours, store, of)
     return MirroredPage.of(stored, page)
 
 
@@ -209,8 +210,8 @@ async def invoices_page(
         rows = [organization_invoice_row(data, subscribers[data["customer"]], synced_at) for data in few]
         await store_organization_invoices(session, rows, of)
 
-    stored = await store_page(access.database, ObjectKind.INVOICE, ours, store, of)
-    stored += await store_page(access.database, ObjectKind.ORGANIZATION_INVOICE, subscribed, store_bills, of)
+    stored = await store_page(access.database, EventSubject.INVOICE, ours, store, of)
+    stored += await store_page(access.database, EventSubject.INVOICE, subscribed, store_bills, of)
     return MirroredPage.of(stored, page)
 
 

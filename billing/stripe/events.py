@@ -113,11 +113,13 @@ class EventFollowed(Message):
 
     `ignored`: Stripe has no such object (any more), or it belongs to no organization of ours. `bill` is set
     where it was of an organization's own subscription: what it will be billed next may be another now.
+    `newcomer` is a customer who was there before they became an organization's: nothing of them is mirrored.
     """
 
     state: Literal["done", "ignored"]
     waiting: tuple[str, ...] = ()
     bill: RenewalQuery | None = None
+    newcomer: str | None = None
 
 
 class StripeChanged(Message):

@@ -1,7 +1,8 @@
 """Units of a sweep, each by itself: what is wrong with one of them stops none of the others.
 
-A unit that fails is logged and kept as a setback, which an operator hears of. It is tried again whenever the
-sweep comes by; once it succeeds the setback is gone.
+A unit that fails is logged and kept as a setback, of which an operator hears when it has failed twice. It is
+tried again when its sweep comes to it the next time, which of the mirror's objects may take a week (these are
+also read by their ids each hour); once it succeeds the setback is gone.
 """
 
 import logging

@@ -1,6 +1,6 @@
 """Setbacks: units of sweeps that failed while the others went on. One that has succeeded since is gone."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -54,3 +54,9 @@ async def _add(session: AsyncSession, sweep: str, failed: FailedUnit, at: dateti
         .values(**row.model_dump())
         .on_conflict_do_update(index_elements=["sweep", "unit"], set_=values)
     )
+
+
+async def of_sweeps(session: AsyncSession, sweeps: Collection[str], after: str, limit: int) -> list[Setback]:
+    """What has failed in these sweeps, by the units' ids."""
+    wanted = select(Setback).where(col(Setback.sweep).in_(sweeps), col(Setback.unit) > after)
+    return list(await session.exec(wanted.order_by(col(Setback.unit), col(Setback.sweep)).limit(limit)))

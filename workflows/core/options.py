@@ -88,6 +88,9 @@ INVOICE_FETCH: ActivityConfig = STRIPE_READ | {
 
 STRIPE_EVENT: ActivityConfig = STRIPE_READ | {"priority": EVENTS}
 
+NEWCOMER: ActivityConfig = STRIPE_EVENT | {"start_to_close_timeout": timedelta(minutes=10)}
+"""All that Stripe has of one customer."""
+
 RENEWAL: ActivityConfig = STRIPE_EVENT | {"schedule_to_close_timeout": timedelta(minutes=2)}
 """What an organization will be billed next: no event counts as stuck for that."""
 

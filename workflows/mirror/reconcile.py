@@ -166,14 +166,27 @@ class ReconcileWorkflow:
         self._go_on_anew_if_long()
 
     async def _rest(self) -> None:
-        """What is new is compared; then the pages of everything that are due."""
+        """What is new is compared; then what could not be mirrored is tried again; then the pages of
+        everything that are due."""
         if self._asked.phase == len(RECENT):
             done = WindowsCompared(until=self._asked.news_until)
             await recorded(Reconciliations.record_windows, done)
             self._note(phase=len(RECENT) + 1)
+        if self._asked.phase == len(RECENT) + 1:
+            await self._failed()
+            self._note(phase=len(RECENT) + 2)
         while (page := await self._rolled_on(self._done)) is not None:
             self._go_on_anew_if_long()
             self._done = await self._piece(page)
+
+    async def _failed(self) -> None:
+        after: str | None = ""
+        while after is not None:
+            query = PageQuery(reconciliation=self._run, after=after)
+            done: PageDone = await workflow.execute_activity_method(
+                Mirror.mirror_failed, query, **options.STRIPE_PAGE
+            )
+            after = done.after
 
     async def _piece(self, page: RollingPage) -> RollOn:
         """A page of everything, as of the rolling comparison whose it is; returns what follows."""

@@ -6,6 +6,7 @@ from temporalio.exceptions import ActivityError, ApplicationError
 with workflow.unsafe.imports_passed_through():
     from activities.mirror.bills import Bills
     from activities.mirror.events import StripeEvents
+    from activities.mirror.mirror import Mirror
     from billing.stripe.events import (
         EventFollowed,
         RenewalQuery,
@@ -40,6 +41,10 @@ class StripeEventWorkflow:
             followed: EventFollowed = await workflow.execute_activity_method(
                 StripeEvents.follow_event, event, **options.STRIPE_EVENT
             )
+            if followed.newcomer is not None:
+                await workflow.execute_activity_method(
+                    Mirror.mirror_newcomer, followed.newcomer, **options.NEWCOMER
+                )
         except ActivityError as error:
             return SettleEvent(event=event.event, state="set_aside", error=problem_of(error).code)
         for waiting in followed.waiting:

@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from activities.effects.perform import StripeEffects
-from activities.mirror.events import READERS, StripeEvents
+from activities.mirror.events import StripeEvents
 from activities.mirror.mirror import Mirror
 from activities.mirror.objects.payment import PaymentSnapshot
+from activities.mirror.readers import READERS
 from billing.stripe.events import FOLLOWED, EventSubject
 from db.cases import money_cases, subscription_cases
 from db.mirror import mirror

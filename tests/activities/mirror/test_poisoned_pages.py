@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import pytest
 from sqlmodel import select
+from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
 from activities.mirror import event_catch_up, money_pages, subscription_pages
@@ -139,6 +140,67 @@ async def test_an_object_that_can_not_be_mirrored_keeps_no_other_out(
     stored = await rows(database, poisoned.table)
     assert {getattr(row, "customer_id", row.id) for row in stored} == {bad, good}
     assert await rows(database, Setback) == []
+
+
+@pytest.mark.both_databases
+@pytest.mark.parametrize("poisoned", PAGES[:-1], ids=lambda page: page.name)
+async def test_an_object_that_could_not_be_mirrored_is_read_anew_by_its_id(
+    shop: Shop, database: Database, monkeypatch: pytest.MonkeyPatch, poisoned: Page
+) -> None:
+    books_ = await books(shop, database)
+    bad, good = books_.customers
+    query = PageQuery(reconciliation="rec_1")
+    make = getattr(poisoned.module, poisoned.maker)
+
+    def breaks(*given: Any, **named: Any) -> Any:
+        if poisoned.of_customer(*given, **named) == bad:
+            raise KeyError("currency")
+        return make(*given, **named)
+
+    monkeypatch.setattr(poisoned.module, poisoned.maker, breaks)
+    for page in PAGES[: PAGES.index(poisoned) + 1]:
+        await ActivityEnvironment().run(getattr(books_.mirrors, page.name), query)
+    assert len(await rows(database, Setback)) == 1
+
+    monkeypatch.undo()
+    done = await ActivityEnvironment().run(books_.mirrors.mirror_failed, PageQuery(reconciliation="rec_1"))
+
+    assert (done.stored, done.after) == (1, None)
+    stored = await rows(database, poisoned.table)
+    assert {getattr(row, "customer_id", row.id) for row in stored} == {bad, good}
+    assert await rows(database, Setback) == []
+
+
+@ON_ONE_DATABASE
+async def test_what_still_can_not_be_mirrored_is_counted_and_what_is_gone_is_not(
+    shop: Shop, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    books_ = await books(shop, database)
+    await ActivityEnvironment().run(books_.mirrors.mirror_customers, PageQuery(reconciliation="rec_1"))
+    [bad, good] = books_.customers
+    gone = Setback(sweep="mirror of invoices", unit="in_gone", error="x", first_at=NOW, last_at=NOW)
+    still = Setback(sweep="mirror of customers", unit=bad, error="x", first_at=NOW, last_at=NOW)
+    other = Setback(sweep="reminders", unit=good, error="x", first_at=NOW, last_at=NOW)
+    await store(database, gone, still, other)
+
+    def breaks(*_: Any, **__: Any) -> Any:
+        raise KeyError("currency")
+
+    monkeypatch.setattr(customer_objects, "customer_row", breaks)
+    await ActivityEnvironment().run(books_.mirrors.mirror_failed, PageQuery(reconciliation="rec_1"))
+    left = {(one.sweep, one.unit): one.tries for one in await rows(database, Setback)}
+    assert left == {("mirror of customers", bad): 2, ("reminders", good): 1}
+
+
+@ON_ONE_DATABASE
+async def test_stripe_being_away_fails_none_of_them(shop: Shop, database: Database) -> None:
+    books_ = await books(shop, database)
+    row = Setback(sweep="mirror of customers", unit=books_.customers[0], error="x", first_at=NOW, last_at=NOW)
+    await store(database, row)
+    shop.stand_in.fault("error_before", method="GET", path="/v1/customers/")
+    with pytest.raises(ApplicationError):
+        await ActivityEnvironment().run(books_.mirrors.mirror_failed, PageQuery(reconciliation="rec_1"))
+    assert [one.tries for one in await rows(database, Setback)] == [1]
 
 
 @ON_ONE_DATABASE

@@ -11,7 +11,7 @@ from activities.mirror import pages as mirror_pages
 from activities.mirror import reconciliations as runs_of
 from activities.mirror.reconciliations import Reconciliations
 from db.mirror import reconciliations
-from db.tables import Customer, DifferenceRow, Reconciliation, StripeEventCheck
+from db.tables import Customer, DifferenceRow, Reconciliation, Setback, StripeEventCheck
 from worker import composition
 from workflows.core import ids, options
 
@@ -211,3 +211,13 @@ async def test_a_long_piece_goes_on_in_a_new_history(
     assert first.continued_execution_run_id
     states = {run.scope: run.state for run in await runs(home)}
     assert states == {"all": "completed", "recent": "completed", "rolling": "completed"}
+
+
+async def test_what_could_not_be_mirrored_is_tried_again_by_each_run(home: House, acme: Tenant) -> None:
+    await home.run(ids.RECONCILE)
+    at = datetime.now(UTC)
+    failed = Setback(sweep="mirror of customers", unit="cus_gone", error="KeyError", first_at=at, last_at=at)
+    await store(home.database, failed)
+    assert (await by_schedule(home)).count("/v1/customers/cus_gone") == 1
+    async with home.database.reading() as session:
+        assert (await session.exec(select(Setback))).all() == []

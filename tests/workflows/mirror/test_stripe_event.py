@@ -14,10 +14,20 @@ from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError
 from temporalio.worker import Worker
 
-from activities.mirror import events as follows
+from activities.mirror import readers
 from activities.mirror.objects.customer import CustomerSnapshot
 from billing.stripe.events import StripeChanged
-from db.tables import CreditNoteRow, Customer, Intent, Invoice, Operation, PaymentRow, RefundRow, StripeEvent
+from db.tables import (
+    BalanceTransactionRow,
+    CreditNoteRow,
+    Customer,
+    Intent,
+    Invoice,
+    Operation,
+    PaymentRow,
+    RefundRow,
+    StripeEvent,
+)
 from worker.queues import RUNNER
 from worker.watch.event_care import LONG, EventCare
 
@@ -122,10 +132,10 @@ async def refund(home: House, payment: str, **params: Any) -> stripe.Refund:
     return await home.shop.client.v1.refunds.create_async(wanted)
 
 
-async def a_busy_day(home: House, tenant: Tenant) -> None:
+async def a_busy_day(home: House, tenant: Tenant, customer: str | None = None) -> None:
     """Refunds of every course, credit notes, a credit on the balance and a void invoice, in Stripe itself."""
     v1 = home.shop.client.v1
-    customer = await money.customer(home.shop, tenant)
+    customer = customer or await money.customer(home.shop, tenant)
     visa = await money.pay(home.shop, customer, 1000)
     pending = await money.pay(home.shop, customer, 2000, "pm_card_pendingRefund")
     failing = await money.pay(home.shop, customer, 3000, "pm_card_refundFail")
@@ -179,6 +189,40 @@ async def test_what_a_lost_event_said_is_learnt_from_the_next_one(home: House, a
     await home.followed()
     assert await mirrored(home, PaymentRow, "amount_refunded") == {payment: (600,)}
     await the_mirror_is_as_stripe(home)
+
+
+@ON_BOTH_DATABASES
+async def test_a_customer_who_becomes_an_organizations_comes_with_all_that_is_theirs(
+    home: House, acme: Tenant
+) -> None:
+    customers = home.shop.client.v1.customers
+    customer = (await customers.create_async({"name": "Somebody's"})).id
+    paid = await money.invoice(home.shop, customer, 700, paid=True)
+    await a_busy_day(home, acme, customer)
+    await home.followed()
+    assert await mirrored(home, Customer) == await mirrored(home, Invoice) == {}
+
+    await customers.update_async(customer, {"metadata": {"plixo_organization": acme.id}})
+    await home.followed()
+
+    await the_mirror_is_as_stripe(home)
+    links = await mirrored(home, PaymentRow, "invoice_id")
+    assert links[await money.payment_of(home.shop, paid)] == (paid,)
+    changes = await mirrored(home, BalanceTransactionRow, "amount", "type")
+    assert list(changes.values()) == [(-900, "adjustment")]
+    line = home.stand_in.last_request()
+    await customers.update_async(customer, {"name": "Theirs"})
+    await home.followed()
+    asked = [request["path"] for request in home.stand_in.requests(line)]
+    assert not {"/v1/invoices", "/v1/payment_intents", "/v1/credit_notes"}.intersection(asked)
+
+
+async def test_a_customer_who_was_made_as_an_organizations_is_read_alone(home: House, acme: Tenant) -> None:
+    line = home.stand_in.last_request()
+    await money.customer(home.shop, acme)
+    await home.followed()
+    asked = [request["path"] for request in home.stand_in.requests(line)]
+    assert "/v1/invoices" not in asked
 
 
 async def test_a_payment_of_an_invoice_names_it(home: House, acme: Tenant) -> None:
@@ -412,7 +456,7 @@ async def test_an_event_that_can_not_be_followed_has_an_end_and_the_others_go_on
     if how == "a bug":
         monkeypatch.setattr(CustomerSnapshot, "store", breaks)
     else:
-        monkeypatch.setattr(follows, "ask_for", refuses)
+        monkeypatch.setattr(readers, "ask_for", refuses)
     poison = await money.customer(home.shop, acme, "Poison")
     await home._delivered()
 
