@@ -41,7 +41,10 @@ _STOPS: Mapping[str, tuple[str, tuple[Capability, ...]]] = MappingProxyType(
             "refunds of disputed payments, and reading disputes",
             (Capability.REFUNDS, Capability.CREDITS),
         ),
-        "event": ("catching up on what Stripe's webhooks have missed", ()),
+        "event": (
+            "catching up on what webhooks have missed, and voids and write-offs whose answer was lost",
+            (Capability.CREDITS,),
+        ),
     }
 )
 """By what a permission is about: what it stops, and for which capabilities something is held."""

@@ -7,6 +7,8 @@ Whatever a sent phase leaves out Stripe takes away from the subscription (Stripe
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
+from ..stripe.invoice_json import id_of
+
 Document = Mapping[str, Any]
 Params = dict[str, Any]
 
@@ -109,11 +111,6 @@ def _says_something(value: Any) -> bool:
 
 def _same(value: Any) -> Any:
     return value
-
-
-def id_of(reference: Any) -> str:
-    """The id of a reference that Stripe may have expanded."""
-    return str(reference["id"] if isinstance(reference, Mapping) else reference)
 
 
 def _ids(references: Iterable[Any]) -> list[str]:

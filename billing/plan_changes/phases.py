@@ -5,7 +5,8 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 from ..core.operations import Message, Problem
-from .phase_fields import Document, Params, carried, id_of, over, uncarried
+from ..stripe.invoice_json import id_of
+from .phase_fields import Document, Params, carried, over, uncarried
 from .proration import Preview
 from .subject import PlanChangeSubject, PreviewQuery, ScheduleFacts, SubscriptionFacts, Terms
 

@@ -69,11 +69,12 @@ def test_the_permissions_that_a_key_lacks_are_named_with_what_each_stops() -> No
     assert severity(*of) is Severity.DEGRADED
     assert headline(*of) == (
         "Plixo's key at Stripe lacks rak_charge_write (refunds) and rak_event_read (catching up on what "
-        "Stripe's webhooks have missed). Only what needs it is held; everything else works, and nothing is "
-        "lost."
+        "webhooks have missed, and voids and write-offs whose answer was lost). Only what needs it is held; "
+        "everything else works, and nothing is lost."
     )
     held = "What needs it is held until rak_charge_write is granted; nothing is lost."
-    assert affected(*of) == {Capability.REFUNDS: held, Capability.CREDITS: held}
+    both = "What needs them is held until rak_charge_write and rak_event_read are granted; nothing is lost."
+    assert affected(*of) == {Capability.REFUNDS: held, Capability.CREDITS: both}
     unknown = (Component.STRIPE_KEY, IncidentState.DEGRADED, cause_of(["rak_tax_read"]))
     assert headline(*unknown).startswith("Plixo's key at Stripe lacks rak_tax_read. Only")
     assert list(affected(*unknown)) == []
