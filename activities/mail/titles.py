@@ -128,6 +128,8 @@ def _terms(before: Terms, after: Terms, plans: Mapping[str, str]) -> str:
         return f"{before.seats} to {after.seats} seats"
     if before.interval != after.interval:
         return f"{before.interval}ly to {after.interval}ly billing"
+    if before.others != after.others:
+        return f"add-ons of {name(after)}"
     return name(after)
 
 

@@ -6,7 +6,7 @@ overwrites what a quicker reader has stored since. Every function raises StripeE
 
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import stripe
 from sqlmodel import col, select
@@ -15,6 +15,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from billing.core.errors import PlanMisconfigured
 from billing.mirror.bill import CHARGED
 from billing.mirror.reconciliation import ObjectKind
+from billing.plan_changes.items.add_ons import AddOn, add_on_from_stripe, is_add_on
 from billing.plan_changes.plans import Plan, is_plan, read_plan
 from billing.stripe.events import EventSubject
 from db.cases.cases import CaseRules
@@ -34,6 +35,8 @@ log = logging.getLogger(__name__)
 
 PAGE = 100
 """The most that Stripe gives at a time."""
+
+Sold = TypeVar("Sold", Plan, AddOn)
 
 SOLD_NO_MORE = "Stripe no longer has an active price for it."
 
@@ -108,7 +111,7 @@ class MirroredPage(NamedTuple):
 
 
 async def catalog(access: MirrorAccess) -> list[Plan]:
-    """Mirror every plan: a few products, so this is one page to its caller.
+    """Mirror every plan and add-on: a few products, so this is one page to its caller. The plans.
 
     One that Stripe describes wrongly, or sells no more, is unavailable with its reason; the others are as
     they are. A product that does not say which plan it is can't be shown: it is only logged.
@@ -122,17 +125,22 @@ async def catalog(access: MirrorAccess) -> list[Plan]:
     async for price in found.auto_paging_iter():
         data = price.to_dict()
         product = data["product"]
-        if product.get("active") and is_plan(product):
+        if product.get("active") and (is_plan(product) or is_add_on(product)):
             products[product["id"]] = product
             prices.setdefault(product["id"], []).append(data)
     plans: dict[str, Plan] = {}
+    add_ons: dict[str, AddOn] = {}
     for product_id, product in products.items():
         try:
-            plan = read_plan(product, prices[product_id])
+            if is_plan(product):
+                plan = read_plan(product, prices[product_id])
+                plans[plan.plan] = _only_one(plan, plans.get(plan.plan), "plixo_plan", plan.plan)
+            else:
+                add_on = add_on_from_stripe(product, prices[product_id])
+                other = add_ons.get(add_on.add_on)
+                add_ons[add_on.add_on] = _only_one(add_on, other, "plixo_add_on", add_on.add_on)
         except PlanMisconfigured as nameless:
             log.error("%s", nameless.message)
-            continue
-        plans[plan.plan] = _only_one(plan, plans.get(plan.plan))
     async with access.database.transaction() as session:
         for known in await mirror.plans(session):
             if known.plan not in plans:
@@ -141,16 +149,21 @@ async def catalog(access: MirrorAccess) -> list[Plan]:
             if plan.unavailable:
                 log.error("the plan %s is unavailable: %s", plan.plan, plan.unavailable)
             await mirror.store_plan(session, plan, synced_at=synced_at)
+        for gone in await mirror.add_ons(session):
+            if gone.add_on not in add_ons:
+                add_ons[gone.add_on] = gone.model_copy(update={"unavailable": SOLD_NO_MORE})
+        for add_on in add_ons.values():
+            await mirror.store_add_on(session, add_on, synced_at=synced_at)
     return list(plans.values())
 
 
-def _only_one(plan: Plan, other: Plan | None) -> Plan:
-    """The plan; of two that call themselves the same neither can be chosen."""
+def _only_one(one: Sold, other: Sold | None, key: str, name: str) -> Sold:
+    """The plan or add-on; of two that call themselves the same neither can be chosen."""
     if other is None:
-        return plan
-    first, second = sorted([plan, other], key=lambda one: one.product)
+        return one
+    first, second = sorted([one, other], key=lambda each: each.product)
     wrong = PlanMisconfigured(
-        second.product, "plixo_plan", f"is {plan.plan!r}, as is {first.product}'s", "Archive one of the two."
+        second.product, key, f"is {name!r}, as is {first.product}'s", "Archive one of the two."
     )
     return first.model_copy(update={"unavailable": wrong.message})
 

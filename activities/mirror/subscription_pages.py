@@ -1,8 +1,8 @@
 """Reads the organizations' own subscriptions from Stripe, a page of all at a time.
 
 The list is a request for a hundred of them. It can't show products (that would be five levels deep), which
-our mirror of the plans knows; what it leaves open is looked up one by one afterwards (`lookups`): ended
-subscriptions, and those of products that are for sale no more.
+our mirror of plans and add-ons knows; what it leaves open is looked up one by one afterwards (`lookups`):
+ended subscriptions, and those of products that are neither or for sale no more.
 """
 
 from collections.abc import Sequence
@@ -39,7 +39,14 @@ async def subscriptions_page(
     page = await listed(access.client.v1.subscriptions.list_async, place)
     shown = {one.id: one.to_dict() for one in page.data}
     async with access.database.reading() as session:
-        plans = dict((await session.exec(select(PlanRow.product, PlanRow.plan))).all())
+        sold: dict[str, Document] = {
+            product: {"metadata": {"plixo_plan": plan}}
+            for product, plan in await session.exec(select(PlanRow.product, PlanRow.plan))
+        }
+        sold |= {
+            one.product: {"name": one.name, "metadata": {"plixo_add_on": one.add_on}}
+            for one in await mirror.add_ons(session)
+        }
         wanted = select(Organization.id, Organization.stripe_subscription, Organization.stripe_customer)
         found = await session.exec(wanted.where(col(Organization.stripe_subscription).in_(shown)))
         owners = [_Owner(*owner) for owner in found]
@@ -48,7 +55,7 @@ async def subscriptions_page(
         documents = {
             owner.id: document
             for owner in some
-            if (document := _document(shown[owner.subscription], owner.customer, plans)) is not None
+            if (document := _document(shown[owner.subscription], owner.customer, sold)) is not None
         }
         one = some[0].id if len(some) == 1 else None
         await store(session, access.rules, documents, read_at, of.part(one) if of and one else of)
@@ -77,15 +84,16 @@ async def store(
         await note(session, found, of)
 
 
-def _document(data: Document, customer: str, plans: dict[str, str]) -> Document | None:
-    """None for one that the list can't give whole, or that is not what a plan is."""
+def _document(data: Document, customer: str, sold: dict[str, Document]) -> Document | None:
+    """None for one that the list can't give whole, or that is not what a plan is; `sold` are the products
+    that are known."""
     items = []
     for item in data["items"]["data"]:
-        plan = plans.get(item["price"]["product"])
-        if plan is None:
+        product = sold.get(item["price"]["product"])
+        if product is None:
             return None
-        product = {"id": item["price"]["product"], "metadata": {"plixo_plan": plan}}
-        items.append(item | {"price": item["price"] | {"product": product}})
+        of = {"id": item["price"]["product"], **product}
+        items.append(item | {"price": item["price"] | {"product": of}})
     try:
         return subscription_document(data | {"items": {"data": items}}, customer)
     except SubscriptionUnsupported:

@@ -1,11 +1,15 @@
 """What a plan change left in Stripe: its invoice, its pending items and the next invoice, or the renewal."""
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any
 
 import stripe
 
 from billing.core.money import Money
+from billing.plan_changes.items.usage import without_usage
+from billing.plan_changes.phase_fields import kept
+from billing.plan_changes.phases import not_as_changed
 from billing.plan_changes.proration import Line, NextInvoice
 from billing.plan_changes.stripe_lines import lines_from_invoice, lines_from_invoice_items
 from billing.plan_changes.subject import PlanChangeSubject
@@ -22,17 +26,35 @@ UPDATE, CYCLE = "subscription_update", "subscription_cycle"
 
 async def find(client: stripe.StripeClient, invoices: StripeInvoices, query: ResultQuery) -> ResultLines:
     """What Stripe holds for an applied change. Raises StripeError and BillingError."""
+    if query.subject.effective == "period_end" or not query.subject.keeps:
+        return await _billed(client, invoices, query)
+    found, items = await asyncio.gather(_billed(client, invoices, query), _items(client, query.subject))
+    return found.model_copy(update={"otherwise": not_as_changed(query.subject, items)})
+
+
+async def _items(client: stripe.StripeClient, subject: PlanChangeSubject) -> list[Document]:
+    """The subscription's items, each with all that it keeps."""
+    found = await client.v1.subscriptions.retrieve_async(
+        subject.subscription, {"expand": ["discounts", "items.data.discounts"]}
+    )
+    items: list[Document] = kept(found.to_dict(), subject.period_end)["items"]
+    return items
+
+
+async def _billed(client: stripe.StripeClient, invoices: StripeInvoices, query: ResultQuery) -> ResultLines:
     if query.subject.charged_at_once:
         invoice = await _own_invoice(invoices, query)
         if invoice is not None:
-            found = await _of(invoices, invoice)
+            found = await _of(invoices, without_usage(invoice, query.subject.from_.metered))
             following = await _following(invoices, query.subject, found.lines)
             return found.model_copy(update={"following": following})
     elif query.subject.effective == "period_end":
         invoice = await _renewal(invoices, query.subject)
     else:
         return await _of_pending_items(client, invoices, query.subject)
-    return ResultLines(lines=()) if invoice is None else await _of(invoices, invoice)
+    if invoice is None:
+        return ResultLines(lines=())
+    return await _of(invoices, without_usage(invoice, query.subject.from_.metered))
 
 
 async def _of(invoices: StripeInvoices, invoice: Document) -> ResultLines:
@@ -61,6 +83,7 @@ async def _following(
         ends = max(line.period.end for line in lines if line.kind == "renewal")
     if following["period_end"] != ends:
         return None
+    following = without_usage(following, subject.from_.metered)
     return NextInvoice(
         amount_minor=following["amount_due"], total=following["total"], currency=following["currency"]
     )
@@ -114,7 +137,7 @@ async def _of_pending_items(
         following = await _renewal(invoices, subject) or following
     return ResultLines(
         lines=lines_from_invoice_items(own),
-        amounts=await invoices.amounts(following),
+        amounts=await invoices.amounts(without_usage(following, subject.from_.metered)),
         invoice_items=tuple(item["id"] for item in own),
     )
 

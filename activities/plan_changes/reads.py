@@ -1,5 +1,6 @@
 """What the workflows ask Stripe: one read each, as facts of ours. Every error is tried again or final."""
 
+from collections.abc import Collection
 from typing import Any
 
 import stripe
@@ -8,8 +9,12 @@ from temporalio.exceptions import ApplicationError
 
 from billing.core.errors import BillingError
 from billing.core.money import Money
+from billing.plan_changes.items.add_ons import PricedAddOn, add_on_from_stripe, price_add_ons
+from billing.plan_changes.items.usage import without_usage
+from billing.plan_changes.messages import Target, TargetQuery
 from billing.plan_changes.obstacles import OpenInvoice
 from billing.plan_changes.phase_fields import (
+    amounts_off,
     carried,
     for_one_invoice,
     kept,
@@ -24,10 +29,9 @@ from billing.plan_changes.subject import (
     PreviewFacts,
     PreviewQuery,
     ScheduleFacts,
+    SchedulePreviewQuery,
     SubscriptionFacts,
     SubscriptionQuery,
-    Target,
-    TargetQuery,
     Terms,
 )
 from billing.plan_changes.verification import ResultLines, ResultQuery
@@ -38,7 +42,12 @@ from db.core.session import Database
 from db.mirror import mirror
 
 from ..stripe.failures import ask, ask_for
-from ..stripe.plan_subscription import EXPAND_PLAN, SubscriptionUnsupported, subscription_document
+from ..stripe.plan_subscription import (
+    EXPAND_PLAN,
+    SubscriptionUnsupported,
+    other_items,
+    subscription_document,
+)
 from . import applied_lines
 from .invoices import StripeInvoices
 
@@ -81,18 +90,23 @@ class StripeReads:
                 await mirror.store_subscription(
                     session, self._rules, query.organization, document, synced_at=read_at
                 )
-        said = {name: document[name] for name in SubscriptionFacts.model_fields if name in document}
+        facts = SubscriptionFacts.model_fields.keys() - {"others"}
+        said = {name: document[name] for name in facts if name in document}
         return SubscriptionFacts(
             subscription=data["id"],
             customer=data["customer"],
             terms=Terms.model_validate({name: document[name] for name in Terms.model_fields}),
             open_invoice=_open_invoice(data["latest_invoice"]),
-            unit_amount=data["items"]["data"][0]["price"]["unit_amount"],
+            unit_amount=next(
+                one["price"]["unit_amount"] for one in data["items"]["data"] if one["id"] == document["item"]
+            ),
+            others=other_items(data),
             billing_mode=data["billing_mode"]["type"],
             ahead=phase_ahead(data, document["period_end"]),
             keeps=kept(data, document["period_end"]),
             uncarried=uncarried_of(data),
             once=for_one_invoice(_discounts(data, customer)),
+            spread=amounts_off(_shared_discounts(data, customer)),
             **said,
         )
 
@@ -106,31 +120,45 @@ class StripeReads:
 
     @activity.defn
     async def read_target_plan(self, query: TargetQuery) -> Target:
-        """The plan asked for, limits included, as Stripe has it; our mirror only says which price."""
+        """The plan and add-ons asked for, limits included, as Stripe has them; our mirror only says which
+        prices."""
         try:
             async with self._database.reading() as session:
                 price = plan_on_sale(await mirror.plans(session), query.plan).price(
                     query.interval, query.currency
                 )
+                add_ons = await mirror.add_ons(session) if query.add_ons else []
+            wanted = price_add_ons(add_ons, query.offered, query.add_ons, query.interval, query.currency)
             found = await ask(self._client.v1.prices.retrieve_async(price.id, {"expand": ["product"]}))
             data = found.to_dict()
-            return Target(plan=plan_from_stripe(data["product"], [data]), price=price.id)
+            return Target(
+                plan=plan_from_stripe(data["product"], [data]),
+                price=price.id,
+                add_ons=tuple([await self._as_it_is(one, query) for one in wanted]),
+            )
         except BillingError as error:
             raise ApplicationError(error.message, type=error.code, non_retryable=True) from error
+
+    async def _as_it_is(self, wanted: PricedAddOn, query: TargetQuery) -> PricedAddOn:
+        """An add-on as Stripe has it. Raises BillingError where that is sold otherwise by now."""
+        found = await ask(self._client.v1.prices.retrieve_async(wanted.price, {"expand": ["product"]}))
+        data = found.to_dict()
+        add_on = add_on_from_stripe(data["product"], [data | {"product": data["product"]["id"]}])
+        return add_on.priced(add_on.price(query.interval, query.currency))
 
     @activity.defn
     async def read_preview(self, query: PreviewQuery) -> PreviewFacts:
         """The invoice that the change causes: at once, or the next one."""
-        return await self._preview(preview_params(query))
+        return await self._preview(preview_params(query), query.facts.terms.metered)
 
     @activity.defn
     async def read_renewal_preview(self, query: PreviewQuery) -> PreviewFacts:
         """What one full period costs after the change, without prorations."""
-        return await self._preview(renewal_preview_params(query))
+        return await self._preview(renewal_preview_params(query), query.facts.terms.metered)
 
-    async def _preview(self, params: dict[str, Any]) -> PreviewFacts:
+    async def _preview(self, params: dict[str, Any], metered: Collection[str]) -> PreviewFacts:
         try:
-            invoice = await ask(self._invoices.preview(params))
+            invoice = without_usage(await ask(self._invoices.preview(params)), metered)
             details = (invoice.get("parent") or {}).get("subscription_details") or {}
             return PreviewFacts(
                 lines=lines_from_invoice(invoice),
@@ -165,16 +193,21 @@ class StripeReads:
         )
 
     @activity.defn
-    async def read_schedule_preview(self, schedule: str) -> PreviewFacts:
+    async def read_schedule_preview(self, query: SchedulePreviewQuery) -> PreviewFacts:
         """The next invoice of a schedule's subscription."""
-        return await self._preview({"schedule": schedule})
+        return await self._preview({"schedule": query.schedule}, query.metered)
 
 
 def _discounts(subscription: dict[str, Any], customer: dict[str, Any]) -> list[dict[str, Any]]:
     """All that its invoices may have: its own, its items' and its customer's."""
     of_items = (one for item in subscription["items"]["data"] for one in item["discounts"])
+    return [*_shared_discounts(subscription, customer), *of_items]
+
+
+def _shared_discounts(subscription: dict[str, Any], customer: dict[str, Any]) -> list[dict[str, Any]]:
+    """Those of whole invoices: its own, and its customer's."""
     of_customer = [customer["discount"]] if customer.get("discount") else []
-    return [*subscription["discounts"], *of_items, *of_customer]
+    return [*subscription["discounts"], *of_customer]
 
 
 def _open_invoice(latest: dict[str, Any] | None) -> OpenInvoice | None:

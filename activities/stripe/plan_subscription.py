@@ -1,8 +1,10 @@
-"""A subscription to one of our plans, as the mirror keeps it: one item, with a licensed price of a plan."""
+"""A subscription to one of our plans, as the mirror keeps it: the plan's item, and what it has beside."""
 
 from typing import Any
 
 from billing.core.operations import Problem
+from billing.plan_changes.items.add_ons import add_on_of
+from billing.plan_changes.items.others import ItemFacts, in_order
 from billing.plan_changes.plans import is_plan, price_problem
 
 EXPAND_PLAN = ["items.data.price.product"]
@@ -10,7 +12,7 @@ EXPAND_PLAN = ["items.data.price.product"]
 
 
 class SubscriptionUnsupported(Exception):
-    """An organization's subscription is not what a plan is: one item, with a licensed price of a plan."""
+    """An organization's subscription is not to a plan: exactly one item has a licensed price of one."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
@@ -18,7 +20,8 @@ class SubscriptionUnsupported(Exception):
 
 
 def subscription_document(data: dict[str, Any], customer: str) -> dict[str, Any]:
-    """What the mirror keeps of a subscription (products expanded). Raises SubscriptionUnsupported."""
+    """What the mirror keeps of a subscription (products expanded, items whole). Raises
+    SubscriptionUnsupported."""
     item = _plan_item(data, customer)
     price = item["price"]
     paused, pending = data.get("pause_collection") or {}, data.get("pending_update") or {}
@@ -37,27 +40,50 @@ def subscription_document(data: dict[str, Any], customer: str) -> dict[str, Any]
         "pause_collection": paused.get("behavior"),
         "resumes_at": paused.get("resumes_at"),
         "pending_update": pending.get("expires_at"),
-        "billing_thresholds": any(one.get("billing_thresholds") for one in (data, item)),
+        "others": [one.model_dump() for one in in_order(other_items(data))],
+        "billing_thresholds": any(one.get("billing_thresholds") for one in (data, *data["items"]["data"])),
         "plixo_operation": (data.get("metadata") or {}).get("plixo_operation"),
         "plixo_effect": (data.get("metadata") or {}).get("plixo_effect"),
     }
 
 
+def other_items(data: dict[str, Any]) -> tuple[ItemFacts, ...]:
+    """What a subscription has beside its plan (products expanded)."""
+    return tuple(_item(one) for one in data["items"]["data"] if not is_plan(one["price"]["product"]))
+
+
+def _item(item: dict[str, Any]) -> ItemFacts:
+    price, quantity = item["price"], item.get("quantity")
+    product = price["product"]
+    return ItemFacts(
+        item=item["id"],
+        price=price["id"],
+        quantity=quantity,
+        name=product.get("name") or product["id"],
+        add_on=add_on_of(product) if quantity is not None else None,
+        interval=price["recurring"]["interval"],
+        interval_count=price["recurring"]["interval_count"],
+        unit_amount=price["unit_amount"],
+    )
+
+
 def _plan_item(data: dict[str, Any], customer: str) -> dict[str, Any]:
-    """The one item of a subscription to a plan. Raises SubscriptionUnsupported."""
+    """The item of a subscription's plan. Raises SubscriptionUnsupported."""
     items, of = data["items"]["data"], data["id"]
     if data["customer"] != customer:
         raise SubscriptionUnsupported(
             "other_customer", f"{of} is customer {data['customer']}'s, not {customer}'s"
         )
-    if len(items) != 1:
-        metered = any(one["price"]["recurring"].get("usage_type") == "metered" for one in items)
-        code, among = ("metered_items", ", metered ones among them") if metered else ("several_items", "")
-        raise SubscriptionUnsupported(code, f"{of} has {len(items)} items{among}; a plan is exactly one")
-    item: dict[str, Any] = items[0]
+    plans = [one for one in items if is_plan(one["price"]["product"])]
+    if not plans:
+        sold = ", ".join(one["price"]["product"]["id"] for one in items)
+        raise SubscriptionUnsupported("no_plan", f"{of} is for {sold}, which is no plan")
+    if len(plans) > 1:
+        raise SubscriptionUnsupported("several_plans", f"{of} has {len(plans)} items of plans, and not one")
+    if data["items"].get("has_more"):
+        raise SubscriptionUnsupported("items_unread", f"{of} has more items than can be read at once")
+    item: dict[str, Any] = plans[0]
     price = item["price"]
-    if not is_plan(price["product"]):
-        raise SubscriptionUnsupported("no_plan", f"{of} is for {price['product']['id']}, which is no plan")
     if (problem := price_problem(price)) is not None:
         raise SubscriptionUnsupported(
             problem.code, f"{of} is at the price {price['id']}, which {problem.message}"

@@ -2,12 +2,15 @@
 
 import secrets
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from fastapi import Response
 
 from billing.core.money import Money
+from billing.plan_changes.items.add_ons import AddOn
+from billing.plan_changes.items.others import OtherItem
 from billing.plan_changes.plans import Plan
+from db.mirror import mirror
 
 from ..bill import routes as bill
 from ..bill.schemas import OrganizationInvoicesQuery, RenewalAnswer
@@ -24,6 +27,17 @@ router = pages("/plans")
 MOST_INVOICES = 5
 """Of the organization's own; all of them have a page."""
 FIELDS = ("plan", "seats", "interval", "effective", "invoicing", "reason")
+ADD_ON = "add_on:"
+"""What the fields of add-ons begin with; their short names follow."""
+
+
+class AddOnChoice(NamedTuple):
+    """A field of an add-on: how many there are, and what one costs."""
+
+    add_on: str
+    name: str
+    held: str
+    costs: str
 
 
 @router.get("")
@@ -41,7 +55,7 @@ async def quote(visit: InVisit) -> Response:
     if form.refused:
         return await _page(visit, form)
     return visit.page("plan_quote", title="Plan change",
-        form=form, quoted=quoted, key=secrets.token_urlsafe(16), fields=FIELDS,
+        form=form, quoted=quoted, key=secrets.token_urlsafe(16), fields=[*FIELDS, *_add_on_fields(form)],
     )  # fmt: skip
 
 
@@ -65,21 +79,43 @@ async def edit(visit: InVisit) -> Response:
 
 def body_of(form: Form) -> dict[str, Any]:
     """The API's body: what was typed."""
-    return form.body("plan", "interval", "effective", "invoicing", "reason") | form.whole("seats")
+    add_ons = [
+        {"add_on": name.removeprefix(ADD_ON), "quantity": typed[name]}
+        for name in _add_on_fields(form)
+        if (typed := form.whole(name))
+    ]
+    body: dict[str, Any] = form.body("plan", "interval", "effective", "invoicing", "reason")
+    return body | form.whole("seats") | ({"add_ons": add_ons} if add_ons else {})
+
+
+def _add_on_fields(form: Form) -> list[str]:
+    return [name for name in form.values if name.startswith(ADD_ON)]
+
+
+def add_on_choices(
+    add_ons: Sequence[AddOn], offered: Sequence[str], held: Sequence[OtherItem]
+) -> list[AddOnChoice]:
+    """Those that the policy offers, with how many there are."""
+    quantities = {one.add_on: one.quantity for one in held}
+    return [
+        AddOnChoice(one.add_on, one.name, str(quantities.get(one.add_on) or ""), f"{_apiece(one)} each")
+        for one in add_ons
+        if one.add_on in offered and one.prices
+    ]
 
 
 def choices(plans: Sequence[Plan]) -> list[tuple[str, str]]:
     """What can be chosen: short names, and names with what a seat costs."""
     return [
-        (plan.plan, f"{plan.name}: {_a_seat(plan)}")
+        (plan.plan, f"{plan.name}: {_apiece(plan)}")
         for plan in plans
         if plan.unavailable is None and plan.prices
     ]
 
 
-def _a_seat(plan: Plan) -> str:
+def _apiece(sold: Plan | AddOn) -> str:
     """`USD 49.00 a month`, or a year where it is sold for nothing shorter. The quote has the others."""
-    price = min(plan.prices, key=lambda price: price.interval)  # "month" comes before "year"
+    price = min(sold.prices, key=lambda price: price.interval)  # "month" comes before "year"
     return f"{Money(amount_minor=price.unit_amount, currency=price.currency).format()} a {price.interval}"
 
 
@@ -87,12 +123,15 @@ async def _page(visit: PageVisit, form: Form) -> Response:
     """The plan, what is in use and under way, and what Plixo bills for it."""
     async with visit.context.database.reading() as session:
         organization, change = await organization_routes.organization_and_change(session, visit.caller)
+        add_ons = await mirror.add_ons(session)
+    offered = visit.context.policy.plan_change.add_ons
     catalog = visit.shell.catalog
     prices = [price for plan in catalog if plan.plan == organization.plan for price in plan.prices]
     latest = OrganizationInvoicesQuery(limit=MOST_INVOICES)
     invoices = await bill.list_organization_invoices(latest, visit.request, visit.caller, visit.context)
     return visit.page("plans", title="Plans",
         form=form, organization=organization, options=choices(catalog),
+        add_ons=add_on_choices(add_ons, offered, organization.others),
         currency=next((price.currency for price in prices), ""),
         change=operation_views.operation(change, visit.caller) if change else None,
         names=await visit.names([]), renewal=await _renewal(visit), rows=invoices.data,

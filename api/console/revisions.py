@@ -7,6 +7,7 @@ from fastapi import Response
 from billing.core.money import Money
 from billing.core.operations import Kind
 from billing.operations.kinds import ON_REQUEST
+from db.mirror import mirror
 
 from ..http.ids import Id
 from ..http.models import OperationAnswer
@@ -52,7 +53,14 @@ async def _revisable(id_: str, visit: PageVisit) -> OperationAnswer:
 
 def _typed(operation: OperationAnswer) -> dict[str, str]:
     """What was asked for, as one would type it."""
-    asked = {name: value for name, value in operation.request.items() if value not in (None, False)}
+    asked = {
+        name: value
+        for name, value in operation.request.items()
+        if value not in (None, False) and name != "add_ons"
+    }
+    asked |= {
+        f"{plans.ADD_ON}{one['add_on']}": one["quantity"] for one in operation.request.get("add_ons", ())
+    }
     typed = {
         name: str(value).lower() if isinstance(value, bool) else str(value) for name, value in asked.items()
     }
@@ -80,9 +88,16 @@ async def _page(operation: OperationAnswer, visit: PageVisit, form: Form) -> Res
         title=f"Revise: {names.headline(operation.kind, operation.subject, operation.request)}",
         form=form, operation=operation,
         options=plans.choices(visit.shell.catalog) if is_plan else [],
+        add_ons=await _add_ons(visit) if is_plan else [],
         kept=() if is_plan else [name for name in money.FIELDS[resource] if name not in CHANGED],
         reasons=[] if is_plan else money.reasons_of(resource),
     )  # fmt: skip
+
+
+async def _add_ons(visit: PageVisit) -> list[plans.AddOnChoice]:
+    async with visit.context.database.reading() as session:
+        there = await mirror.add_ons(session)
+    return plans.add_on_choices(there, visit.context.policy.plan_change.add_ons, ())
 
 
 CHANGED = ("amount", "reason", "note")

@@ -22,9 +22,9 @@ from billing.core.money import Money
 from billing.core.operations import Kind, Role, State
 from billing.core.search_terms import SearchTerm, search_term
 from billing.core.text import has_controls
+from billing.plan_changes.items.others import OtherItem
 from billing.plan_changes.limits import LimitCheck
-from billing.plan_changes.plans import Interval, PlanLimits
-from billing.plan_changes.subject import Effective, Invoicing
+from billing.plan_changes.plans import Interval
 from db.operations.notices import NoticeSort
 
 Item = TypeVar("Item")
@@ -79,17 +79,6 @@ Moment = Annotated[AwareDatetime, BeforeValidator(_written), AfterValidator(_in_
 
 class Body(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
-
-
-class PlanChangeBody(Body):
-    """What to change the plan to. Omitted seats and interval stay as they are."""
-
-    plan: Name = Field(description="A plan from GET /v1/plans")
-    seats: int | None = Field(default=None, ge=1, le=1_000_000)
-    interval: Interval | None = None
-    effective: Effective = "now"
-    invoicing: Invoicing = "immediately"
-    reason: Reason = Field(description="Why, for the reviewers")
 
 
 class CancelBody(Body):
@@ -302,6 +291,9 @@ class OrganizationAnswer(Answer):
     seats: int | None
     interval: Interval | None
     renews_at: datetime | None
+    others: list[OtherItem] = Field(
+        description="What the subscription has beside the plan; a `quantity` of null is billed by usage"
+    )
     limits: list[LimitCheck]
     unsupported: str | None = Field(description="Why the subscription in Stripe does not match a plan")
     obstacles: list[ObstacleAnswer] = Field(
@@ -310,22 +302,6 @@ class OrganizationAnswer(Answer):
     pending_change: str | None
     stripe: StripeIds
     synced_at: datetime | None
-
-
-class PriceAnswer(Answer):
-    id: str
-    interval: Interval
-    unit_amount: int = Field(description="Minor units per seat")
-    currency: str
-
-
-class PlanAnswer(Answer):
-    plan: str
-    name: str
-    seats_included: int = Field(description="0 where it can't be read for an unavailable plan")
-    limits: PlanLimits
-    prices: list[PriceAnswer]
-    unavailable: str | None = Field(description="Why it can't be requested at present")
 
 
 class NoticeAnswer(Answer):

@@ -21,12 +21,12 @@ from ..http.auth import AnyCaller, Caller
 from ..http.context import InContext
 from ..http.csv_lists import answer_list, list_answers
 from ..http.examples import example
-from ..http.models import ListOf, ObstacleAnswer, OrganizationAnswer, PlanAnswer, StripeIds
+from ..http.models import ListOf, ObstacleAnswer, OrganizationAnswer, StripeIds
 from ..http.openapi import answers
 from ..problems.problem import ApiProblem
 from . import views
 from .problems import NOT_SYNCED
-from .schemas import PlansQuery
+from .schemas import AddOnAnswer, AddOnsQuery, PlanAnswer, PlansQuery
 
 router = APIRouter(prefix="/v1", tags=["Organization"])
 
@@ -67,6 +67,7 @@ async def organization_and_change(
         seats=held.get("seats"),
         interval=held.get("interval"),
         renews_at=datetime.fromtimestamp(held["period_end"], UTC) if "period_end" in held else None,
+        others=held.get("others", []),
         limits=list(_limits(plan, held, usage)) if plan else [],
         unsupported=unreadable["message"] if unreadable else None,
         obstacles=[
@@ -120,3 +121,21 @@ async def list_plans(
         plans = FewRows(await mirror.plans(session), lambda plan: plan.plan, query.sort)
     show = views.each(PlanAnswer.model_validate)
     return await answer_list(request, context, query, plans, show, PlanAnswer)
+
+
+@router.get(
+    "/add-ons",
+    summary="List add-ons",
+    response_model=ListOf[AddOnAnswer],
+    responses=list_answers("operations/add_on", AddOnAnswer),
+)
+async def list_add_ons(
+    query: Annotated[AddOnsQuery, Query()], request: Request, caller: AnyCaller, context: InContext
+) -> Any:
+    """Those that the policy offers beside a plan, sorted by their short names."""
+    offered = context.policy.plan_change.add_ons
+    async with context.database.reading() as session:
+        there = [one for one in await mirror.add_ons(session) if one.add_on in offered]
+    add_ons = FewRows(there, lambda add_on: add_on.add_on, query.sort)
+    show = views.each(AddOnAnswer.model_validate)
+    return await answer_list(request, context, query, add_ons, show, AddOnAnswer)

@@ -5,13 +5,43 @@ from typing import Literal
 from pydantic import Field
 
 from billing.core.operations import Kind, State
+from billing.plan_changes.plans import Interval, PlanLimits
 from db.operations.lists import OperationSort
 
-from ..http.models import DOWNWARDS, Moment, OtherId, Query, SearchQuery, SearchText
+from ..http.models import DOWNWARDS, Answer, Moment, OtherId, Query, SearchQuery, SearchText
+
+
+class PriceAnswer(Answer):
+    id: str
+    interval: Interval
+    unit_amount: int = Field(description="Minor units per seat, or per piece of an add-on")
+    currency: str
+
+
+class PlanAnswer(Answer):
+    plan: str
+    name: str
+    seats_included: int = Field(description="0 where it can't be read for an unavailable plan")
+    limits: PlanLimits
+    prices: list[PriceAnswer]
+    unavailable: str | None = Field(description="Why it can't be requested at present")
+
+
+class AddOnAnswer(Answer):
+    """What can be requested beside a plan."""
+
+    add_on: str
+    name: str
+    prices: list[PriceAnswer]
+    unavailable: str | None = Field(description="Why it can't be requested at present")
 
 
 class PlansQuery(Query):
     sort: Literal["plan", "-plan"] = Field(default="plan", description=DOWNWARDS)
+
+
+class AddOnsQuery(Query):
+    sort: Literal["add_on", "-add_on"] = Field(default="add_on", description=DOWNWARDS)
 
 
 class OperationsQuery(SearchQuery):

@@ -1,5 +1,7 @@
 """What the mirror knows to be impossible of a plan change; the workflow asks Stripe itself."""
 
+from collections.abc import Sequence
+
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from billing.plan_changes.plans import plan_on_sale
@@ -14,8 +16,11 @@ from ..problems.problem import ApiProblem
 from .problems import SUBSCRIPTION_UNSUPPORTED
 
 
-async def check_by_mirror(session: AsyncSession, caller: Caller, wanted: PlanChangeRequest) -> Organization:
-    """The organization whose plan it is. Raises ApiProblem and InvalidRequest."""
+async def check_by_mirror(
+    session: AsyncSession, caller: Caller, wanted: PlanChangeRequest, offered: Sequence[str]
+) -> Organization:
+    """The organization whose plan it is; `offered` are the add-ons of the policy. Raises ApiProblem and
+    InvalidRequest."""
     organization, plans, usage = await subscription_usage.read(session, caller.organization)
     held = organization.subscription
     if held is None or usage is None or not plans:
@@ -26,5 +31,6 @@ async def check_by_mirror(session: AsyncSession, caller: Caller, wanted: PlanCha
         )
         raise ApiProblem(SUBSCRIPTION_UNSUPPORTED, detail, code=why["code"])
     current = Terms.model_validate({name: held[name] for name in Terms.model_fields})
-    validate_change(current, wanted, plan_on_sale(plans, wanted.plan), usage)
+    add_ons = await mirror.add_ons(session) if wanted.add_ons or current.others else []
+    validate_change(current, wanted, plan_on_sale(plans, wanted.plan), usage, add_ons, offered)
     return organization

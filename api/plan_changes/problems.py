@@ -36,12 +36,39 @@ UNKNOWN_PLAN = declare(
     "/plan",
 )
 
+UNKNOWN_ADD_ON = declare(
+    "unknown_add_on",
+    422,
+    "Unknown add-on",
+    "There is no add-on 'gold-support'; known add-ons: extra-storage, priority-support. Choose one of the "
+    "add-ons that are offered.",
+    "/add_ons",
+)
+
+ADD_ON_UNAVAILABLE = declare(
+    "add_on_unavailable",
+    422,
+    "The add-on is unavailable",
+    "Extra storage is not sold by the year in USD, only by: month in USD. Leave it out, or take it away with "
+    "quantity 0, or ask Plixo for a price.",
+    "/add_ons",
+)
+
+ADD_ON_TWICE = declare(
+    "add_on_twice",
+    422,
+    "The add-on is there twice",
+    "The add-on priority-support is in the request more than once. Name each add-on once; one that the "
+    "subscription has twice Plixo has to correct.",
+    "/add_ons",
+)
+
 SAME_PLAN = declare(
     "same_plan",
     422,
     "Nothing would change",
     "Nothing would change: you already have Growth with 10 seats, billed by the month. Choose "
-    "another plan, number of seats or interval.",
+    "another plan, number of seats, interval or quantity of an add-on.",
     "/plan",
 )
 
@@ -92,6 +119,9 @@ INTERVAL_BILLS_NOW = declare(
 REQUEST_PROBLEMS = (
     UNKNOWN_PLAN,
     PLAN_UNAVAILABLE,
+    UNKNOWN_ADD_ON,
+    ADD_ON_UNAVAILABLE,
+    ADD_ON_TWICE,
     SAME_PLAN,
     SEATS_BELOW_USAGE,
     SEATS_ABOVE_PLAN,

@@ -16,12 +16,12 @@ from db.operations import operations
 
 from ..http.auth import BillingAdmin, Caller
 from ..http.context import Context, InContext
-from ..http.models import ObstacleAnswer, PlanChangeBody
+from ..http.models import ObstacleAnswer
 from ..problems.problem import ApiProblem
 from ..quotes.routes import quote_route
 from ..quotes.service import QuoteDraft, refusal
 from .checks import check_by_mirror
-from .schemas import MonthlyCostAnswer, NextInvoiceAnswer, PlanChangeQuoteAnswer
+from .schemas import MonthlyCostAnswer, NextInvoiceAnswer, PlanChangeBody, PlanChangeQuoteAnswer
 
 router = APIRouter(prefix="/v1/plan-changes", tags=["Plan changes"])
 
@@ -48,7 +48,7 @@ async def quote_plan_change(
     refusals: list[ObstacleAnswer] = []
     async with context.database.reading() as session:
         try:
-            organization = await check_by_mirror(session, caller, wanted)
+            organization = await check_by_mirror(session, caller, wanted, context.policy.plan_change.add_ons)
         except (ApiProblem, BillingError) as error:
             return await _answer(draft, PlanChangeQuote(), [refusal(error)])
         under_way = await operations.open_plan_change(session, caller.organization)

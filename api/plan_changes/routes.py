@@ -14,7 +14,7 @@ from ..http import idempotency
 from ..http.auth import Actor, BillingAdmin, billing_admin
 from ..http.context import InContext
 from ..http.ids import Id
-from ..http.models import OperationAnswer, PlanChangeBody, ResolutionBody
+from ..http.models import OperationAnswer, ResolutionBody
 from ..operations import service
 from ..operations.common_routes import add_comment_command, command_route, start_route
 from ..operations.problems import (
@@ -30,7 +30,7 @@ from ..quotes.problems import WITH_QUOTE
 from ..quotes.service import named_quote
 from .checks import check_by_mirror
 from .problems import PLAN_CHANGE_OPEN, REQUEST_PROBLEMS
-from .schemas import PlanChangeStartBody
+from .schemas import PlanChangeBody, PlanChangeStartBody
 
 router = APIRouter(prefix="/v1/plan-changes", tags=["Plan changes"])
 
@@ -65,7 +65,7 @@ async def ask(
     async with context.database.transaction() as session:
         started = await service.find_repeated(session, draft)
         if started is None:
-            organization = await check_by_mirror(session, caller, wanted)
+            organization = await check_by_mirror(session, caller, wanted, context.policy.plan_change.add_ons)
             workflow_input = PlanChangeInput(
                 operation=draft.id,
                 organization=organization.id,
@@ -111,7 +111,7 @@ async def revise(
     wanted = PlanChangeRequest(**body.model_dump())
     message, detail = Revise(person=caller.person, wanted=wanted), wanted.model_dump(mode="json")
     command = Command("revise", message, EventCode.REVISION_REQUESTED, detail, shapes="revised")
-    check = partial(check_by_mirror, caller=caller, wanted=wanted)
+    check = partial(check_by_mirror, caller=caller, wanted=wanted, offered=context.policy.plan_change.add_ons)
     return await service.send_command(context, caller, Kind.PLAN_CHANGE, id, command, response, check)
 
 

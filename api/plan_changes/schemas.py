@@ -5,17 +5,40 @@ from datetime import datetime
 from pydantic import Field
 
 from billing.core.money import Money
+from billing.plan_changes.items.add_ons import MOST
 from billing.plan_changes.limits import LimitCheck
+from billing.plan_changes.plans import Interval
 from billing.plan_changes.proration import Line
 from billing.plan_changes.subject import Effective, Invoicing, PlanChangeRequest, Terms
 from billing.stripe.invoice_amounts import InvoiceAmounts
 
-from ..http.models import Answer, PlanChangeBody
+from ..http.models import Answer, Body, Name, Reason
 from ..quotes.schemas import QuoteAnswer, QuotingBody
 
 
+class AddOnBody(Body):
+    """How many of an add-on there are to be."""
+
+    add_on: Name = Field(description="An add-on from GET /v1/add-ons")
+    quantity: int = Field(ge=0, le=MOST, description="0 takes it away")
+
+
+class PlanChangeBody(Body):
+    """What to change the plan to. Omitted seats, interval and add-ons stay as they are, and so does anything
+    else that the subscription has."""
+
+    plan: Name = Field(description="A plan from GET /v1/plans; the present one changes add-ons alone")
+    seats: int | None = Field(default=None, ge=1, le=1_000_000)
+    interval: Interval | None = None
+    add_ons: list[AddOnBody] = Field(default_factory=list, max_length=20)
+    effective: Effective = "now"
+    invoicing: Invoicing = "immediately"
+    reason: Reason = Field(description="Why, for the reviewers")
+
+
 class PlanChangeStartBody(PlanChangeBody, QuotingBody):
-    """What to change the plan to. Omitted seats and interval stay as they are."""
+    """What to change the plan to. Omitted seats, interval and add-ons stay as they are, and so does anything
+    else that the subscription has."""
 
     def wanted(self) -> PlanChangeRequest:
         return PlanChangeRequest(**self.model_dump(exclude={"quote"}))
@@ -28,7 +51,8 @@ class NextInvoiceAnswer(Answer):
 
 
 class MonthlyCostAnswer(Answer):
-    """By the list prices of all seats, before discounts and taxes; of a yearly price a twelfth.
+    """By the list prices of all seats and add-ons, before discounts, taxes and usage; of a yearly price a
+    twelfth.
 
     `before` and `difference` are null where the present price is unknown.
     """

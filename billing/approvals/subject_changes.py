@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from ..core.money import Money
 from ..core.operations import Kind, Message
+from ..plan_changes.items.others import OtherItem, in_words
 from ..policy.reasons import REASON_WORDS
 from ..stripe.invoice_amounts import InvoiceAmounts, compare_amounts
 
@@ -131,6 +132,14 @@ def _terms(name: str, words: Mapping[str, str] | None = None) -> Value:
     return value
 
 
+def _beside(side: str) -> Value:
+    def value(subject: Subject) -> str:
+        others = [OtherItem.model_validate(one) for one in subject[side]["others"]]
+        return in_words(others) or NONE
+
+    return value
+
+
 def _payments(subject: Subject) -> str:
     """How many payments it is of. Which ones is in the records: their ids tell people nothing."""
     return str(len(subject.get("parts", ())))
@@ -154,8 +163,10 @@ COMPARED: Mapping[Kind, tuple[tuple[str, Names, Value], ...]] = {
     Kind.PLAN_CHANGE: (
         ("Current plan", "plan", lambda subject: str(subject["from"]["plan"])),
         ("Current seats", "text", lambda subject: str(subject["from"]["seats"])),
+        ("Now beside the plan", "text", _beside("from")),
         ("New plan", "plan", _terms("plan")),
         ("New seats", "text", _terms("seats")),
+        ("Beside the plan", "text", _beside("to")),
         ("Billed", "text", _terms("interval", _INTERVALS)),
         ("Takes effect", "text", _text("effective", _EFFECTIVE)),
         ("Charged", "text", _text("invoicing", _INVOICING)),

@@ -24,6 +24,9 @@ class Code(StrEnum):
 
     UNKNOWN_PLAN = "unknown_plan"
     PLAN_UNAVAILABLE = "plan_unavailable"
+    UNKNOWN_ADD_ON = "unknown_add_on"
+    ADD_ON_UNAVAILABLE = "add_on_unavailable"
+    ADD_ON_TWICE = "add_on_twice"
     SAME_PLAN = "same_plan"
     SEATS_BELOW_USAGE = "seats_below_usage"
     SEATS_ABOVE_PLAN = "seats_above_plan"
@@ -72,7 +75,10 @@ class Code(StrEnum):
 REMEDIES: dict[str, str] = {
     Code.UNKNOWN_PLAN: "Choose one of the plans that are offered.",
     Code.PLAN_UNAVAILABLE: "Choose another plan, or ask Plixo to correct this one in Stripe.",
-    Code.SAME_PLAN: "Choose another plan, number of seats or interval.",
+    Code.UNKNOWN_ADD_ON: "Choose one of the add-ons that are offered.",
+    Code.ADD_ON_UNAVAILABLE: "Leave it out, or take it away with quantity 0, or ask Plixo for a price.",
+    Code.ADD_ON_TWICE: "Name each add-on once; one that the subscription has twice Plixo has to correct.",
+    Code.SAME_PLAN: "Choose another plan, number of seats, interval or quantity of an add-on.",
     Code.SEATS_BELOW_USAGE: "Deactivate people first, or request at least as many seats as are in use.",
     Code.SEATS_ABOVE_PLAN: "Request fewer seats or a larger plan.",
     Code.CURRENCY_UNAVAILABLE: "Choose a plan that is sold in your currency, or ask Plixo for a price in it.",

@@ -7,6 +7,13 @@ joiners, direction marks, combining characters, letters newer than our tables.
 
 import re
 import unicodedata
+from typing import Annotated
+
+from pydantic import StringConstraints
+
+SLUG = r"[a-z0-9][a-z0-9_-]*"
+Slug = Annotated[str, StringConstraints(pattern=f"^{SLUG}$")]
+"""The short name that a plan or an add-on has in Stripe and goes by here."""
 
 _LINE_BREAKS = re.compile("\r\n|[\n\v\f\r\x1c-\x1e\x85\u2028\u2029]")
 _UNSAFE = re.compile(

@@ -1,21 +1,40 @@
 """What must hold of a plan change before it is previewed, and of its preview."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from ..core.operations import Problem
+from .items.add_ons import others_after, to_be_priced
+from .items.others import OtherItem
+from .messages import Target, TargetQuery
 from .phases import uncarried_problem
 from .subject import (
     PlanChangeRequest,
     PreviewFacts,
     PreviewQuery,
     SubscriptionFacts,
-    Target,
     Terms,
 )
 
 
+def target_query(
+    facts: SubscriptionFacts, wanted: PlanChangeRequest, offered: tuple[str, ...]
+) -> TargetQuery:
+    """What to look up of what is asked for; `offered` are the add-ons of the policy."""
+    interval = wanted.interval or facts.terms.interval
+    new = interval != facts.terms.interval
+    return TargetQuery(
+        plan=wanted.plan,
+        interval=interval,
+        currency=facts.currency,
+        add_ons=to_be_priced(wanted.add_ons, facts.terms.others, offered, new),
+        offered=offered,
+    )
+
+
 def terms_after(facts: SubscriptionFacts, wanted: PlanChangeRequest, target: Target) -> Terms:
-    """The terms that the change leads to; seats left out stay, down to what the plan can hold."""
+    """The terms that the change leads to; seats left out stay, down to what the plan can hold, and so does
+    whatever else the subscription has."""
     seats = wanted.seats
     if seats is None:
         seats = min(facts.terms.seats, target.plan.seats_included)
@@ -24,7 +43,61 @@ def terms_after(facts: SubscriptionFacts, wanted: PlanChangeRequest, target: Tar
         price=target.price,
         seats=seats,
         interval=wanted.interval or facts.terms.interval,
+        others=others_after(facts.terms.others, wanted.add_ons, target.add_ons),
     )
+
+
+def billed_apart(query: PreviewQuery) -> Problem | None:
+    """Why items can't be changed together, or None: they are billed at different times, or would be."""
+    facts, before, to = query.facts, query.facts.terms, query.to
+    apart = [one for one in facts.others if (one.interval, one.interval_count) != (before.interval, 1)]
+    if apart:
+        message = (
+            f"The plan is billed by the {before.interval}, and {_names(apart)} otherwise. A subscription "
+            "whose items are billed at different times can't be changed here; ask Plixo to change it in "
+            "Stripe."
+        )
+    elif to.interval != before.interval and (left := [one for one in facts.others if one in to.others]):
+        message = (
+            f"{_names(left)} would still be billed by the {before.interval}, and the plan by the "
+            f"{to.interval}. Keep the interval, or take away what can be taken away first."
+        )
+    else:
+        return None
+    return Problem(code="mixed_intervals", message=message)
+
+
+def several_alike(query: PreviewQuery) -> Problem | None:
+    """Why nobody can say which item is meant, or None: there are, or would be, two at one price."""
+    held, later = ([one.price for one in items] for items in (query.facts.others, query.to.others))
+    twice = [
+        one.price for one in query.changes if held.count(one.was or "") > 1 or later.count(one.price) > 1
+    ]
+    if not twice:
+        return None
+    named = [one for one in (*query.facts.others, *query.to.others) if one.price in twice]
+    return Problem(
+        code="add_on_twice",
+        message=f"The subscription has, or would have, {_names(named)} twice. Ask Plixo to put them "
+        "together in Stripe first.",
+    )
+
+
+def usage_discounted(query: PreviewQuery) -> Problem | None:
+    """Why the change can't be told to the cent, or None: a discount is spread over usage as well, so what it
+    takes off the plan depends on that (Stripe, "Coupons", amounts off several lines)."""
+    if not query.facts.terms.metered or not query.facts.spread:
+        return None
+    return Problem(
+        code="usage_discounted",
+        message=f"The discount {', '.join(query.facts.spread)} takes an amount off whole invoices, usage "
+        "included: what is left of it for the plan depends on what is used. Ask Plixo to put it on the plan "
+        "alone.",
+    )
+
+
+def _names(items: Sequence[OtherItem]) -> str:
+    return ", ".join(dict.fromkeys(one.name for one in items))
 
 
 def before_trial_ends(query: PreviewQuery) -> Problem | None:

@@ -1,14 +1,18 @@
 """What a plan costs a month, so that two can be held side by side however they are billed."""
 
+from collections.abc import Mapping
+
 from ..core.money import Money
 from ..core.operations import Message
 from .plans import Interval
+from .subject import Terms
 
 MONTHS = {"month": 1, "year": 12}
 
 
 class MonthlyCost(Message):
-    """By the list prices of all seats, before discounts and taxes; `before` is None where it isn't known."""
+    """By the list prices of all seats and add-ons, before discounts, taxes and usage; `before` is None where
+    it isn't known."""
 
     before: Money | None
     after: Money
@@ -26,3 +30,15 @@ def cost_per_month(unit_amount: int, seats: int, interval: Interval, currency: s
     """
     months = MONTHS[interval]
     return Money(amount_minor=(2 * unit_amount * seats + months) // (2 * months), currency=currency)
+
+
+def monthly_cost(terms: Terms, amounts: Mapping[str, int | None], currency: str) -> Money | None:
+    """What these terms cost a month, by the amounts of their prices; None where that of a seat isn't known.
+
+    Of what is beside the plan, it has what is so much a piece.
+    """
+    seat = amounts.get(terms.price)
+    if seat is None:
+        return None
+    others = sum((amounts.get(one.price) or 0) * (one.quantity or 0) for one in terms.others)
+    return cost_per_month(seat * terms.seats + others, 1, terms.interval, currency)

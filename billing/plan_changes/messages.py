@@ -1,9 +1,11 @@
-"""Messages of a plan change: what people send to it, and what it reads from the records."""
+"""Messages of a plan change: what people send to it, and what it looks up."""
 
 from typing import Literal
 
 from ..core.messages import Reply
 from ..core.operations import Message
+from .items.add_ons import PricedAddOn
+from .plans import Interval, Plan
 from .subject import PlanChangeRequest
 
 
@@ -23,3 +25,21 @@ class Resolve(Reply):
 class UsageQuery(Message):
     organization: str
     currency: str
+
+
+class TargetQuery(Message):
+    """Which plan and which add-ons, sold how; those add-ons alone that the policy offers."""
+
+    plan: str
+    interval: Interval
+    currency: str
+    add_ons: tuple[str, ...] = ()
+    offered: tuple[str, ...] = ()
+
+
+class Target(Message):
+    """The plan and price to change to, and the add-ons that come with it, as Stripe has them now."""
+
+    plan: Plan
+    price: str
+    add_ons: tuple[PricedAddOn, ...] = ()

@@ -55,6 +55,12 @@ def for_one_invoice(discounts: Iterable[Document]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(coupon["id"] for coupon in coupons if coupon["duration"] == "once"))
 
 
+def amounts_off(discounts: Iterable[Document]) -> tuple[str, ...]:
+    """The coupons of those discounts (coupons expanded) that take an amount off, and no share."""
+    coupons = [coupon for one in discounts if isinstance(coupon := one["source"]["coupon"], Mapping)]
+    return tuple(dict.fromkeys(coupon["id"] for coupon in coupons if coupon.get("amount_off")))
+
+
 def over(discount: Any, at: int) -> bool:
     """Whether an expanded discount is over then; of one that isn't expanded nobody knows."""
     end = discount.get("end") if isinstance(discount, Mapping) else None

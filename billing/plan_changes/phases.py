@@ -1,11 +1,13 @@
 """The phases of the schedule by which a subscription is changed at the end of its period, and whether Stripe
 has them as they were sent."""
 
-from collections.abc import Collection, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 from ..core.operations import Message, Problem
 from ..stripe.invoice_json import id_of
+from .items.others import ItemChange
 from .phase_fields import Document, Params, carried, over, uncarried
 from .proration import Preview
 from .subject import PlanChangeSubject, PreviewQuery, ScheduleFacts, SubscriptionFacts, Terms
@@ -48,10 +50,10 @@ def uncarried_problem(names: Collection[str]) -> Problem:
 
 def new_cycle_phase(query: PreviewQuery) -> Params:
     """The phase with which a new billing cycle begins at the end of the period, to be previewed."""
-    item = query.facts.ahead.get("items", [{}])[0]
+    items = query.facts.ahead.get("items", [{"price": query.facts.terms.price}])
     return {
         **query.facts.ahead,
-        **_ahead(item, query.to),
+        **_ahead(items, query.facts.terms, query.to, query.changes),
         "start_date": query.facts.period_end,
     }
 
@@ -63,9 +65,8 @@ def schedule_phases(subject: PlanChangeSubject, made: MadePhase) -> tuple[Params
     (Stripe, "Subscription schedules").
     """
     current = {**made.phase, "proration_behavior": "none"}
-    [item] = current["items"]
     later = {name: value for name, value in made.phase.items() if name not in (*_TIMES, "trial_end")}
-    later |= _ahead(item, subject.to)
+    later |= _ahead(current["items"], subject.from_, subject.to, subject.changes)
     if subject.to.interval != subject.from_.interval:
         later["billing_cycle_anchor"] = "phase_start"
     return current, _without(later, made.ended)
@@ -73,11 +74,18 @@ def schedule_phases(subject: PlanChangeSubject, made: MadePhase) -> tuple[Params
 
 def not_as_reviewed(subject: PlanChangeSubject, made: MadePhase) -> tuple[str, ...]:
     """The names of what the subscription has otherwise by now than when the change was approved."""
-    [item] = made.phase["items"] if len(made.phase["items"]) == 1 else [{}]
     before = subject.from_
+    beside = {one.price for one in before.others}
+    # The plan's item is the one at its price, or else, at another price by now, none of the others.
+    plan_first = sorted(
+        made.phase["items"], key=lambda one: (one["price"] != before.price, one["price"] in beside)
+    )
+    item: Document = plan_first[0] if plan_first else {}
+    others = [(one["price"], one.get("quantity")) for one in made.phase["items"] if one is not item]
     facts = {
         "price": (item.get("price"), before.price),
         "quantity": (item.get("quantity"), before.seats),
+        "items": (Counter(others), Counter(one.identity for one in before.others)),
         "end_date": (made.phase.get("end_date"), subject.period_end),
     }
     return tuple(name for name, (found, approved) in facts.items() if found != approved)
@@ -95,6 +103,16 @@ def not_as_approved(subject: PlanChangeSubject, facts: SubscriptionFacts) -> tup
         if getattr(facts, name) != getattr(subject, name)
     ]
     return tuple(dict.fromkeys(names))
+
+
+def not_as_changed(subject: PlanChangeSubject, items: Sequence[Document]) -> tuple[str, ...]:
+    """The names of what the items of a subscription have otherwise, after a change now, than they had before
+    or than the change makes of them. `items` are as `kept` has them."""
+    approved = list(_items_ahead(subject.keeps["items"], subject.from_, subject.to, subject.changes))
+    phases = [{"items": sorted(one, key=lambda item: str(item["price"]))} for one in (approved, items)]
+    if subject.begins_new_period:  # with the period, a discount may be over
+        phases = [_without(one, _discounts_of(one)) for one in phases]
+    return tuple(dict.fromkeys(_between(*phases)))
 
 
 def differences(sent: Sequence[Params], found: ScheduleFacts) -> tuple[str, ...]:
@@ -184,12 +202,28 @@ def _discounts_of(phase: Document) -> tuple[str, ...]:
     )
 
 
-def _ahead(item: Document, to: Terms) -> Params:
+def _ahead(items: Sequence[Document], before: Terms, to: Terms, changes: Sequence[ItemChange]) -> Params:
     return {
-        "items": [{**item, "price": to.price, "quantity": to.seats}],
+        "items": list(_items_ahead(items, before, to, changes)),
         "duration": {"interval": to.interval, "interval_count": 1},
         "proration_behavior": "none",
     }
+
+
+def _items_ahead(
+    items: Sequence[Document], before: Terms, to: Terms, changes: Sequence[ItemChange]
+) -> Iterator[Params]:
+    """Each with everything that it has; a price is there once where it changes."""
+    becomes = {one.was: one for one in changes if one.was is not None}
+    for item in items:
+        change = becomes.get(item["price"])
+        if item["price"] == before.price:
+            yield {**item, "price": to.price, "quantity": to.seats}
+        elif change is None:
+            yield dict(item)
+        elif change.quantity:
+            yield {**item, "price": change.price, "quantity": change.quantity}
+    yield from ({"price": one.price, "quantity": one.quantity} for one in changes if one.was is None)
 
 
 def _without(phase: Params, discounts: Collection[str]) -> Params:

@@ -7,17 +7,16 @@ A price's own `limit_customers` and `limit_ar_balance` win over its product's.
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import Annotated, Any, Literal, get_args
+from typing import Any, Literal, get_args
 
-from pydantic import Field, StringConstraints
+from pydantic import Field
 
 from ..core.errors import Code, InvalidRequest, PlanMisconfigured
 from ..core.money import Currency
 from ..core.operations import Message, Problem
+from ..core.text import SLUG, Slug
 
 Interval = Literal["month", "year"]
-SLUG = r"[a-z0-9][a-z0-9_-]*"
-Slug = Annotated[str, StringConstraints(pattern=f"^{SLUG}$")]
 UNLIMITED = "unlimited"
 WHOLE = r"[0-9]{1,18}"
 """A whole number that a database's 64 bits hold."""

@@ -1,7 +1,7 @@
 """Prorations: the lines of an invoice or preview, their hash, and approved against actual."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Literal
 
 from ..core.hashing import digest
@@ -132,9 +132,9 @@ def comparable(lines: tuple[Line, ...], new_period: bool) -> tuple[Line, ...]:
     )
 
 
-def waiting(renewal: Iterable[Line], price: str) -> tuple[Line, ...]:
-    """What waits for a renewal: all of it but the period's own line, which is what `price` costs."""
-    return tuple(line for line in renewal if line.kind != "renewal" or line.price != price)
+def waiting(renewal: Iterable[Line], prices: Collection[str]) -> tuple[Line, ...]:
+    """What waits for a renewal: all of it but the period's own lines, which are what `prices` cost."""
+    return tuple(line for line in renewal if line.kind != "renewal" or line.price not in prices)
 
 
 class Side(Message):
@@ -156,12 +156,14 @@ def _side(lines: tuple[Line, ...], currency: str) -> Side:
     return Side(lines=lines, total=total)
 
 
-def waiting_on_both(immediate: Sequence[Line], renewal: Sequence[Line], price: str) -> tuple[Line, ...]:
+def waiting_on_both(
+    immediate: Sequence[Line], renewal: Sequence[Line], prices: Collection[str]
+) -> tuple[Line, ...]:
     """What waits for an invoice and is on both previews: the immediate invoice takes it, the renewal won't.
 
-    `price` is that of a full period.
+    `prices` are those of a full period.
     """
-    both, _ = _paired(waiting(renewal, price), immediate)
+    both, _ = _paired(waiting(renewal, prices), immediate)
     return tuple(both)
 
 

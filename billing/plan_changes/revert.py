@@ -10,6 +10,7 @@ from typing import Any
 
 from ..core.money import Money
 from ..core.operations import Problem
+from .items.others import restored
 from .proration import AnyDifference
 from .subject import PlanChangeSubject, PreviewQuery, SubscriptionFacts, subject_hash
 from .verification import ResultLines, expected_lines, verify
@@ -34,9 +35,10 @@ def revert_query(
     since = subject.proration_date if facts.period_start == subject.period_start else facts.period_start
     if since is None and shown is not None and shown.period_start == facts.period_start:
         since = shown.proration_date
+    others = restored(facts.terms.others, subject.from_.others, subject.changes)
     return PreviewQuery(
         facts=facts,
-        to=subject.from_,
+        to=subject.from_.model_copy(update={"others": others}),
         effective="now",
         invoicing=subject.invoicing,
         proration_date=since,

@@ -1,7 +1,9 @@
 """A plan change in Stripe's parameters: previewed and applied with the same ones, so that both agree."""
 
+from collections.abc import Sequence
 from typing import Any
 
+from .items.others import ItemChange
 from .phases import MadePhase, new_cycle_phase, schedule_phases
 from .subject import PlanChangeSubject, PreviewQuery, Terms
 
@@ -18,7 +20,10 @@ def preview_params(query: PreviewQuery) -> dict[str, Any]:
     """
     if query.effective == "now":
         details = _change(
-            query.facts.item, query.to, query.invoicing, query.resets_anchor, query.proration_date
+            _items(query.facts.item, query.to, query.changes),
+            query.invoicing,
+            query.resets_anchor,
+            query.proration_date,
         )
         return {"subscription": query.facts.subscription, "subscription_details": details}
     if not query.renews_anew:
@@ -40,7 +45,7 @@ def renewal_preview_params(query: PreviewQuery) -> dict[str, Any]:
     that is the one which begins now, at the price of every later one.
     """
     details: dict[str, Any] = {
-        "items": [_item(query.facts.item, query.to)],
+        "items": _items(query.facts.item, query.to, query.changes),
         "proration_behavior": "none",
     }
     if query.resets_anchor:
@@ -55,8 +60,7 @@ def apply_params(subject: PlanChangeSubject) -> dict[str, Any]:
     "Handling payment failures when updating subscriptions").
     """
     change = _change(
-        subject.subscription_item,
-        subject.to,
+        _items(subject.subscription_item, subject.to, subject.changes),
         subject.invoicing,
         subject.resets_anchor,
         subject.proration_date,
@@ -74,16 +78,26 @@ def schedule_params(subject: PlanChangeSubject, made: MadePhase) -> dict[str, An
     }
 
 
-def _item(item: str, to: Terms) -> dict[str, Any]:
-    """Without `id` Stripe adds a second item, without `quantity` it sets 1."""
-    return {"id": item, "price": to.price, "quantity": to.seats}
+def _items(item: str, to: Terms, changes: Sequence[ItemChange]) -> list[dict[str, Any]]:
+    """The plan's item, and of the others those that change: an item that isn't named stays as it is.
+
+    Without `id` Stripe adds an item, without `quantity` it sets 1.
+    """
+    return [{"id": item, "price": to.price, "quantity": to.seats}, *map(_other, changes)]
+
+
+def _other(change: ItemChange) -> dict[str, Any]:
+    known = {"id": change.item} if change.item else {}
+    if not change.quantity:
+        return {**known, "deleted": True}
+    return {**known, "price": change.price, "quantity": change.quantity}
 
 
 def _change(
-    item: str, to: Terms, invoicing: str, resets_anchor: bool, proration_date: int | None
+    items: list[dict[str, Any]], invoicing: str, resets_anchor: bool, proration_date: int | None
 ) -> dict[str, Any]:
     params: dict[str, Any] = {
-        "items": [_item(item, to)],
+        "items": items,
         "proration_behavior": _BEHAVIOR[invoicing],
     }
     if resets_anchor:

@@ -11,9 +11,11 @@ from ..core.money import Money
 from ..core.operations import Message, Payload
 from ..policy.policy import Policy
 from ..stripe.invoice_amounts import InvoiceAmounts, bound
+from .items.add_ons import AddOnQuantity
+from .items.others import ItemChange, ItemFacts, OtherItem, in_words, item_changes
 from .limits import LimitCheck, excesses
 from .obstacles import SubscriptionState
-from .plans import Interval, Plan
+from .plans import Interval
 from .proration import (
     Line,
     NextInvoice,
@@ -32,11 +34,13 @@ Invoicing = Literal["immediately", "next_invoice"]
 
 
 class PlanChangeRequest(Message):
-    """The change as the admin asks for it. `seats` and `interval` of None keep what is."""
+    """The change as the admin asks for it. `seats` and `interval` of None keep what is, and so do add-ons
+    that it doesn't name."""
 
     plan: str
     seats: int | None = None
     interval: Interval | None = None
+    add_ons: tuple[AddOnQuantity, ...] = ()
     effective: Effective = "now"
     invoicing: Invoicing = "immediately"
     reason: str
@@ -49,6 +53,23 @@ class Terms(Message):
     price: str
     seats: int
     interval: Interval
+    others: tuple[OtherItem, ...] = ()
+    """The items beside the plan's, in the order of `in_order`."""
+
+    @property
+    def beside(self) -> str:
+        """What there is beside the plan, in words."""
+        return in_words(self.others)
+
+    @property
+    def metered(self) -> frozenset[str]:
+        """The prices of what is billed by its usage."""
+        return frozenset(one.price for one in self.others if one.quantity is None)
+
+    @property
+    def prices(self) -> frozenset[str]:
+        """All that a full period is billed at."""
+        return frozenset({self.price, *(one.price for one in self.others)})
 
 
 class SubscriptionQuery(Message):
@@ -72,6 +93,8 @@ class SubscriptionFacts(SubscriptionState):
     period_end: int
     unit_amount: int | None = None
     """What a seat costs by the interval, in minor units."""
+    others: tuple[ItemFacts, ...] = ()
+    """What it has beside the plan."""
     billing_mode: str = "flexible"
     ahead: dict[str, Any] = Field(default_factory=dict)
     """What it would have in a phase from the end of its period, in Stripe's parameters."""
@@ -81,6 +104,13 @@ class SubscriptionFacts(SubscriptionState):
     """What a schedule would take away from it, by the names of the fields."""
     once: tuple[str, ...] = ()
     """The coupons of its discounts that hold for a single invoice."""
+    spread: tuple[str, ...] = ()
+    """The coupons that take an amount off whole invoices."""
+
+    @property
+    def amounts(self) -> dict[str, int | None]:
+        """What one of each item costs by the interval, in minor units, by the prices' ids."""
+        return {self.terms.price: self.unit_amount, **{one.price: one.unit_amount for one in self.others}}
 
 
 class PreviewQuery(Message):
@@ -93,6 +123,11 @@ class PreviewQuery(Message):
     proration_date: int | None = None
     new_cycle: bool = False
     """Whether Stripe has shown that the change begins a new billing cycle, which nobody asked it for."""
+
+    @property
+    def changes(self) -> tuple[ItemChange, ...]:
+        """What becomes of the items beside the plan's, as far as it isn't what they are."""
+        return item_changes(self.facts.others, self.to.others)
 
     @property
     def renews_anew(self) -> bool:
@@ -146,6 +181,8 @@ class PlanChangeSubject(Payload):
     customer: str
     subscription: str
     subscription_item: str
+    changes: tuple[ItemChange, ...] = ()
+    """What becomes of the items beside the plan's; any other stays as it is."""
     preview: Preview
     limits: tuple[LimitCheck, ...]
     keeps: dict[str, Any] = Field(default_factory=dict)
@@ -204,10 +241,20 @@ class PlanChangeInput(Message):
 def subject_hash(subject: PlanChangeSubject) -> str:
     """What the approver saw, as a hash: everything but how much of each limit is in use.
 
-    A customer more or less changes no line; whether a limit is exceeded is checked anew before applying.
+    A customer more or less changes no line; whether a limit is exceeded is checked anew before applying. What
+    a product is called changes nothing either.
     """
-    unsaid = set() if subject.keeps else {"keeps"}
-    seen = subject.model_dump(mode="json", exclude={"about", "limits", "preview", *unsaid})
+    named = {"others": {"__all__": {"name", "add_on"}}}
+    seen = subject.model_dump(
+        mode="json", exclude={"about": True, "limits": True, "preview": True, "from_": named, "to": named}
+    )
+    # Nothing stands for what isn't there.
+    for holder, name in (
+        *((seen, "changes"), (seen, "keeps")),
+        *((seen["from"], "others"), (seen["to"], "others")),
+    ):
+        if not holder[name]:
+            del holder[name]
     preview = subject.preview
     seen["preview"] = {
         "lines": preview.hash,
@@ -246,6 +293,7 @@ def build_subject(
         customer=query.facts.customer,
         subscription=query.facts.subscription,
         subscription_item=query.facts.item,
+        changes=query.changes,
         preview=Preview(
             lines=preview.lines,
             amounts=amounts,
@@ -256,8 +304,13 @@ def build_subject(
             hash=lines_hash(comparable(preview.lines, new_period), amounts.currency),
         ),
         limits=limits,
-        keeps=query.facts.keeps if query.effective == "period_end" else {},
+        keeps=query.facts.keeps if query.effective == "period_end" else _items_of(query.facts.keeps),
     )
+
+
+def _items_of(keeps: dict[str, Any]) -> dict[str, Any]:
+    """Of what a subscription keeps, what a change now is verified by: any other field it never names."""
+    return {name: value for name, value in keeps.items() if name == "items"}
 
 
 def _next_invoice(
@@ -267,7 +320,7 @@ def _next_invoice(
     it leaves."""
     total, due = preview.amounts.total, preview.amounts.amount_due
     if at_once:
-        taken = waiting_on_both(preview.lines, renewal.lines, query.to.price)
+        taken = waiting_on_both(preview.lines, renewal.lines, query.to.prices)
         total = renewal.amounts.total - sum(_totals_of(taken, renewal))
         due = max(0, total + preview.amounts.ending_balance)
     return NextInvoice(
@@ -293,7 +346,7 @@ def with_what_waits(query: PreviewQuery, cycle: PreviewFacts, as_it_is: PreviewF
     `cycle` was previewed as a subscription of its own, which has only what waits for no subscription;
     `as_it_is` is the renewal without the change.
     """
-    also = missing_from(cycle.lines, waiting(as_it_is.lines, query.facts.terms.price))
+    also = missing_from(cycle.lines, waiting(as_it_is.lines, query.facts.terms.prices))
     totals = tuple(_totals_of(also, as_it_is))
     amounts, more = cycle.amounts, sum(line.amount_minor for line in also)
     total = amounts.total + sum(totals)
@@ -313,19 +366,11 @@ def with_what_waits(query: PreviewQuery, cycle: PreviewFacts, as_it_is: PreviewF
     )
 
 
-class TargetQuery(Message):
-    """Which plan, sold how."""
+class SchedulePreviewQuery(Message):
+    """Which schedule's next invoice, without what is billed by usage at the prices `metered`."""
 
-    plan: str
-    interval: Interval
-    currency: str
-
-
-class Target(Message):
-    """The plan and price to change to, as Stripe has them now."""
-
-    plan: Plan
-    price: str
+    schedule: str
+    metered: frozenset[str]
 
 
 class ScheduleFacts(Message):

@@ -46,6 +46,8 @@ class ResultLines(Message):
     total: Money | None = None
     following: NextInvoice | None = None
     """What comes after an invoice of its own, if that is next still."""
+    otherwise: tuple[str, ...] = ()
+    """The names of what the subscription's items have otherwise after a change now."""
 
 
 class Verification(Message):
@@ -109,6 +111,8 @@ def _others(found: ResultLines, undone: Collection[str]) -> Iterator[OtherDiffer
     if found.invoice_status in GIVEN_UP:
         what = f"{found.invoice_status} in Stripe: nobody has to pay it"
         yield OtherDifference(name=f"Invoice {found.invoice}", says=what)
+    for name in found.otherwise:
+        yield OtherDifference(name=name, says="otherwise in Stripe than was approved")
     for name in undone:
         what = "changed in Stripe while the change waited, and undone by it"
         yield OtherDifference(name=name, says=what)

@@ -11,6 +11,7 @@ from ..core.errors import InvalidPolicy as InvalidPolicy
 from ..core.hashing import digest, exact
 from ..core.money import CURRENCIES, Currency, Money, is_code
 from ..core.operations import Kind, Message, Role
+from ..core.text import Slug
 from .incidents import CasePolicy, IncidentPolicy
 from .portal import PortalPolicy, PromisePolicy, ReminderPolicy
 from .reasons import CreditReason, RefundReason, VoidReason, WriteOffReason
@@ -125,13 +126,15 @@ class StripePolicy(Message):
 class PlanChangePolicy(Message):
     """`ladder` and `calendar` review it; `revise_within` is how long one whose reviewer asked for changes
     waits for them (business minutes), `scheduled_poll` how often one scheduled for period end is looked at
-    (plain minutes), and `resolve` who may accept or revert a mismatch."""
+    (plain minutes), and `resolve` who may accept or revert a mismatch. `add_ons` are those that can be
+    requested beside a plan, by the short names of their products in Stripe."""
 
     ladder: str
     calendar: str
     revise_within: Minutes
     scheduled_poll: Minutes
     resolve: Roles
+    add_ons: tuple[Slug, ...] = ()
 
 
 class MoneyPolicy(Message):

@@ -21,7 +21,7 @@ from ..tables import Intent, Operation, Organization
 from . import cases
 from .cases import CaseRules
 
-TERMS = ("plan", "price", "seats", "interval")
+TERMS = ("plan", "price", "seats", "interval", "others")
 EFFECT = "plixo_effect"
 """The effect of ours that last changed it, by its metadata."""
 WAS = "was"

@@ -9,12 +9,14 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from billing.core.operations import Problem
+from billing.plan_changes.items.add_ons import AddOn
 from billing.plan_changes.plans import Plan
 
 from ..cases import money_cases, subscription_cases
 from ..cases.cases import CaseRules
 from ..core.statements import store_reading, store_readings
 from ..tables import (
+    AddOnRow,
     BalanceTransactionRow,
     CreditNoteRow,
     Customer,
@@ -124,6 +126,13 @@ async def store_plan(session: AsyncSession, plan: Plan, *, synced_at: datetime) 
     )
 
 
+async def store_add_on(session: AsyncSession, add_on: AddOn, *, synced_at: datetime) -> None:
+    """Mirror an add-on as it was read from Stripe at `synced_at`."""
+    document = add_on.model_dump(mode="json")
+    row = AddOnRow(add_on=add_on.add_on, product=add_on.product, document=document, synced_at=synced_at)
+    await store_reading(session, row)
+
+
 async def store_customer(session: AsyncSession, customer: Customer) -> None:
     """Mirror a customer as it was read from Stripe at its `synced_at`."""
     await store_reading(session, customer)
@@ -225,6 +234,12 @@ async def plans(session: AsyncSession) -> list[Plan]:
     """Every plan as last read, by name of the slug."""
     rows = await session.exec(select(PlanRow).order_by(col(PlanRow.plan)))
     return [Plan.model_validate(row.document) for row in rows]
+
+
+async def add_ons(session: AsyncSession) -> list[AddOn]:
+    """Every add-on as last read, by its short name."""
+    rows = await session.exec(select(AddOnRow).order_by(col(AddOnRow.add_on)))
+    return [AddOn.model_validate(row.document) for row in rows]
 
 
 async def customer(session: AsyncSession, organization_id: str, customer_id: str) -> Customer | None:

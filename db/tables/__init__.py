@@ -15,6 +15,7 @@ from .bill import OrganizationInvoice, Renewal
 from .columns import Utc, document, minor, new_id, utc
 from .incidents import HealthCount, Hold, Incident, IncidentStep, Setback, StripeBudget, WorkerTurn
 from .mirror import (
+    AddOnRow,
     BalanceTransactionRow,
     CreditNoteRow,
     Customer,
@@ -46,6 +47,7 @@ from .reconciliation import Case, DifferenceRow, MirrorWindow, Reconciliation, S
 from .sign_in import ConsoleSession, PersonLink, PersonLinkToken, SignInAttempt
 
 __all__ = [
+    "AddOnRow",
     "ApiKey",
     "Approval",
     "BalanceTransactionRow",

@@ -24,6 +24,17 @@ class PlanRow(SQLModel, table=True):
     synced_at: datetime = utc()
 
 
+class AddOnRow(SQLModel, table=True):
+    """Mirror of one add-on: a Stripe product with its prices (`billing.plan_changes.items.add_ons.AddOn` as
+    JSON)."""
+
+    __tablename__ = "add_ons"
+    add_on: str = Field(primary_key=True)
+    product: str
+    document: dict[str, Any] = document()
+    synced_at: datetime = utc()
+
+
 class Customer(SQLModel, table=True):
     """Mirror of a Stripe customer of an organization."""
 

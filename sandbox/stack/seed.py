@@ -42,6 +42,13 @@ PLANS = {
     "scale": _Terms(month=9900, year=99_000, seats=250, customers=None, ar_balance=None),
 }
 
+ADD_ONS = {
+    "priority-support": {"month": 1500, "year": 15_000},
+    "extra-storage": {"month": 700, "year": 7000},
+    "data-export": {"month": 900, "year": 9000},
+}
+"""Cents a piece, by the month and by the year."""
+
 OPEN_INVOICES = (180_000, 95_000, 40_000)
 """Cents; with all of them the example stays within Starter's AR balance, but not within its customers."""
 PAID_INVOICES = (120_000, 65_000)
@@ -141,8 +148,10 @@ class _Seeding:
         self._stripe = client.v1
 
     async def run(self) -> Seeded:
-        monthly, customers = await asyncio.gather(
-            self._plans(), asyncio.gather(*map(self._customer, range(1, CUSTOMERS + 1)))
+        monthly, customers, _ = await asyncio.gather(
+            self._plans(),
+            asyncio.gather(*map(self._customer, range(1, CUSTOMERS + 1))),
+            asyncio.gather(*map(self._add_on, ADD_ONS)),
         )
         (customer, subscription), opened, paid = await asyncio.gather(
             self._subscribe(monthly["growth"]),
@@ -186,16 +195,24 @@ class _Seeding:
         )
         return month
 
-    async def _price(self, product: str, plan: str, interval: Literal["month", "year"], amount: int) -> str:
+    async def _add_on(self, add_on: str) -> None:
+        product = await self._stripe.products.create_async(
+            {"name": add_on.replace("-", " ").capitalize(), "metadata": {"plixo_add_on": add_on}},
+            _once("product", add_on),
+        )
+        for interval in ("month", "year"):
+            await self._price(product.id, add_on, interval, ADD_ONS[add_on][interval])
+
+    async def _price(self, product: str, sold: str, interval: Literal["month", "year"], amount: int) -> str:
         price = await self._stripe.prices.create_async(
             {
                 "product": product,
                 "currency": CURRENCY,
                 "unit_amount": amount,
                 "recurring": {"interval": interval},
-                "nickname": f"{plan} by the {interval}",
+                "nickname": f"{sold} by the {interval}",
             },
-            _once("price", plan, interval),
+            _once("price", sold, interval),
         )
         return price.id
 

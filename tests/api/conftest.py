@@ -20,6 +20,7 @@ from api.http.context import Context, StripeAccount
 from api.http.examples import read_example
 from api.http.site import Site
 from billing.core.events import EventCode
+from billing.plan_changes.items.add_ons import AddOn
 from billing.plan_changes.plans import Plan, PlanLimits, Price
 from billing.policy.policy import Policy, policy_from_toml
 from billing.portal.trouble import TroubleWanted
@@ -69,6 +70,7 @@ HELD = {
     "price": "price_starter_month",
     "seats": 10,
     "interval": "month",
+    "others": [],
     "currency": "usd",
     "period_start": 1772323200,
     "period_end": PERIOD_END,
@@ -300,10 +302,12 @@ async def existing(database: Database, acme: Tenant, policy: Policy) -> dict[str
 
 
 async def sold(database: Database) -> None:
-    """The plans are mirrored."""
+    """The plans and add-ons are mirrored."""
     async with database.transaction() as session:
         for plan in PLANS:
             await mirror.store_plan(session, plan, synced_at=NOW)
+        for add_on in ADD_ONS:
+            await mirror.store_add_on(session, add_on, synced_at=NOW)
 
 
 async def subscribed(database: Database) -> Tenant:
@@ -325,6 +329,22 @@ def _plan(slug: str, seats: int, customers: int | None, ar_balance: int | None, 
     )
 
 
+ADD_ONS = tuple(
+    AddOn(
+        add_on=slug,
+        name=slug.replace("-", " ").capitalize(),
+        product=f"prod_{slug}",
+        prices=tuple(
+            Price(id=f"price_{slug}_{interval}", interval=interval, unit_amount=amount, currency="usd")
+            for interval, amount in prices.items()
+        ),
+    )
+    for slug, prices in (
+        ("data-export", {"month": 900}),
+        ("extra-storage", {"month": 700}),
+        ("priority-support", {"month": 1500, "year": 15_000}),
+    )
+)
 PLANS = (
     _plan("starter", 10, 50, 5_000_000, month=1000),
     _plan("growth", 50, 500, 50_000_000, month=2000, year=20_000),

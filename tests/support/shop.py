@@ -36,6 +36,12 @@ PLANS: Plans = {
     "scale": {"month": 5000, "year": 50_000, "seats": 250, "customers": None, "ar_balance": None},
 }
 
+ADD_ONS: Mapping[str, Mapping[str, int]] = {
+    "priority-support": {"month": 1500, "year": 15_000},
+    "extra-storage": {"month": 700},
+}
+"""By their short names: minor units a piece for each interval that they are sold for."""
+
 INTERVALS: tuple[Literal["month"], Literal["year"]] = ("month", "year")
 
 _numbers = count(1)
@@ -69,6 +75,47 @@ class Shop:
                         }
                     )
                     self.price[slug, interval] = price.id
+
+    async def stock_add_ons(self) -> None:
+        """Makes the add-ons' products and prices; `price` has them by their short names, too."""
+        for slug, amounts in ADD_ONS.items():
+            product = await self.client.v1.products.create_async(
+                {"name": slug.replace("-", " ").capitalize(), "metadata": {"plixo_add_on": slug}}
+            )
+            for interval in INTERVALS:
+                if interval in amounts:
+                    price = await self.client.v1.prices.create_async(
+                        {
+                            "product": product.id,
+                            "currency": "usd",
+                            "unit_amount": amounts[interval],
+                            "recurring": {"interval": interval},
+                        }
+                    )
+                    self.price[slug, interval] = price.id
+
+    async def metered_price(self, interval: str = "month") -> str:
+        """A price of usage: of the meter `exports`, so much each."""
+        meter = await self.client.v1.billing.meters.create_async(
+            {
+                "display_name": "Exports",
+                "event_name": "exports",
+                "default_aggregation": {"formula": "sum"},
+            }
+        )
+        product = await self.client.v1.products.create_async({"name": "Exports"})
+        recurring: Any = {"interval": interval, "usage_type": "metered", "meter": meter.id}
+        price = await self.client.v1.prices.create_async(
+            {"product": product.id, "currency": "usd", "unit_amount": 3, "recurring": recurring}
+        )
+        return price.id
+
+    async def use(self, tenant: Tenant, exports: int) -> None:
+        """Reports usage of the meter `exports`, now by the stand-in's clock."""
+        payload = {"stripe_customer_id": tenant.organization.stripe_customer, "value": str(exports)}
+        await self.client.v1.billing.meter_events.create_async(
+            {"event_name": "exports", "payload": payload, "timestamp": self.stand_in.now()}
+        )
 
     def access(self, database: Database) -> MirrorAccess:
         """What mirrors it into these records, under the policy that the project ships."""
@@ -108,6 +155,10 @@ class Shop:
             for row in rows:
                 await bills.store_invoice(session, row)
         return tenant
+
+    async def mirrored(self, database: Database, tenant: Tenant) -> None:
+        """Mirrors an organization's subscription as it is now."""
+        await mirror_pages.subscription(self.access(database), tenant.organization)
 
     async def use_card(self, tenant: Tenant, card: str) -> None:
         """The next charges of an organization go to another test card."""

@@ -1,7 +1,7 @@
 """What a plan change reads: the subscription, the plan, previews, and what Stripe holds afterwards."""
 
 import asyncio
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Literal, NamedTuple
 
@@ -13,17 +13,20 @@ with workflow.unsafe.imports_passed_through():
     from billing.core.operations import Problem
     from billing.plan_changes.checks import (
         before_trial_ends,
+        billed_apart,
         billed_too_soon,
         discount_used_up,
         not_schedulable,
+        several_alike,
+        target_query,
         terms_after,
+        usage_discounted,
     )
     from billing.plan_changes.limits import check_limits
     from billing.plan_changes.messages import UsageQuery
     from billing.plan_changes.obstacles import ENDED, in_the_way, overtaken, subscription_ended_problem
     from billing.plan_changes.phase_fields import Params
     from billing.plan_changes.phases import differences, not_as_approved, undone
-    from billing.plan_changes.plans import Price
     from billing.plan_changes.report import overtaken_problem
     from billing.plan_changes.revert import revert_query
     from billing.plan_changes.subject import (
@@ -33,9 +36,9 @@ with workflow.unsafe.imports_passed_through():
         PreviewFacts,
         PreviewQuery,
         ScheduleFacts,
+        SchedulePreviewQuery,
         SubscriptionFacts,
         SubscriptionQuery,
-        TargetQuery,
         build_subject,
         with_what_waits,
     )
@@ -47,17 +50,28 @@ from ..core.recorded import recorded
 from ..core.stripe_calls import StripeCaller
 from ..core.stripe_changes import StripeChanges
 
+CHECKS = (
+    billed_apart,
+    several_alike,
+    usage_discounted,
+    before_trial_ends,
+    not_schedulable,
+    discount_used_up,
+)
+"""What must hold before anything is previewed, the graver first."""
+
 LATE_INVOICE = timedelta(seconds=20)
 LATE_INVOICE_TRIES = 15
 """A renewal's invoice may appear a little after its subscription has changed."""
 
 
 class PreviewedChange(NamedTuple):
-    """What a change would do, to which subscription, at which price."""
+    """What a change would do, to which subscription, and what things cost then and now."""
 
     subject: PlanChangeSubject
     facts: SubscriptionFacts
-    price: Price
+    amounts: Mapping[str, int | None]
+    """In minor units for one of it, by the prices' ids."""
 
 
 class PlanChangeReads:
@@ -162,9 +176,9 @@ class PlanChangeReads:
 
     async def planned(self, approved: PlanChangeSubject, schedule: str) -> PlanChangeSubject:
         """What the schedule in Stripe will do, by its own preview; limits as approved."""
+        asked = SchedulePreviewQuery(schedule=schedule, metered=approved.to.metered)
         facts, preview = await asyncio.gather(
-            self.facts(),
-            self._calls.call(StripeReads.read_schedule_preview, schedule, options.STRIPE_READ),
+            self.facts(), self._calls.call(StripeReads.read_schedule_preview, asked, options.STRIPE_READ)
         )
         query = PreviewQuery(
             facts=facts, to=approved.to, effective=approved.effective, invoicing=approved.invoicing
@@ -176,11 +190,10 @@ class PlanChangeReads:
     ) -> PreviewedChange:
         if obstacles := in_the_way(facts):
             raise refused(obstacles[0])
-        interval = wanted.interval or facts.terms.interval
-        target_query = TargetQuery(plan=wanted.plan, interval=interval, currency=facts.currency)
+        target_asked = target_query(facts, wanted, self._request.policy.plan_change.add_ons)
         usage_query = UsageQuery(organization=self._request.organization, currency=facts.currency)
         target, usage = await asyncio.gather(
-            self._calls.call(StripeReads.read_target_plan, target_query, options.STRIPE_READ),
+            self._calls.call(StripeReads.read_target_plan, target_asked, options.STRIPE_READ),
             recorded(Records.read_usage, usage_query),
         )
         query = PreviewQuery(
@@ -190,15 +203,17 @@ class PlanChangeReads:
             invoicing=wanted.invoicing,
             proration_date=proration_date,
         )
-        for check in (before_trial_ends, not_schedulable, discount_used_up):
+        for check in CHECKS:
             if (problem := check(query)) is not None:
                 raise refused(problem)
         preview, renewal = await self._previews(query)
         if (problem := billed_too_soon(query, preview)) is not None:
             raise refused(problem)
-        price = target.plan.price(interval, facts.currency)
+        price = target.plan.price(target_asked.interval, facts.currency)
         limits = check_limits(target.plan, price, query.to.seats, usage)
-        return PreviewedChange(build_subject(query, preview, renewal, limits), facts, price)
+        amounts = facts.amounts | {price.id: price.unit_amount}
+        amounts |= {one.price: one.unit_amount for one in target.add_ons}
+        return PreviewedChange(build_subject(query, preview, renewal, limits), facts, amounts)
 
     async def _previews(self, query: PreviewQuery) -> tuple[PreviewFacts, PreviewFacts]:
         """The invoice that the change leads to, and the one that follows where that is charged at once."""

@@ -4,7 +4,7 @@ from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     from billing.core.operations import Kind
-    from billing.plan_changes.costs import MonthlyCost, cost_per_month
+    from billing.plan_changes.costs import MonthlyCost, monthly_cost
     from billing.plan_changes.obstacles import in_the_way
     from billing.plan_changes.report import blocked_problem
     from billing.plan_changes.subject import PlanChangeInput, subject_hash
@@ -46,9 +46,7 @@ class PlanChangeQuoteWorkflow:
 
 
 def _cost(looked: PreviewedChange) -> MonthlyCost:
-    before, after, currency = looked.subject.from_, looked.subject.to, looked.facts.currency
-    unit = looked.facts.unit_amount
-    return MonthlyCost(
-        before=None if unit is None else cost_per_month(unit, before.seats, before.interval, currency),
-        after=cost_per_month(looked.price.unit_amount, after.seats, after.interval, currency),
-    )
+    subject, currency = looked.subject, looked.facts.currency
+    after = monthly_cost(subject.to, looked.amounts, currency)
+    assert after is not None, "its price was read"
+    return MonthlyCost(before=monthly_cost(subject.from_, looked.amounts, currency), after=after)

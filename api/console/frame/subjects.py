@@ -83,6 +83,8 @@ class About:
     def _terms(self, old: Terms, new: Terms) -> str:
         before, after = self._plan(old.plan), self._plan(new.plan)
         seats = _seats(new.seats)
+        if old.others != new.others and (old.plan, old.seats) == (new.plan, new.seats):
+            return f"Add-ons of {after}"
         return f"{before} to {after}, {seats}" if before != after else f"{after}, {old.seats} to {seats}"
 
 

@@ -15,6 +15,13 @@ def create() -> None:
         sa.Column("synced_at", TIME, nullable=False),
     )
     op.create_table(
+        "add_ons",
+        sa.Column("add_on", TEXT, primary_key=True),
+        sa.Column("product", TEXT, nullable=False),
+        sa.Column("document", DOCUMENT, nullable=False),
+        sa.Column("synced_at", TIME, nullable=False),
+    )
+    op.create_table(
         "customers",
         sa.Column("id", TEXT, primary_key=True),
         sa.Column("organization_id", TEXT, sa.ForeignKey("organizations.id"), nullable=False, index=True),

@@ -199,6 +199,7 @@ async def test_the_subscription_is_mirrored_with_the_period_of_its_item(
         "price": shop.price["growth", "month"],
         "seats": 7,
         "interval": "month",
+        "others": [],
         "currency": "usd",
         "period_start": APRIL,
         "period_end": APRIL + 30 * 86_400,

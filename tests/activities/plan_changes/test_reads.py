@@ -28,10 +28,10 @@ async def test_a_subscription_that_is_no_plan_is_refused_for_good(job: Job) -> N
     subscription = job.tenant.organization.stripe_subscription
     await job.shop.client.v1.subscriptions.update_async(subscription, items)
 
-    with pytest.raises(ApplicationError, match="a plan is exactly one") as refused:
+    with pytest.raises(ApplicationError, match="2 items of plans") as refused:
         await facts(job)
 
-    assert (refused.value.type, refused.value.non_retryable) == ("several_items", True)
+    assert (refused.value.type, refused.value.non_retryable) == ("several_plans", True)
 
 
 @pytest.mark.parametrize("fault", ["drop_after", "error_before", "rate_limit"])

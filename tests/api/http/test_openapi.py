@@ -87,6 +87,7 @@ async def test_it_names_every_route_that_there_is(document: dict[str, Any]) -> N
         ("GET", "/v1/organization/pending-items"),
         ("GET", "/v1/organization/renewal"),
         ("GET", "/v1/plans"),
+        ("GET", "/v1/add-ons"),
         ("GET", "/v1/customers"),
         ("GET", "/v1/customers/{id}"),
         ("GET", "/v1/search"),

@@ -9,6 +9,7 @@ pytestmark = ON_ONE_DATABASE
 async def test_the_organization_and_its_plans(house: ExampleHouse) -> None:
     await house.get("organization", "/v1/organization")
     await house.get("plan", "/v1/plans", part=first)
+    await house.get("add_on", "/v1/add-ons", part=first)
 
 
 async def test_an_operation_is_reviewed(house: ExampleHouse) -> None:

@@ -45,6 +45,7 @@ async def test_a_request_is_accepted_with_its_address_and_as_it_was_asked(api: A
         "plan": "growth",
         "seats": 12,
         "interval": None,
+        "add_ons": [],
         "effective": "now",
         "invoicing": "immediately",
         "reason": "Two teams join.",
@@ -89,7 +90,7 @@ async def test_the_row_its_event_and_the_start_are_written_together(
         acme.admin.id,
     )
     assert message.policy == policy
-    assert message.wanted.model_dump() == operation.request
+    assert message.wanted.model_dump(mode="json") == operation.request
 
 
 async def test_the_chain_of_the_timeline_holds(api: Api, acme: Tenant) -> None:

@@ -24,7 +24,9 @@ def test_the_field_may_be_left_out():
 
 def test_every_code_has_a_mend():
     assert set(REMEDIES) == set(Code)
-    assert Conflict(Code.SAME_PLAN, "…").remedy == "Choose another plan, number of seats or interval."
+    assert Conflict(Code.SAME_PLAN, "…").remedy == (
+        "Choose another plan, number of seats, interval or quantity of an add-on."
+    )
     assert Conflict("plan_change_open", "…").remedy is None
 
 

@@ -157,7 +157,8 @@ def test_a_phase_is_as_reviewed_while_price_seats_and_end_are() -> None:
     [
         ({"items": [ITEM | {"price": "price_other"}]}, ("price",)),
         ({"items": [ITEM | {"quantity": 6}]}, ("quantity",)),
-        ({"items": [ITEM, ITEM]}, ("price", "quantity")),
+        ({"items": [ITEM, ITEM]}, ("items",)),
+        ({"items": [ITEM, ITEM | {"price": "price_more"}]}, ("items",)),
         ({"end_date": APRIL_END + 1}, ("end_date",)),
     ],
 )

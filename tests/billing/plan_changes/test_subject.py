@@ -5,10 +5,10 @@ import pytest
 from billing.core.money import Money
 from billing.core.operations import Problem
 from billing.plan_changes.checks import before_trial_ends, discount_used_up, terms_after
+from billing.plan_changes.messages import Target
 from billing.plan_changes.proration import Difference, Line, NextInvoice, Period
 from billing.plan_changes.subject import (
     PlanChangeSubject,
-    Target,
     build_subject,
     subject_hash,
 )

@@ -59,6 +59,7 @@ def test_the_policy_that_comes_with_the_product_is_right():
         calendar="office",
         revise_within=960,
         scheduled_poll=60,
+        add_ons=("priority-support", "extra-storage", "data-export"),
         resolve=(Role.CONTROLLER,),
     )
     review = (

@@ -165,6 +165,7 @@ def test_money_reads_as_a_controller_would_say_it() -> None:
         "Money, step 1: a controller, with 8 business hours to answer and a reminder every 4 business hours."
     )
     assert words["plan_change.scheduled_poll"].endswith("every hour.")
+    assert words["plan_change.add_ons"].endswith(": priority-support, extra-storage and data-export.")
     assert words["calendars.office"] == (
         "Office: Monday to Friday, 9:00 AM to 5:00 PM in America/New_York, except on public holidays (US)."
     )

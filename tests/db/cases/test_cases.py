@@ -22,9 +22,9 @@ from ...support.case_rows import noticed
 from ...support.case_rules import case_rules
 from ...support.money_rows import a_credit_operation, a_refund, a_refund_operation
 
-STARTER = {"plan": "starter", "price": "price_1", "seats": 6, "interval": "month"}
-GROWTH = {"plan": "growth", "price": "price_2", "seats": 6, "interval": "month"}
-SCALE = {"plan": "scale", "price": "price_3", "seats": 6, "interval": "month"}
+STARTER = {"plan": "starter", "price": "price_1", "seats": 6, "interval": "month", "others": []}
+GROWTH = {"plan": "growth", "price": "price_2", "seats": 6, "interval": "month", "others": []}
+SCALE = {"plan": "scale", "price": "price_3", "seats": 6, "interval": "month", "others": []}
 APRIL, MAY = 1_775_001_600, 1_777_593_600
 ON_ONE_DATABASE = pytest.mark.parametrize("databases", ["sqlite"], indirect=True)
 

@@ -249,7 +249,7 @@ async def test_a_subscription_that_is_no_plan_any_more_ends_the_change_with_its_
     )
     failed = await home.wait(acme, operation, "failed")
     await home.followed()
-    assert failed["error"]["code"] == "several_items"
+    assert failed["error"]["code"] == "several_plans"
     assert (await home.shop.subscription(acme)).schedule is None
     held = dict((await mirrored(home, acme)).subscription or {})
     assert held.pop("unreadable")

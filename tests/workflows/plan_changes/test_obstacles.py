@@ -84,22 +84,22 @@ async def it_is_scheduled(home: House, acme: Tenant) -> None:
     )
 
 
-async def it_has_a_second_item(home: House, acme: Tenant) -> None:
+async def it_has_a_second_plan(home: House, acme: Tenant) -> None:
     await _update(home, acme, items=[{"price": home.shop.price["scale", "month"]}])
 
 
-async def it_has_a_metered_item(home: House, acme: Tenant) -> None:
-    meter = await home.shop.client.v1.billing.meters.create_async(
-        {
-            "display_name": "Exports",
-            "event_name": "exports",
-            "default_aggregation": {"formula": "sum"},
-        }
-    )
-    price = await _a_price(
-        home, acme, recurring={"interval": "month", "usage_type": "metered", "meter": meter.id}
-    )
+async def it_has_an_item_by_the_year(home: House, acme: Tenant) -> None:
+    product = await home.shop.client.v1.products.create_async({"name": "Seminar"})
+    price = await _a_price(home, acme, product=product.id, recurring={"interval": "year"})
     await _update(home, acme, items=[{"price": price}])
+
+
+async def its_discount_is_spread_over_usage(home: House, acme: Tenant) -> None:
+    coupon = await home.shop.client.v1.coupons.create_async(
+        {"amount_off": 500, "currency": "usd", "duration": "forever"}
+    )
+    items = [{"price": await home.shop.metered_price()}]
+    await _update(home, acme, items=items, discounts=[{"coupon": coupon.id}])
 
 
 QUARTERLY = {"interval": "month", "interval_count": 3}
@@ -112,8 +112,9 @@ OBSTACLES: dict[str, Obstacle] = {
     "collection_paused": collection_is_paused,
     "subscription_paused": it_is_paused,
     "subscription_past_due": the_renewal_was_declined,
-    "several_items": it_has_a_second_item,
-    "metered_items": it_has_a_metered_item,
+    "several_plans": it_has_a_second_plan,
+    "mixed_intervals": it_has_an_item_by_the_year,
+    "usage_discounted": its_discount_is_spread_over_usage,
     "price_interval": at_a_price(recurring=QUARTERLY),
     "price_tiered": at_a_price(
         billing_scheme="tiered", tiers_mode="graduated", tiers=TIERS, unit_amount=None
@@ -142,7 +143,7 @@ async def test_it_is_quoted_and_nobody_is_asked(home: House, code: str) -> None:
 @pytest.mark.parametrize("effective", ["now", "period_end"])
 @pytest.mark.parametrize(
     "code",
-    ["subscription_scheduled", "subscription_update_pending", "collection_paused", "several_items"],
+    ["subscription_scheduled", "subscription_update_pending", "collection_paused", "several_plans"],
 )
 async def test_what_comes_in_the_way_while_people_decide_ends_it_with_its_code(
     home: House, code: str, effective: str
