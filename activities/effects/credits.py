@@ -92,3 +92,15 @@ class NotedTransaction:
         customer, _, transaction = target.partition("/")
         service = client.v1.customers.balance_transactions
         return await service.update_async(customer, transaction, params, options)
+
+
+class NotedCustomer:
+    """Who has a discount, which takes no metadata. They bear the note of the last case of one."""
+
+    async def read(self, client: stripe.StripeClient, target: str) -> stripe.Customer:
+        return await client.v1.customers.retrieve_async(target)
+
+    async def write(
+        self, client: stripe.StripeClient, target: str, params: Any, options: stripe.RequestOptions
+    ) -> stripe.Customer:
+        return await client.v1.customers.update_async(target, params, options)

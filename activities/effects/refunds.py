@@ -56,6 +56,18 @@ class NotedRefund:
         return await client.v1.refunds.update_async(target, params, options)
 
 
+class NotedCharge:
+    """The charge that a bank has taken back."""
+
+    async def read(self, client: stripe.StripeClient, target: str) -> stripe.Charge:
+        return await client.v1.charges.retrieve_async(target)
+
+    async def write(
+        self, client: stripe.StripeClient, target: str, params: Any, options: stripe.RequestOptions
+    ) -> stripe.Charge:
+        return await client.v1.charges.update_async(target, params, options)
+
+
 def _result(refund: stripe.Refund) -> EffectResult:
     snapshot = PaymentSnapshot.of_refund(refund)
     assert snapshot is not None, "a refund of ours is of a payment intent"

@@ -4,11 +4,11 @@ from collections.abc import Mapping
 
 from billing.stripe.effects import EffectKind
 
-from .credits import BalanceCreate, CreditNoteCreate, NotedCreditNote, NotedTransaction
+from .credits import BalanceCreate, CreditNoteCreate, NotedCreditNote, NotedCustomer, NotedTransaction
 from .invoices import InvoiceVoid, InvoiceWriteOff, NotedInvoice
 from .money import AddNotes
 from .protocol import StripeEffect
-from .refunds import NotedRefund, RefundCancel, RefundCreate
+from .refunds import NotedCharge, NotedRefund, RefundCancel, RefundCreate
 from .subscriptions import (
     NotedSubscription,
     ScheduleCreate,
@@ -33,4 +33,6 @@ EFFECTS: Mapping[EffectKind, StripeEffect] = {
     "invoice.void": InvoiceVoid(),
     "invoice.mark_uncollectible": InvoiceWriteOff(),
     "invoice.note": AddNotes(NotedInvoice()),
+    "customer.note": AddNotes(NotedCustomer()),
+    "charge.note": AddNotes(NotedCharge()),
 }

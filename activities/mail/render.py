@@ -166,6 +166,7 @@ def _values(request: MailRequest, mailing: Mailing) -> dict[str, Any]:
         "change": subject if isinstance(subject, PlanChangeSubject) or (case and case.terms) else None,
         "refund": subject if isinstance(subject, RefundSubject) or made is CaseObject.REFUND else None,
         "credit": subject if isinstance(subject, CreditSubject) or is_credit else None,
+        "given_away": case if case and not (case.terms or is_credit or made is CaseObject.REFUND) else None,
         "waiver": subject if isinstance(subject, WaiverSubject) else None,
         "trouble": subject if isinstance(subject, AccessTroubleSubject) else None,
         "incident": subject if isinstance(subject, IncidentSubject) else None,

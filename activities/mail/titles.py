@@ -3,13 +3,13 @@
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from billing.cases.case import COUNTS_AS, CaseSubject
+from billing.cases.case import COUNTS_AS, NOUNS, CaseSubject
 from billing.core.money import Money
 from billing.core.operations import Kind
 from billing.mail.messages import MailRequest
 from billing.money.credit import CreditSubject
 from billing.money.refund import RefundSubject
-from billing.money.waiver import WaiverSubject
+from billing.money.waiver import WAIVERS, WaiverSubject
 from billing.operations.kinds import KINDS, ON_REQUEST
 from billing.plan_changes.subject import PlanChangeSubject, Terms
 from billing.portal.trouble import AccessTroubleSubject
@@ -63,11 +63,13 @@ def title_of(
     context = request.context
     subject = context.subject
     kind = _kind(request)
-    noun = KINDS[kind].noun if kind else UNTOLD_NOUNS[request.template]
+    noun = _noun(request, kind)
     match subject:
         case RefundSubject() | CreditSubject():
             named = _money_back(noun, subject.amount, customer, number)
         case WaiverSubject():
+            named = _given_up(noun, subject.amount, customer, number)
+        case CaseSubject() if subject.amount is not None and kind in WAIVERS:
             named = _given_up(noun, subject.amount, customer, number)
         case CaseSubject() if subject.is_money:
             named = _money_back(noun, subject.amount, customer, number)
@@ -82,11 +84,19 @@ def title_of(
     return MailTitle(kind, noun, named, named, f"a {named}")
 
 
+def _noun(request: MailRequest, kind: Kind | None) -> str:
+    subject = request.context.subject
+    if isinstance(subject, CaseSubject) and kind is not None:
+        return NOUNS[subject.object_kind]
+    return KINDS[kind].noun if kind else UNTOLD_NOUNS[request.template]
+
+
 def _kind(request: MailRequest) -> Kind | None:
     """What kind of thing the mail is about, as far as can be told; of a case, what was made in Stripe."""
     subject, told = request.context.subject, request.context.kind or ""
     if isinstance(subject, CaseSubject):
-        made = COUNTS_AS.get(subject.object_kind) or (Kind.PLAN_CHANGE if subject.terms else None)
+        plan = subject.terms or subject.ends_at
+        made = COUNTS_AS.get(subject.object_kind) or (Kind.PLAN_CHANGE if plan else None)
         if made:
             return made
     elif subject is not None and subject.about in KINDS:

@@ -12,6 +12,7 @@ import stripe
 from sqlmodel import col, or_, select
 
 from billing.mirror.reconciliation import ObjectKind
+from db.cases import invoice_cases
 from db.core.alone import Alone, Unit
 from db.core.clock import utc_now
 from db.core.session import Database
@@ -117,6 +118,7 @@ async def invoices(access: MirrorAccess, began: datetime, after: str | None, of:
         lines = lines_row(snapshot.invoice, row.organization_id, read_at)
         async with access.database.transaction() as session:
             await store_invoices(session, [now], [lines], page)
+            await invoice_cases.notice(session, access.rules, [now.id], read_at)
 
     await _each(access.database, "invoices", rows, look_up, lambda row: row.organization_id)
     return _done(rows)

@@ -18,7 +18,15 @@ from db.mirror import windows
 from db.tables import Reconciliation
 
 from ..stripe.failures import ask
-from . import balance_pages, lookups, money_pages, newcomers, readers, subscription_pages
+from . import (
+    balance_pages,
+    discount_pages,
+    lookups,
+    money_pages,
+    newcomers,
+    readers,
+    subscription_pages,
+)
 from . import pages as mirror_pages
 from .page_store import RunPage
 
@@ -111,6 +119,20 @@ class Mirror:
         """One page of Stripe's credit notes, those of customers that we know."""
         return await self._listed(
             "credit_notes", query, lambda place: money_pages.credit_notes_page(self._access, place, query.of)
+        )
+
+    @activity.defn
+    async def mirror_disputes(self, query: PageQuery) -> PageDone:
+        """One page of Stripe's disputes, those of payments that we know."""
+        return await self._listed(
+            "disputes", query, lambda place: money_pages.disputes_page(self._access, place, query.of)
+        )
+
+    @activity.defn
+    async def mirror_discounts(self, query: PageQuery) -> PageDone:
+        """The discounts of one page of Stripe's subscriptions: of customers that we know, and our own."""
+        return await self._listed(
+            "discounts", query, lambda place: discount_pages.discounts_page(self._access, place)
         )
 
     @activity.defn

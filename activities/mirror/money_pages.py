@@ -1,4 +1,5 @@
-"""Reads payments, refunds and credit notes from Stripe, a page at a time, of customers that the mirror has.
+"""Reads payments, refunds, credit notes and disputes from Stripe, a page at a time, of customers that the
+mirror has.
 
 As in `pages`: a page is as of the time just before it was read. Rows are written in the order of
 their ids, so that two who write never wait for each other. Every function raises StripeError.
@@ -15,9 +16,11 @@ from billing.mirror.reconciliation import ObjectKind
 from billing.stripe.events import EventSubject
 from db.cases import money_cases
 from db.core.clock import utc_now
+from db.mirror import disputes
 from db.stripe import ours
 from db.tables import CreditNoteRow, Invoice, MoneyRow, PaymentRow, RefundRow
 
+from .objects.dispute import dispute_row
 from .objects.invoice import credit_note_row
 from .objects.payment import payment_row, refund_row
 from .objects.snapshot import Document
@@ -92,6 +95,31 @@ async def credit_notes_page(
     return await _store(
         access, page, documents_of(page), credit_note_row, ObjectKind.CREDIT_NOTE, read_at, of
     )
+
+
+async def disputes_page(
+    access: MirrorAccess, place: Place = BEGINNING, of: RunPage | None = None
+) -> MirroredPage:
+    """Mirror the disputes on one page of all, of payments that the mirror has; one that was lost and that no
+    event has told of opens a case."""
+    read_at = utc_now()
+    page = await listed(access.client.v1.disputes.list_async, place)
+    found = [one for one in documents_of(page) if one["payment_intent"]]
+    async with access.database.reading() as session:
+        wanted = select(PaymentRow).where(col(PaymentRow.id).in_({one["payment_intent"] for one in found}))
+        payments = {row.id: row for row in await session.exec(wanted)}
+
+    async def store(session: AsyncSession, few: Sequence[Document], of: RunPage | None) -> None:
+        rows = []
+        for one in few:
+            payment = payments[one["payment_intent"]]
+            rows.append(dispute_row(one, payment.organization_id, read_at, customer=payment.customer_id))
+        await store_rows(session, ObjectKind.DISPUTE, rows, of)
+        for payment_intent in sorted({row.payment_intent for row in rows}):
+            await disputes.stored(session, access.rules, payment_intent)
+
+    known = [one for one in found if one["payment_intent"] in payments]
+    return MirroredPage.of(await store_page(access.database, EventSubject.DISPUTE, known, store, of), page)
 
 
 async def _store(

@@ -11,6 +11,7 @@ from db.core.clock import utc_now
 
 from ..stripe.failures import ask
 from .objects.customer import CustomerSnapshot
+from .objects.discount import CustomerDiscountsSnapshot
 from .objects.invoice import CREDIT_NOTE_PARTS, CreditNoteSnapshot, InvoiceSnapshot
 from .objects.payment import PaymentSnapshot
 from .objects.snapshot import Snapshot
@@ -21,8 +22,8 @@ PAYMENT_PARTS = ["data.latest_charge.refunds"]
 
 
 async def mirror_all(access: MirrorAccess, customer: str) -> None:
-    """The customer's invoices, payments with their refunds and disputes, credit notes, and the customer with
-    the newest changes of their balance. What can't be mirrored keeps nothing else out."""
+    """The customer's discounts, invoices, payments with their refunds and disputes, credit notes, and the
+    customer with the newest changes of their balance. What can't be mirrored keeps nothing else out."""
     read_at = utc_now()
     found = await read_object(access, EventSubject.CUSTOMER, customer)
     billed, owner = found or (None, None)
@@ -32,6 +33,7 @@ async def mirror_all(access: MirrorAccess, customer: str) -> None:
     objects: dict[EventSubject, Sequence[tuple[str, Snapshot]]] = {}
     if not billed.customer.get("deleted"):
         objects = {
+            EventSubject.DISCOUNT: [(customer, CustomerDiscountsSnapshot(billed.customer))],
             EventSubject.INVOICE: await ask(_invoices(access, billed)),
             EventSubject.PAYMENT: await ask(_payments(access, billed)),
             EventSubject.CREDIT_NOTE: await ask(_credit_notes(access, billed)),

@@ -34,6 +34,7 @@ from .objects.snapshot import Document
 Row = TypeVar("Row", bound=SQLModel)
 
 KEPT: Mapping[ObjectKind, frozenset[str]] = {
+    ObjectKind.INVOICE: mirror.NOT_ALL_LINES,
     # Neither a PaymentIntent nor its charge names the invoice, or says what its disputes do.
     ObjectKind.PAYMENT: frozenset({"invoice_id", "held_by_dispute"}),
     # Which operation made it stays known when somebody clears its metadata in Stripe.

@@ -5,7 +5,8 @@ overwrites what a quicker reader has stored since. Every function raises StripeE
 """
 
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any, NamedTuple, TypeVar
 
 import stripe
@@ -18,18 +19,29 @@ from billing.mirror.reconciliation import ObjectKind
 from billing.plan_changes.items.add_ons import AddOn, add_on_from_stripe, is_add_on
 from billing.plan_changes.plans import Plan, is_plan, read_plan
 from billing.stripe.events import EventSubject
+from db.cases import invoice_cases
 from db.cases.cases import CaseRules
+from db.core.alone import Alone, Unit
 from db.core.clock import utc_now
 from db.core.session import Database
 from db.mirror import bills, mirror
 from db.tables import Customer, Organization
 
+from ..stripe.failures import concerns_everybody
 from .objects.bill import organization_invoice_row, read_renewal
 from .objects.customer import customer_row, named_owners
-from .objects.invoice import InvoiceSnapshot, invoice_row, lines_row
+from .objects.discount import customer_discounts, discount_rows, with_unknown_discounts
+from .objects.invoice import InvoiceSnapshot, invoice_row, lines_row, with_all_lines
 from .objects.snapshot import Document, Owner
 from .objects.subscription import SubscriptionSnapshot
-from .page_store import RunPage, store_invoices, store_organization_invoices, store_page, store_rows
+from .page_store import (
+    RunPage,
+    store_invoices,
+    store_organization_invoices,
+    store_page,
+    store_rows,
+    sweep_of,
+)
 
 log = logging.getLogger(__name__)
 
@@ -197,7 +209,24 @@ async def customers_page(
         await store_rows(session, ObjectKind.CUSTOMER, [customer_row(data, synced_at) for data in few], of)
 
     stored = await store_page(access.database, EventSubject.CUSTOMER, ours, store, of)
+    await _store_discounts(access, ours, owners, synced_at)
     return MirroredPage.of(stored, page)
+
+
+async def _store_discounts(
+    access: MirrorAccess, customers: Sequence[Document], owners: Mapping[str, str], read_at: datetime
+) -> None:
+    """Mirror the discounts that these customers have and the mirror has not: some requests for each."""
+
+    async def one(customer: Document) -> None:
+        found = await customer_discounts(access.client, access.database, customer)
+        rows = discount_rows(found, owners[customer["id"]], customer["id"], read_at)
+        async with access.database.transaction() as session:
+            await mirror.store_discounts(session, access.rules, rows, read_at)
+
+    unknown = await with_unknown_discounts(access.database, customers)
+    mirror_of = Alone(access.database, sweep_of(EventSubject.DISCOUNT), concerns_everybody)
+    await mirror_of.each(unknown, one, lambda customer: Unit(customer["id"], owners[customer["id"]]))
 
 
 async def invoices_page(
@@ -211,13 +240,14 @@ async def invoices_page(
     async with access.database.reading() as session:
         billed = {data["customer"] for data in invoices}
         owners, subscribers = await owners_of(session, billed), await bills.subscribers(session, billed)
-    ours = [data for data in invoices if data["customer"] in owners]
+    ours = await _whole(access, [data for data in invoices if data["customer"] in owners])
     subscribed = [await _with_payments(access, data) for data in invoices if data["customer"] in subscribers]
 
     async def store(session: AsyncSession, few: Sequence[Document], of: RunPage | None) -> None:
         rows = [invoice_row(data, owners[data["customer"]], synced_at) for data in few]
         lines = [lines_row(data, owners[data["customer"]], synced_at) for data in few]
         await store_invoices(session, rows, lines, of)
+        await invoice_cases.notice(session, access.rules, [row.id for row in rows], synced_at)
 
     async def store_bills(session: AsyncSession, few: Sequence[Document], of: RunPage | None) -> None:
         rows = [organization_invoice_row(data, subscribers[data["customer"]], synced_at) for data in few]
@@ -233,6 +263,14 @@ async def _with_payments(access: MirrorAccess, invoice: Document) -> Document:
     if invoice["status"] != "open" or invoice["collection_method"] != CHARGED:
         return invoice
     return (await InvoiceSnapshot.read(access.client, invoice["id"])).invoice
+
+
+async def _whole(access: MirrorAccess, invoices: Sequence[Document]) -> list[Document]:
+    """Final invoices with all their lines, but those whose lines are known: they stay as they are."""
+    long = [data["id"] for data in invoices if data["lines"]["has_more"]]
+    async with access.database.reading() as session:
+        known = set(await mirror.read_whole(session, long))
+    return [data if data["id"] in known else await with_all_lines(access.client, data) for data in invoices]
 
 
 async def owners_of(session: AsyncSession, customers: Iterable[str]) -> dict[str, str]:

@@ -15,6 +15,7 @@ from db.tables import Setback
 from ..stripe.failures import ask_for, concerns_everybody
 from .objects.bill import PendingItemSnapshot
 from .objects.customer import CustomerSnapshot
+from .objects.discount import CustomerDiscountsSnapshot
 from .objects.invoice import CreditNoteSnapshot, InvoicePaymentSnapshot, InvoiceSnapshot
 from .objects.payment import PaymentSnapshot
 from .objects.snapshot import Owner, Snapshot
@@ -26,6 +27,7 @@ READERS: Mapping[EventSubject, Callable[[stripe.StripeClient, str], Awaitable[Sn
     EventSubject.CHARGE: PaymentSnapshot.read_charge,
     EventSubject.CREDIT_NOTE: CreditNoteSnapshot.read,
     EventSubject.CUSTOMER: CustomerSnapshot.read,
+    EventSubject.DISCOUNT: CustomerDiscountsSnapshot.read,
     EventSubject.DISPUTE: PaymentSnapshot.read_dispute,
     EventSubject.INVOICE: InvoiceSnapshot.read,
     EventSubject.INVOICE_PAYMENT: InvoicePaymentSnapshot.read,

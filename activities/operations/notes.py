@@ -6,7 +6,7 @@ from typing import Literal
 from sqlmodel.ext.asyncio.session import AsyncSession
 from temporalio import activity
 
-from billing.cases.case import NOTE_EFFECTS, CaseFound
+from billing.cases.case import CaseFound
 from billing.core.events import EventCode
 from billing.core.operations import Kind
 from billing.money.notes import AddNote, Note, NoteObject, NotesQuery
@@ -89,8 +89,9 @@ class NoteRecords:
 
 
 def _case_object(found: CaseFound) -> NoteObject:
-    kind = NOTE_EFFECTS[found.object_kind]
-    return NoteObject.model_validate({"kind": kind, "target": found.note_target, "names": found.payments})
+    return NoteObject.model_validate(
+        {"kind": found.note_effect, "target": found.note_target, "names": found.payments}
+    )
 
 
 async def _note_object(session: AsyncSession, intent: Intent) -> NoteObject:

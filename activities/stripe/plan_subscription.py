@@ -37,6 +37,8 @@ def subscription_document(data: dict[str, Any], customer: str) -> dict[str, Any]
         "item": item["id"],
         "schedule": data.get("schedule"),
         "cancel_at": data.get("cancel_at"),
+        "canceled_at": data.get("canceled_at"),
+        "ended_at": data.get("ended_at"),
         "pause_collection": paused.get("behavior"),
         "resumes_at": paused.get("resumes_at"),
         "pending_update": pending.get("expires_at"),

@@ -1,4 +1,4 @@
-"""Cases: refunds, credits and plan changes that were made in Stripe itself, each of which owes a note."""
+"""Cases: what was given away or changed in Stripe itself, each of which owes a note."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -169,6 +169,10 @@ def _answer(row: Case, operation: Operation, caller: Caller) -> CaseAnswer:
         customer=case.customer,
         amount=case.amount,
         payment_intent=case.payment_intent,
+        invoice=case.invoice,
+        coupon=case.coupon,
+        given_on=case.given_on,
+        ends_at=case.ends_at,
         state=State(operation.state),
         stage=operation.stage,
         named=(operation.result or {}).get("named"),

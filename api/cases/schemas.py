@@ -4,7 +4,7 @@ from datetime import datetime
 
 from pydantic import Field
 
-from billing.cases.case import Action, CaseObject
+from billing.cases.case import Action, CaseObject, DiscountPlace
 from billing.core.money import Money
 from billing.core.operations import State
 from db.cases.cases import CaseSort
@@ -43,11 +43,19 @@ class CaseAnswer(Answer):
     id: str
     object_kind: CaseObject
     object: str = Field(
-        description="Stripe's id of the refund or credit, or of the subscription that was changed"
+        description="Stripe's id of the refund, credit, invoice, invoice item, discount or dispute, or of "
+        "the subscription that was changed or set to end"
     )
-    customer: str | None
-    amount: Money | None = Field(description="null for a plan change")
+    customer: str | None = Field(description="null for your own subscription")
+    amount: Money | None = Field(
+        description="What was given away; of a coupon its value over its duration, at most a year. null for "
+        "a plan change or planned cancellation"
+    )
     payment_intent: str | None
+    invoice: str | None
+    coupon: str | None = Field(description="What the coupon of a discount takes off, in words")
+    given_on: DiscountPlace | None = Field(description="What a discount was redeemed for")
+    ends_at: datetime | None = Field(description="When a subscription that was set to end does so")
     state: State
     stage: str
     owner: str | None = Field(description="The person the case is assigned to")

@@ -1,4 +1,4 @@
-"""Cases: refunds, credits and plan changes that were made in Stripe itself. What passes, and their words.
+"""Cases: what gives money away or changes the plan and was done in Stripe itself. What passes, and words.
 
 A case owes a note. Its money counts in the customer's windows of authority from the moment it is noticed,
 and in those of whoever made it as soon as somebody says who that was.
@@ -27,7 +27,23 @@ class CaseObject(StrEnum):
     REFUND = "refund"
     CREDIT_NOTE = "credit_note"
     BALANCE_TRANSACTION = "balance_transaction"
+    VOID = "void"
+    """An invoice that was voided; what a write-off of it before gave is the write-off's."""
+    WRITE_OFF = "write_off"
+    """An invoice that was marked uncollectible."""
+    INVOICE_ITEM = "invoice_item"
+    """A negative line of a final invoice that somebody added by hand."""
+    DISCOUNT = "discount"
+    """A coupon or promotion code that was redeemed for a customer, a subscription, an item or an invoice."""
+    DISPUTE = "dispute"
+    """A payment that the customer's bank has taken back for good."""
     SUBSCRIPTION = "subscription"
+    CANCELLATION = "cancellation"
+    """The organization's own subscription, set to end."""
+
+
+DiscountPlace = Literal["customer", "subscription", "item", "invoice"]
+"""What a discount was redeemed for."""
 
 
 class CaseFound(Message):
@@ -49,6 +65,14 @@ class CaseFound(Message):
     to: Terms | None = None
     status: str | None = None
     """Of a subscription."""
+    coupon: str | None = None
+    """Of a discount: what its coupon takes off, in words."""
+    given_on: DiscountPlace | None = None
+    """What a discount was redeemed for."""
+    bearer: str | None = None
+    """Stripe's id of what bears the note, where `object` takes none."""
+    ends_at: AwareDatetime | None = None
+    """When a subscription is to end."""
 
     @property
     def cancelled(self) -> bool:
@@ -60,7 +84,14 @@ class CaseFound(Message):
         """What the effect that writes its note names."""
         if self.object_kind is CaseObject.BALANCE_TRANSACTION:
             return f"{self.customer}/{self.object}"
-        return self.object
+        return self.bearer or self.object
+
+    @property
+    def note_effect(self) -> EffectKind:
+        """The effect that writes its note."""
+        if self.given_on is not None:
+            return _NOTES_OF_DISCOUNTS[self.given_on]
+        return _NOTE_EFFECTS[self.object_kind]
 
     @property
     def payments(self) -> tuple[str, ...]:
@@ -72,17 +103,34 @@ CANCELED = "canceled"
 GONE = frozenset({"failed", CANCELED, "void"})
 """Statuses of refunds and credit notes that gave nothing."""
 
-NOTE_EFFECTS: dict[CaseObject, EffectKind] = {
+_NOTE_EFFECTS: dict[CaseObject, EffectKind] = {
     CaseObject.REFUND: "refund.note",
     CaseObject.CREDIT_NOTE: "credit_note.note",
     CaseObject.BALANCE_TRANSACTION: "balance.note",
+    CaseObject.VOID: "invoice.note",
+    CaseObject.WRITE_OFF: "invoice.note",
+    CaseObject.INVOICE_ITEM: "invoice.note",
+    CaseObject.DISPUTE: "charge.note",
     CaseObject.SUBSCRIPTION: "subscription.note",
+    CaseObject.CANCELLATION: "subscription.note",
+}
+_NOTES_OF_DISCOUNTS: dict[DiscountPlace, EffectKind] = {
+    "customer": "customer.note",
+    "subscription": "subscription.note",
+    "item": "subscription.note",
+    "invoice": "invoice.note",
 }
 NOTICES = {
     CaseObject.REFUND: NoticeKind.REFUND_MADE_IN_STRIPE,
     CaseObject.CREDIT_NOTE: NoticeKind.CREDIT_MADE_IN_STRIPE,
     CaseObject.BALANCE_TRANSACTION: NoticeKind.CREDIT_MADE_IN_STRIPE,
+    CaseObject.VOID: NoticeKind.VOID_MADE_IN_STRIPE,
+    CaseObject.WRITE_OFF: NoticeKind.WRITE_OFF_MADE_IN_STRIPE,
+    CaseObject.INVOICE_ITEM: NoticeKind.CREDIT_MADE_IN_STRIPE,
+    CaseObject.DISCOUNT: NoticeKind.DISCOUNT_MADE_IN_STRIPE,
+    CaseObject.DISPUTE: NoticeKind.DISPUTE_LOST,
     CaseObject.SUBSCRIPTION: NoticeKind.PLAN_CHANGED_IN_STRIPE,
+    CaseObject.CANCELLATION: NoticeKind.PLAN_CHANGED_IN_STRIPE,
 }
 MAKES: dict[CaseObject, EffectKind] = {
     CaseObject.REFUND: "refund.create",
@@ -90,12 +138,36 @@ MAKES: dict[CaseObject, EffectKind] = {
     CaseObject.BALANCE_TRANSACTION: "balance.create",
 }
 """The effect of ours that makes such an object."""
+ENDS: dict[CaseObject, EffectKind] = {
+    CaseObject.VOID: "invoice.void",
+    CaseObject.WRITE_OFF: "invoice.mark_uncollectible",
+}
+"""The effect of ours that ends an invoice so."""
 COUNTS_AS = {
     CaseObject.REFUND: Kind.REFUND,
     CaseObject.CREDIT_NOTE: Kind.CREDIT,
     CaseObject.BALANCE_TRANSACTION: Kind.CREDIT,
+    CaseObject.VOID: Kind.VOID,
+    CaseObject.WRITE_OFF: Kind.WRITE_OFF,
+    CaseObject.INVOICE_ITEM: Kind.CREDIT,
+    CaseObject.DISCOUNT: Kind.CREDIT,
+    CaseObject.DISPUTE: Kind.REFUND,
 }
-"""The kind of operation that would have made it, and in whose authority it counts; none for a plan change."""
+"""The kind of operation whose authority covers it; none for what gives no money."""
+
+NOUNS = {
+    CaseObject.REFUND: "refund",
+    CaseObject.CREDIT_NOTE: "credit",
+    CaseObject.BALANCE_TRANSACTION: "credit",
+    CaseObject.VOID: "void",
+    CaseObject.WRITE_OFF: "write-off",
+    CaseObject.INVOICE_ITEM: "negative invoice item",
+    CaseObject.DISCOUNT: "coupon",
+    CaseObject.DISPUTE: "lost dispute",
+    CaseObject.SUBSCRIPTION: "plan change",
+    CaseObject.CANCELLATION: "planned cancellation",
+}
+"""What people call it, within a sentence."""
 
 
 class CaseSubject(CaseFound, Payload):
@@ -107,8 +179,8 @@ class CaseSubject(CaseFound, Payload):
 
     @property
     def is_money(self) -> bool:
-        """Whether a customer has got money, rather than a subscription another plan."""
-        return self.object_kind is not CaseObject.SUBSCRIPTION
+        """Whether money was given away, rather than a subscription changed or set to end."""
+        return self.object_kind in COUNTS_AS
 
     @property
     def terms(self) -> tuple[Terms, Terms] | None:

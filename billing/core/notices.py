@@ -31,8 +31,16 @@ class NoticeKind(StrEnum):
     """Nobody had asked for it here."""
     CREDIT_MADE_IN_STRIPE = "credit_made_in_stripe"
     """Nobody had asked for it here."""
+    VOID_MADE_IN_STRIPE = "void_made_in_stripe"
+    """Nobody had asked for it here."""
+    WRITE_OFF_MADE_IN_STRIPE = "write_off_made_in_stripe"
+    """Nobody had asked for it here."""
+    DISCOUNT_MADE_IN_STRIPE = "discount_made_in_stripe"
+    """Nobody had asked for the coupon here."""
+    DISPUTE_LOST = "dispute_lost"
+    """The customer's bank has taken a payment back for good."""
     PLAN_CHANGED_IN_STRIPE = "plan_changed_in_stripe"
-    """Nobody had asked for it here; it may be the end of the subscription."""
+    """Nobody had asked for it here; it may be the end of the subscription, or that it is planned."""
 
 
 _FIGURES_OF: Mapping[NoticeKind, Kind] = MappingProxyType(

@@ -19,6 +19,7 @@ class ObjectKind(StrEnum):
     REFUND = "refund"
     CREDIT_NOTE = "credit_note"
     BALANCE_TRANSACTION = "balance_transaction"
+    DISPUTE = "dispute"
     ORGANIZATION_INVOICE = "organization_invoice"
     """One to the organization itself."""
 

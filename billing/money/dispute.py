@@ -24,9 +24,10 @@ DisputeStatus = Literal[
     "warning_under_review",
     "won",
 ]
+LOST = "lost"
 UNANSWERED = ("needs_response", "warning_needs_response")
 """Somebody has to answer it in Stripe."""
-TOLD_OF = frozenset({*UNANSWERED, "won", "lost", "warning_closed", "prevented"})
+TOLD_OF = frozenset({*UNANSWERED, "won", LOST, "warning_closed", "prevented"})
 """Whoever answers it knows that it is under review then."""
 
 

@@ -95,7 +95,15 @@ class NotesQuery(Message):
 class NoteObject(Message):
     """What an operation made in Stripe, as the effect that writes a note on it names it."""
 
-    kind: Literal["refund.note", "credit_note.note", "balance.note", "invoice.note", "subscription.note"]
+    kind: Literal[
+        "refund.note",
+        "credit_note.note",
+        "balance.note",
+        "invoice.note",
+        "subscription.note",
+        "customer.note",
+        "charge.note",
+    ]
     target: str
     customer: str | None = None
     """Whose balance it is of, for a balance transaction."""

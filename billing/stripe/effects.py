@@ -23,6 +23,8 @@ EffectKind = Literal[
     "invoice.void",
     "invoice.mark_uncollectible",
     "invoice.note",
+    "customer.note",
+    "charge.note",
 ]
 
 

@@ -23,6 +23,8 @@ class EventSubject(StrEnum):
     CHARGE = "charge"
     CREDIT_NOTE = "credit_note"
     CUSTOMER = "customer"
+    DISCOUNT = "discount"
+    """Of a customer, whose id stands for it: a discount can't be read by its own."""
     DISPUTE = "dispute"
     INVOICE = "invoice"
     INVOICE_PAYMENT = "invoice_payment"
@@ -47,6 +49,8 @@ FOLLOWED: Mapping[str, EventSubject] = {
     "credit_note.voided": EventSubject.CREDIT_NOTE,
     "customer.created": EventSubject.CUSTOMER,
     "customer.deleted": EventSubject.CUSTOMER,
+    "customer.discount.created": EventSubject.DISCOUNT,
+    "customer.discount.updated": EventSubject.DISCOUNT,
     "customer.subscription.created": EventSubject.SUBSCRIPTION,
     "customer.subscription.deleted": EventSubject.SUBSCRIPTION,
     "customer.subscription.pending_update_applied": EventSubject.SUBSCRIPTION,
@@ -86,11 +90,15 @@ So are `test_helpers.test_clock.*`: whatever such a clock moves has events of it
 
 
 def object_of(type_: str, id_: str | None, customer: str | None) -> str | None:
-    """The id to look at, of an event's object: of an invoice item that of its customer, which never changes.
+    """The id to look at, of an event's object: of an invoice item or discount that of its customer, which
+    never changes.
 
     An item that was deleted could not be asked any more whose it was.
     """
-    return customer if FOLLOWED.get(type_) is EventSubject.PENDING_ITEM else id_
+    return customer if FOLLOWED.get(type_) in _OF_CUSTOMERS else id_
+
+
+_OF_CUSTOMERS = (EventSubject.PENDING_ITEM, EventSubject.DISCOUNT)
 
 
 class StripeEventInput(Message):

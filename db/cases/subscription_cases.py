@@ -4,7 +4,7 @@ The mirror's reading before and the new one are compared under a lock, so that e
 """
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 from sqlmodel import col, select
@@ -85,6 +85,7 @@ async def notice(
     held = before.document
     if held is None or "plan" not in held:  # what was never readable
         return
+    await _notice_plan_to_end(session, rules, before, held, document, at)
     was = await _of_our_making(session, before.organization, held, document, before.synced_at)
     if was is None:
         return
@@ -106,6 +107,44 @@ async def notice(
     )
 
 
+async def _notice_plan_to_end(
+    session: AsyncSession,
+    rules: CaseRules,
+    before: MirroredSubscription,
+    held: Document,
+    document: Document,
+    at: datetime,
+) -> None:
+    """Opens a case when the subscription was set to end, or to end at another time, without any of us."""
+    ends_at, asked_at = document.get("cancel_at"), document.get("canceled_at")
+    if ends_at is None or document.get("status") == CANCELED:
+        return
+    if (ends_at, asked_at) == (held.get("cancel_at"), held.get("canceled_at")):
+        return
+    if await _set_by_us(session, before, held, document):
+        return
+    found = CaseFound(
+        object_kind=CaseObject.CANCELLATION,
+        object=before.subscription,
+        ends_at=datetime.fromtimestamp(ends_at, UTC),
+        status=document["status"],
+    )
+    object_id = f"{before.subscription}:{asked_at}:{ends_at}"
+    await cases.open_case(session, rules, before.organization, found, at, object_id=object_id)
+
+
+async def _set_by_us(
+    session: AsyncSession, before: MirroredSubscription, held: Document, document: Document
+) -> bool:
+    """Whether the effect that last changed the subscription is one of ours that set it to end."""
+    intent = await _last_changed(session, before.organization, document.get(EFFECT), before.synced_at)
+    return (
+        intent is not None
+        and document.get(EFFECT) != held.get(EFFECT)
+        and bool(intent.params.get("cancel_at_period_end") or intent.params.get("cancel_at"))
+    )
+
+
 async def _of_our_making(
     session: AsyncSession, organization: str, before: Document, after: Document, since: datetime | None
 ) -> Terms | None:
@@ -113,7 +152,7 @@ async def _of_our_making(
     was, now = _terms(before), _terms(after)
     ours = await _made_by(session, organization, after.get(EFFECT), since)
     if after.get("status") == CANCELED and before.get("status") != CANCELED:
-        return was
+        return None if _ended_as_planned(before, after) else was
     if EFFECT not in before:  # from before we kept that: which effect was the last one is not known
         expected = {was, ours}
     elif ours is not None and after.get(EFFECT) != before[EFFECT]:
@@ -125,22 +164,38 @@ async def _of_our_making(
     return was
 
 
+def _ended_as_planned(before: Document, after: Document) -> bool:
+    """Whether it was set to end by then: that was noticed, or asked for here."""
+    planned, ended = before.get("cancel_at"), after.get("ended_at")
+    return planned is not None and ended is not None and ended >= planned
+
+
 async def _made_by(
     session: AsyncSession, organization: str, effect: str | None, since: datetime | None
 ) -> Terms | None:
-    """The terms that an effect of ours set; None when it is none of ours, or was done before `since`, when
-    Stripe was last read: its mark has been put there again by somebody who changed something else.
-    """
-    intent = await session.get(Intent, effect) if effect else None
-    if intent is None or intent.organization_id != organization or intent.state == intents.REFUSED:
-        return None
-    if since is not None and intent.closed_at is not None and intent.closed_at < since - SKEW:
+    """The terms that an effect of ours set; None when it is none of ours."""
+    intent = await _last_changed(session, organization, effect, since)
+    if intent is None:
         return None
     if intent.effect != "subscription.update":
         return None
     operation = await operations.get_any(session, intent.operation_id)
     subject = (operation.subject if operation else None) or {}
     return _of(subject, "from" if intent.step == "revert" else "to")
+
+
+async def _last_changed(
+    session: AsyncSession, organization: str, effect: str | None, since: datetime | None
+) -> Intent | None:
+    """The intent of the effect that the subscription names; None when it is none of ours, or was done before
+    `since`, when Stripe was last read: its mark was put there again by somebody who changed something else.
+    """
+    intent = await session.get(Intent, effect) if effect else None
+    if intent is None or intent.organization_id != organization or intent.state == intents.REFUSED:
+        return None
+    if since is not None and intent.closed_at is not None and intent.closed_at < since - SKEW:
+        return None
+    return intent
 
 
 async def _planned(session: AsyncSession, organization: str, before: Document, after: Document) -> bool:

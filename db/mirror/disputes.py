@@ -13,6 +13,8 @@ from billing.core.operations import Role
 from billing.mail.messages import PERSON_MAIL, MailContext, MailRequest, person_mail_workflow
 from billing.money.dispute import TOLD_OF, UNANSWERED, DisputeNews
 
+from ..cases import dispute_cases
+from ..cases.cases import CaseRules
 from ..core.pages import FirstOf, PagedRows, order
 from ..core.statements import store_reading
 from ..operations import outbox
@@ -27,14 +29,21 @@ _KEYS = {
 }
 
 
-async def store(session: AsyncSession, payment_intent: str, rows: Sequence[DisputeRow]) -> None:
-    """Mirror a payment's disputes as they were read at their `synced_at`, note on the payment whether they
-    keep it from being refunded, and tell Finance and the controllers what is new.
+async def store(
+    session: AsyncSession, rules: CaseRules, payment_intent: str, rows: Sequence[DisputeRow]
+) -> None:
+    """Mirror a payment's disputes as they were read at their `synced_at`, and go on as `stored`."""
+    for row in sorted(rows, key=lambda row: row.id):
+        await store_reading(session, row)
+    await stored(session, rules, payment_intent)
+
+
+async def stored(session: AsyncSession, rules: CaseRules, payment_intent: str) -> None:
+    """Of a payment's disputes as they were just mirrored: note on the payment whether they keep it from being
+    refunded, tell Finance and the controllers what is new, and open cases for those that were lost.
 
     Nobody is told of one that was there before the organization was.
     """
-    for row in sorted(rows, key=lambda row: row.id):
-        await store_reading(session, row)
     holding = select(DisputeRow.id).where(
         DisputeRow.payment_intent == payment_intent, col(DisputeRow.refundable).is_(False)
     )
@@ -46,9 +55,11 @@ async def store(session: AsyncSession, payment_intent: str, rows: Sequence[Dispu
     )
     # By what the mirror has: a reading that came late may be older than that.
     of_it = select(DisputeRow).where(DisputeRow.payment_intent == payment_intent).order_by(col(DisputeRow.id))
-    for row in await session.exec(of_it.execution_options(populate_existing=True)):
+    found = (await session.exec(of_it.execution_options(populate_existing=True))).all()
+    for row in found:
         if row.status in TOLD_OF and row.created_at >= await _joined(session, row.organization_id):
             await _tell(session, row)
+    await dispute_cases.notice(session, rules, found)
 
 
 async def _joined(session: AsyncSession, organization_id: str) -> datetime:

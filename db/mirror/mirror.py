@@ -12,14 +12,15 @@ from billing.core.operations import Problem
 from billing.plan_changes.items.add_ons import AddOn
 from billing.plan_changes.plans import Plan
 
-from ..cases import money_cases, subscription_cases
+from ..cases import discount_cases, invoice_cases, money_cases, subscription_cases
 from ..cases.cases import CaseRules
-from ..core.statements import store_reading, store_readings
+from ..core.statements import insert_new, store_reading, store_readings
 from ..tables import (
     AddOnRow,
     BalanceTransactionRow,
     CreditNoteRow,
     Customer,
+    DiscountRow,
     Invoice,
     InvoiceLines,
     MoneyRow,
@@ -36,6 +37,9 @@ UNREADABLE = "unreadable"
 is what it was before: nothing but the currency where it never was one."""
 
 
+NOT_ALL_LINES = frozenset(["given"])
+"""Columns of an invoice that a reading without all of its lines leaves."""
+
 MirrorRow = Customer | Invoice | InvoiceLines | PaymentRow | MoneyRow
 Row = TypeVar("Row", bound=MirrorRow)
 
@@ -50,7 +54,7 @@ class UnreadableSubscription(NamedTuple):
 async def store(
     session: AsyncSession, rules: CaseRules, rows: Sequence[MirrorRow], read_at: datetime
 ) -> None:
-    """Mirror objects of customers as they were read from Stripe. Money that no operation gave opens a case.
+    """Mirror objects of customers as they were read from Stripe. What no operation gave away opens a case.
 
     Always in the same order, so that two writers never wait for each other's rows.
     """
@@ -70,6 +74,22 @@ async def store(
     for row in money:
         await store_money(session, row)
     await money_cases.notice(session, rules, money, read_at)
+    await invoice_cases.notice(session, rules, [one.id for one in _of_table(Invoice, rows)], read_at)
+
+
+async def store_discounts(
+    session: AsyncSession, rules: CaseRules, rows: Sequence[DiscountRow], read_at: datetime
+) -> None:
+    """Mirror discounts as they were first seen; what they are worth stays. Each that is new opens a case."""
+    ordered = sorted(rows, key=lambda row: row.id)
+    await insert_new(session, DiscountRow, [row.model_dump() for row in ordered])
+    await discount_cases.notice(session, rules, ordered, read_at)
+
+
+async def unknown_discounts(session: AsyncSession, ids: Collection[str]) -> set[str]:
+    """Those of these discounts that the mirror does not have."""
+    known = await session.exec(select(DiscountRow.id).where(col(DiscountRow.id).in_(ids)))
+    return set(ids) - set(known)
 
 
 def _of_table(table: type[Row], rows: Sequence[MirrorRow]) -> list[Row]:
@@ -141,7 +161,17 @@ async def store_customer(session: AsyncSession, customer: Customer) -> None:
 async def store_invoice(session: AsyncSession, invoice: Invoice) -> None:
     """Mirror an invoice as it was read from Stripe at its `synced_at`; no draft that was deleted since."""
     if invoice.status != DRAFT or not await deleted_drafts(session, [invoice.id]):
-        await store_reading(session, invoice)
+        await store_reading(session, invoice, NOT_ALL_LINES)
+
+
+async def read_whole(session: AsyncSession, invoices: Collection[str]) -> list[str]:
+    """Those of these final invoices of which all lines were read."""
+    if not invoices:
+        return []
+    whole = select(Invoice.id).where(
+        col(Invoice.id).in_(invoices), col(Invoice.finalized_at).is_not(None), col(Invoice.given).is_not(None)
+    )
+    return list(await session.exec(whole))
 
 
 async def store_invoice_lines(session: AsyncSession, lines: Sequence[InvoiceLines]) -> None:

@@ -16,6 +16,7 @@ from ..tables import (
     CreditNoteRow,
     Customer,
     DifferenceRow,
+    DisputeRow,
     Invoice,
     Organization,
     PaymentRow,
@@ -122,7 +123,15 @@ async def expected_pages(session: AsyncSession, of: int) -> int:
     return sum([-(-await _rows(session, one) // of) for one in _LISTED])
 
 
-_LISTED: tuple[type[SQLModel], ...] = (Organization, Customer, Invoice, PaymentRow, RefundRow, CreditNoteRow)
+_LISTED: tuple[type[SQLModel], ...] = (
+    Organization,
+    Customer,
+    Invoice,
+    PaymentRow,
+    RefundRow,
+    CreditNoteRow,
+    DisputeRow,
+)
 
 
 async def _rows(session: AsyncSession, table: type[SQLModel]) -> int:

@@ -9,10 +9,10 @@ from collections import Counter
 from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
-from sqlmodel import col, select
+from sqlmodel import and_, col, or_, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from billing.cases.case import MAKES
+from billing.cases.case import ENDS, MAKES
 
 from ..operations import intents
 from ..tables import Intent, Operation
@@ -57,6 +57,30 @@ async def in_flight(session: AsyncSession, claims: Collection[str]) -> dict[str,
         )
     )
     return {key: Claim(organization, operation, effect) for key, organization, operation, effect in found}
+
+
+async def enders(
+    session: AsyncSession, organization_id: str, invoices: Collection[str]
+) -> set[tuple[str, str]]:
+    """Invoices that an effect of this organization's has ended, or may just have, each with the effect.
+
+    Stripe takes no metadata there: until it is closed an open intent stands for whatever becomes of its
+    invoice.
+    """
+    found = await session.exec(
+        select(Intent.target, Intent.effect)
+        .join(Operation, col(Operation.id) == col(Intent.operation_id))
+        .where(
+            Intent.organization_id == organization_id,
+            col(Intent.target).in_(invoices),
+            col(Intent.effect).in_(ENDS.values()),
+            or_(
+                Intent.state == intents.DONE,
+                and_(Intent.state == intents.OPEN, col(Operation.closed_at).is_(None)),
+            ),
+        )
+    )
+    return set(found)
 
 
 async def operations(

@@ -91,6 +91,9 @@ class Invoice(SQLModel, table=True):
     synced_at: datetime = utc()
     finalized_at: datetime | None = utc(default=None)
     collection_method: str | None = None
+    given: list[dict[str, Any]] | None = document(default=None)
+    """What of it was given away in Stripe (`billing.cases.given.GivenOnInvoice` as JSON); None where not all
+    of its lines were read."""
 
 
 class InvoiceLines(SQLModel, table=True):
@@ -150,6 +153,7 @@ class DisputeRow(SQLModel, table=True):
     organization_id: str = Field(foreign_key="organizations.id")
     customer_id: str | None = None
     payment_intent: str = Field(index=True)
+    charge: str | None = None
     amount: int = minor()
     currency: str
     reason: str
@@ -163,6 +167,40 @@ class DisputeRow(SQLModel, table=True):
     """Whether evidence was submitted."""
     created_at: datetime = utc()
     synced_at: datetime = utc()
+
+
+class DiscountRow(SQLModel, table=True):
+    """Mirror of a discount that a customer, or a subscription or item of theirs, has had: what it was worth
+    when it was first seen. Those of the organization's own subscription are here too."""
+
+    __tablename__ = "discounts"
+    id: str = Field(primary_key=True)
+    organization_id: str = Field(foreign_key="organizations.id")
+    customer_id: str | None = Field(default=None, index=True)
+    """None for the organization's own."""
+    given_on: str
+    """customer, subscription or item."""
+    bearer: str
+    """Stripe's id of the customer or subscription."""
+    coupon: str
+    """Stripe's id of the coupon."""
+    name: str
+    """What the coupon takes off, in words."""
+    value: int = minor()
+    """Over its duration, at most a year (`billing.cases.discounts`)."""
+    currency: str
+    created_at: datetime = utc()
+    synced_at: datetime = utc()
+
+
+class DiscountUse(SQLModel, table=True):
+    """What a discount has taken off a final invoice of a customer."""
+
+    __tablename__ = "discount_uses"
+    discount_id: str = Field(primary_key=True)
+    invoice_id: str = Field(primary_key=True)
+    organization_id: str = Field(foreign_key="organizations.id")
+    amount: int = minor()
 
 
 class RefundRow(SQLModel, table=True):

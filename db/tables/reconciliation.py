@@ -108,7 +108,7 @@ class DifferenceRow(SQLModel, table=True):
 
 
 class Case(SQLModel, table=True):
-    """A refund, credit or plan change that was made in Stripe itself: what its operation is about."""
+    """What was given away or changed in Stripe itself: what its operation is about."""
 
     __tablename__ = "cases"
     __table_args__ = (
@@ -118,9 +118,9 @@ class Case(SQLModel, table=True):
     operation_id: str = Field(primary_key=True, foreign_key="operations.id")
     organization_id: str = Field(foreign_key="organizations.id")
     object_kind: str
-    """refund, credit_note, balance_transaction or subscription."""
+    """One of `billing.cases.case.CaseObject`."""
     object_id: str
-    """Stripe's id; of a subscription with what tells its changes apart."""
+    """Stripe's id, with what tells apart several changes of one object."""
     customer_id: str | None = None
     amount_minor: int | None = minor(default=None)
     currency: str | None = None

@@ -8,7 +8,6 @@ from temporalio.exceptions import ActivityError, ApplicationError
 with workflow.unsafe.imports_passed_through():
     from activities.cases.records import CaseRecords
     from billing.cases.case import (
-        NOTE_EFFECTS,
         NOTICES,
         CaseCounted,
         CaseInput,
@@ -235,9 +234,7 @@ class CaseWorkflow:
         """Why Stripe does not take the note, such as of what is not there any more; None when it has it."""
         found = self._request.found
         try:
-            return await self._notes.sync(
-                NOTE_EFFECTS[found.object_kind], found.note_target, {}, found.payments
-            )
+            return await self._notes.sync(found.note_effect, found.note_target, {}, found.payments)
         except (ActivityError, ApplicationError) as error:
             return problem_of(error)
 

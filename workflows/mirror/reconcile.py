@@ -41,11 +41,13 @@ class ReconcilePhase(NamedTuple):
 RECENT = (
     ReconcilePhase("subscriptions", Mirror.mirror_subscriptions),
     ReconcilePhase("customers", Mirror.mirror_customers),
+    ReconcilePhase("discounts", Mirror.mirror_discounts),
     ReconcilePhase("invoices", Mirror.mirror_invoices),
     ReconcilePhase("payments", Mirror.mirror_payments),
     ReconcilePhase("invoice_payments", Mirror.mirror_invoice_payments),
     ReconcilePhase("refunds", Mirror.mirror_refunds),
     ReconcilePhase("credit_notes", Mirror.mirror_credit_notes),
+    ReconcilePhase("disputes", Mirror.mirror_disputes),
     ReconcilePhase("balances", Mirror.mirror_balances),
 )
 """What is new: what was changed or is gone is told by events, and else found when everything is compared."""

@@ -29,6 +29,7 @@ def dispute_row(
         organization_id=organization,
         customer_id=customer,
         payment_intent=data["payment_intent"],
+        charge=data["charge"],
         amount=data["amount"],
         currency=data["currency"],
         reason=data["reason"],

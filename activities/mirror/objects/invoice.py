@@ -3,20 +3,23 @@
 An invoice is one to a customer of an organization, or Plixo's own to an organization.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Self
 
 import stripe
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from billing.cases.given import given_on_invoice, is_final
 from db.cases.cases import CaseRules
+from db.core.session import Database
 from db.mirror import bills
 from db.mirror.mirror import MirrorRow
 from db.portal import troubles
 from db.stripe import ours
 from db.tables import CreditNoteRow, Invoice, InvoiceLines
 
+from ...stripe.failures import ask
 from .bill import organization_invoice_row, subscribing
 from .customer import CustomersObject, balance_transaction_rows
 from .payment import PaymentSnapshot
@@ -25,6 +28,8 @@ from .subscription import open_plan_change
 
 MAX_LINES = 10
 """Stripe lists this many lines within an invoice."""
+PAGE = 100
+"""The most that Stripe gives at a time."""
 
 INVOICE_PARTS = ["customer", "payments.data.payment.payment_intent"]
 INVOICE_PAYMENT_PARTS = ["invoice.customer", "payment.payment_intent.latest_charge.refunds"]
@@ -43,6 +48,9 @@ class InvoiceSnapshot(CustomersObject):
 
     async def owner(self, session: AsyncSession) -> Owner | None:
         return await super().owner(session) or await subscribing(session, self.invoice["customer"])
+
+    async def completed(self, client: stripe.StripeClient, database: Database) -> Self:
+        return replace(self, invoice=await ask(with_all_lines(client, self.invoice)))
 
     async def rows(self, session: AsyncSession, organization: str, read_at: datetime) -> list[MirrorRow]:
         return [
@@ -118,9 +126,19 @@ class CreditNoteSnapshot(InvoiceSnapshot):
         return [*rows, *await balance_transaction_rows(session, transactions, organization, read_at)]
 
 
+async def with_all_lines(client: stripe.StripeClient, invoice: Document) -> Document:
+    """A final invoice with all of its lines: a negative one may be any. Raises StripeError."""
+    if not (invoice["lines"]["has_more"] and is_final(invoice)):
+        return invoice
+    page = await client.v1.invoices.line_items.list_async(invoice["id"], {"limit": PAGE})
+    lines = [line.to_dict() async for line in page.auto_paging_iter()]
+    return invoice | {"lines": invoice["lines"] | {"data": lines, "has_more": False}}
+
+
 def invoice_row(data: Document, organization: str, synced_at: datetime) -> Invoice:
     """The mirror's row of a Stripe invoice of a customer of this organization."""
     due, finalized = data.get("due_date"), data["status_transitions"]["finalized_at"]
+    given = given_on_invoice(data)
     return Invoice(
         id=data["id"],
         organization_id=organization,
@@ -137,6 +155,7 @@ def invoice_row(data: Document, organization: str, synced_at: datetime) -> Invoi
         collection_method=data["collection_method"],
         created_at=time_of(data["created"]),
         synced_at=synced_at,
+        given=None if given is None else [one.model_dump(mode="json") for one in given],
     )
 
 

@@ -110,7 +110,7 @@ class PaymentSnapshot(CustomersObject):
             return
         customer = self.payment["customer"]
         rows = [dispute_row(one, owner.organization, read_at, customer=customer) for one in self.disputes]
-        await disputes.store(session, self.payment["id"], rows)
+        await disputes.store(session, rules, self.payment["id"], rows)
 
     async def rows(self, session: AsyncSession, organization: str, read_at: datetime) -> list[MirrorRow]:
         made_by = await ours.makers(session, {refund["id"] for refund in self.refunds})

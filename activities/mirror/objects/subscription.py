@@ -1,6 +1,8 @@
-"""An organization's own subscription to Plixo, read by its id or by its schedule."""
+"""An organization's own subscription to Plixo, read by its id or by its schedule; of a customer's only the
+discounts.
+"""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Self
 
@@ -15,18 +17,29 @@ from db.mirror.mirror import UnreadableSubscription
 from db.operations import operations
 from db.tables import Organization
 
+from ...stripe.failures import ask
 from ...stripe.plan_subscription import EXPAND_PLAN, SubscriptionUnsupported, subscription_document
-from .snapshot import Document, Owner
+from .customer import organization_of
+from .discount import DISCOUNTS, ValuedDiscount, discount_rows, discounts_of, valued
+from .snapshot import Document, Owner, taken_out
+
+EXPAND = [*EXPAND_PLAN, *DISCOUNTS, "customer"]
+"""What to expand in the request for a subscription."""
 
 
 @dataclass(frozen=True)
 class SubscriptionSnapshot:
     subscription: Document
     """With its prices' products expanded."""
+    customer: Document | None = None
+    """Whose it is, where they were read with it."""
+    discounts: tuple[ValuedDiscount, ...] = ()
+    """Those that the mirror did not have."""
 
     @classmethod
     async def read(cls, client: stripe.StripeClient, id_: str) -> Self:
-        return cls((await client.v1.subscriptions.retrieve_async(id_, {"expand": EXPAND_PLAN})).to_dict())
+        found = (await client.v1.subscriptions.retrieve_async(id_, {"expand": EXPAND})).to_dict()
+        return cls(found, taken_out(found, "customer"))
 
     @classmethod
     async def read_schedule(cls, client: stripe.StripeClient, id_: str) -> Self | None:
@@ -36,19 +49,29 @@ class SubscriptionSnapshot:
         return await cls.read(client, id_of_subscription) if id_of_subscription else None
 
     async def owner(self, session: AsyncSession) -> Owner | None:
-        return await subscriber(session, self.subscription["id"])
+        own = await subscriber(session, self.subscription["id"])
+        if own is not None or self.customer is None:
+            return own
+        organization = await organization_of(session, self.customer)
+        return Owner(organization) if organization else None
 
     async def completed(self, client: stripe.StripeClient, database: Database) -> Self:
-        return self
+        found = discounts_of(self.subscription)
+        return replace(self, discounts=await ask(valued(client, database, found)))
 
     async def store(self, session: AsyncSession, rules: CaseRules, owner: Owner, read_at: datetime) -> None:
         """If the subscription is not to one of our plans, the mirror keeps the reason."""
         organization = await session.get_one(Organization, owner.organization)
-        document = document_or_why_not(self.subscription, organization.stripe_customer)
-        await mirror.store_subscription(session, rules, owner.organization, document, synced_at=read_at)
+        own = organization.stripe_subscription == self.subscription["id"]
+        if own:
+            document = document_or_why_not(self.subscription, organization.stripe_customer)
+            await mirror.store_subscription(session, rules, organization.id, document, synced_at=read_at)
+        customer = None if own else self.subscription["customer"]
+        rows = discount_rows(self.discounts, organization.id, customer, read_at)
+        await mirror.store_discounts(session, rules, rows, read_at)
 
     async def wakes(self, session: AsyncSession, owner: Owner) -> tuple[str, ...]:
-        return await open_plan_change(session, owner)
+        return await open_plan_change(session, owner) if owner.subscriber else ()
 
 
 async def subscriber(session: AsyncSession, subscription: str | None) -> Owner | None:

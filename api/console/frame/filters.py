@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict
 
 from billing.approvals.ladder import ApprovalState
 from billing.approvals.subject_changes import NONE, SubjectChange
+from billing.cases.case import CaseObject
 from billing.core.money import Money
 from billing.core.operations import CUSTOMER, SYSTEM, State
 from billing.core.text import one_line
@@ -20,7 +21,7 @@ from billing.policy.reasons import REASON_WORDS
 from billing.stripe.invoice_amounts import InvoiceAmount, InvoiceAmounts
 from db.core.clock import utc_now
 
-from .words import KINDS, MARKS, OBJECTS, ROLES, SEEN_TO_BY_PEOPLE, TOLD_BY_STAGE, state_words
+from .words import CASES, KINDS, MARKS, OBJECTS, ROLES, SEEN_TO_BY_PEOPLE, TOLD_BY_STAGE, state_words
 
 Moment = datetime | str | int
 """A time, RFC 3339 text as the API writes it, or UTC seconds."""
@@ -81,6 +82,7 @@ def install(environment: Environment) -> None:
         whom,
         changed,
         browser,
+        made_in_stripe,
         object_kind,
     )
     figures = (money, amount_rows, plan, person, named, state, standing, invoice_state, stripe_page)
@@ -244,6 +246,11 @@ def kind(name: str) -> str:
 def object_kind(name: str, number: int = 1) -> str:
     """What is compared with Stripe: `credit note`, or `credit notes` where there are several."""
     return OBJECTS[name][number != 1]
+
+
+def made_in_stripe(name: str) -> str:
+    """What was made in Stripe itself: `Negative invoice item`."""
+    return CASES[CaseObject(name)]
 
 
 def roles(names: Iterable[str], needs: str = "any") -> str:

@@ -7,7 +7,7 @@ from typing import Any
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from billing.cases.case import COUNTS_AS, CaseSubject
+from billing.cases.case import NOUNS, CaseSubject
 from billing.core.money import Money
 from billing.core.operations import Kind
 from billing.core.text import one_line
@@ -76,9 +76,8 @@ class About:
         """What somebody made in Stripe itself."""
         if made.terms:
             return self._terms(*made.terms)
-        counts_as = COUNTS_AS.get(made.object_kind, Kind.PLAN_CHANGE)
         amount = f" of {made.amount.format()}{self._to(made.customer)}" if made.amount else ""
-        return f"{KINDS[counts_as].lower()}{amount}"
+        return f"{NOUNS[made.object_kind]}{amount}"
 
     def _terms(self, old: Terms, new: Terms) -> str:
         before, after = self._plan(old.plan), self._plan(new.plan)

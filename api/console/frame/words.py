@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from billing.approvals.ladder import ApprovalState
+from billing.cases.case import CaseObject
 from billing.core.operations import Kind, Role, State
 
 
@@ -101,9 +102,24 @@ OBJECTS: Mapping[str, tuple[str, str]] = {
     "refund": ("refund", "refunds"),
     "credit_note": ("credit note", "credit notes"),
     "balance_transaction": ("change of a balance", "changes of balances"),
+    "dispute": ("dispute", "disputes"),
     "organization_invoice": ("invoice from Plixo", "invoices from Plixo"),
 }
 """What is compared with Stripe: one, and several."""
+
+CASES: Mapping[CaseObject, str] = {
+    CaseObject.REFUND: "Refund",
+    CaseObject.CREDIT_NOTE: "Credit note",
+    CaseObject.BALANCE_TRANSACTION: "Credit on the balance",
+    CaseObject.VOID: "Invoice voided",
+    CaseObject.WRITE_OFF: "Invoice written off",
+    CaseObject.INVOICE_ITEM: "Negative invoice item",
+    CaseObject.DISCOUNT: "Coupon",
+    CaseObject.DISPUTE: "Lost dispute",
+    CaseObject.SUBSCRIPTION: "Change of the subscription",
+    CaseObject.CANCELLATION: "Planned cancellation",
+}
+"""What was made in Stripe itself."""
 
 KINDS: Mapping[str, str] = {
     Kind.PLAN_CHANGE.value: "Plan change",

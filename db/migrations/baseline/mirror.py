@@ -55,6 +55,7 @@ def create() -> None:
         sa.Column("synced_at", TIME, nullable=False),
         sa.Column("finalized_at", TIME),
         sa.Column("collection_method", TEXT),
+        sa.Column("given", DOCUMENT),
         sa.Index("ix_invoices_customer", "customer_id", "created_at", "id"),
         sa.Index("ix_invoices_due", "organization_id", sa.text("coalesce(due_date, created_at)"), "id"),
         sa.Index("ix_invoices_listing", "organization_id", "created_at", "id"),
@@ -94,6 +95,7 @@ def create() -> None:
         sa.Column("organization_id", TEXT, sa.ForeignKey("organizations.id"), nullable=False),
         sa.Column("customer_id", TEXT),
         sa.Column("payment_intent", TEXT, nullable=False, index=True),
+        sa.Column("charge", TEXT),
         sa.Column("amount", MINOR, nullable=False),
         sa.Column("currency", TEXT, nullable=False),
         sa.Column("reason", TEXT, nullable=False),
@@ -105,6 +107,27 @@ def create() -> None:
         sa.Column("synced_at", TIME, nullable=False),
         sa.Index("ix_disputes_due", "organization_id", "due_by", "id"),
         sa.Index("ix_disputes_listing", "organization_id", "created_at", "id"),
+    )
+    op.create_table(
+        "discounts",
+        sa.Column("id", TEXT, primary_key=True),
+        sa.Column("organization_id", TEXT, sa.ForeignKey("organizations.id"), nullable=False),
+        sa.Column("customer_id", TEXT, index=True),
+        sa.Column("given_on", TEXT, nullable=False),
+        sa.Column("bearer", TEXT, nullable=False),
+        sa.Column("coupon", TEXT, nullable=False),
+        sa.Column("name", TEXT, nullable=False),
+        sa.Column("value", MINOR, nullable=False),
+        sa.Column("currency", TEXT, nullable=False),
+        sa.Column("created_at", TIME, nullable=False),
+        sa.Column("synced_at", TIME, nullable=False),
+    )
+    op.create_table(
+        "discount_uses",
+        sa.Column("discount_id", TEXT, primary_key=True),
+        sa.Column("invoice_id", TEXT, primary_key=True),
+        sa.Column("organization_id", TEXT, sa.ForeignKey("organizations.id"), nullable=False),
+        sa.Column("amount", MINOR, nullable=False),
     )
     op.create_table(
         "refunds",

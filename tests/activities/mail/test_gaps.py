@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from html import unescape
 from typing import Any, get_args
 
@@ -198,7 +199,31 @@ CHANGE_FOUND = CaseFound(
     object_kind=CaseObject.SUBSCRIPTION, object="sub_1", from_=GROWTH, to=SCALE, status="active"
 )
 CANCELLED_FOUND = CHANGE_FOUND.model_copy(update={"to": GROWTH, "status": "canceled"})
-FOUND = (REFUND_FOUND, CREDIT_FOUND, BALANCE_FOUND, CHANGE_FOUND, CANCELLED_FOUND)
+VOID_FOUND = CREDIT_FOUND.model_copy(update={"object_kind": CaseObject.VOID, "object": "in_1"})
+WRITE_OFF_FOUND = VOID_FOUND.model_copy(update={"object_kind": CaseObject.WRITE_OFF})
+ITEM_FOUND = CREDIT_FOUND.model_copy(update={"object_kind": CaseObject.INVOICE_ITEM, "object": "ii_1"})
+COUPON_FOUND = CaseFound(
+    object_kind=CaseObject.DISCOUNT,
+    object="di_1",
+    customer="cus_1",
+    amount=Money(amount_minor=7_200, currency="usd"),
+    coupon="Spring (10% off), forever",
+    given_on="subscription",
+    bearer="sub_2",
+)
+DISPUTE_FOUND = REFUND_FOUND.model_copy(
+    update={"object_kind": CaseObject.DISPUTE, "object": "du_1", "reason": "fraudulent", "status": "lost"}
+)
+ENDING_FOUND = CaseFound(
+    object_kind=CaseObject.CANCELLATION,
+    object="sub_1",
+    ends_at=datetime(2026, 5, 1, tzinfo=UTC),
+    status="active",
+)
+FOUND = (
+    *(REFUND_FOUND, CREDIT_FOUND, BALANCE_FOUND, CHANGE_FOUND, CANCELLED_FOUND),
+    *(VOID_FOUND, WRITE_OFF_FOUND, ITEM_FOUND, COUPON_FOUND, DISPUTE_FOUND, ENDING_FOUND),
+)
 
 
 def case(found: CaseFound, **more: Any) -> dict[str, Any]:

@@ -206,6 +206,8 @@ async def test_the_subscription_is_mirrored_with_the_period_of_its_item(
         "status": "active",
         "schedule": None,
         "cancel_at": None,
+        "canceled_at": None,
+        "ended_at": None,
         "pause_collection": None,
         "resumes_at": None,
         "pending_update": None,
