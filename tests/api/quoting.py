@@ -28,6 +28,7 @@ from billing.money.waiver import (
     waiver_hash,
 )
 from billing.plan_changes.costs import MonthlyCost, cost_per_month
+from billing.plan_changes.items.add_ons import others_after
 from billing.plan_changes.limits import Usage, check_limits
 from billing.plan_changes.proration import Line, LineKind, Period
 from billing.plan_changes.report import blocked_problem
@@ -54,7 +55,7 @@ from workflows.approvals.review import Proposal, ReviewTerms, Round, approval_in
 
 from ..billing.builders import some_amounts
 from ..support.builders import NOW
-from .conftest import HELD, PLANS
+from .conftest import ADD_ONS, HELD, PLANS
 from .recording import CUSTOMER, PAYMENT
 
 
@@ -89,6 +90,7 @@ async def _plan_change(house: Records, request: PlanChangeInput, at: datetime) -
     plan = next(plan for plan in PLANS if plan.plan == wanted.plan)
     before = Terms.model_validate({name: HELD[name] for name in Terms.model_fields})
     price, seats = plan.price("month", "usd"), wanted.seats or 1
+    sold = [one.priced(one.price("month", "usd")) for one in ADD_ONS]
     facts = SubscriptionFacts(
         subscription=request.subscription,
         customer="cus_Q2w3E4r5T6y7U8",
@@ -102,7 +104,13 @@ async def _plan_change(house: Records, request: PlanChangeInput, at: datetime) -
     )
     query = PreviewQuery(
         facts=facts,
-        to=Terms(plan=plan.plan, price=price.id, seats=seats, interval="month"),
+        to=Terms(
+            plan=plan.plan,
+            price=price.id,
+            seats=seats,
+            interval="month",
+            others=others_after(before.others, wanted.add_ons, sold),
+        ),
         effective=wanted.effective,
         invoicing=wanted.invoicing,
     )

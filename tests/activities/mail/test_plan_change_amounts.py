@@ -1,12 +1,13 @@
 """What mails and chats say of a plan change's discounts, taxes and balance."""
 
 from billing.core.operations import State
+from billing.plan_changes.items.others import OtherItem
 from billing.plan_changes.report import applied_report, mismatch_problem
 from billing.plan_changes.subject import PlanChangeSubject
 from billing.plan_changes.verification import ResultLines, verify
 
 from ...billing.builders import some_amounts, taxed_amounts
-from .contexts import an_upgrade, ended, notice, render, review, shown
+from .contexts import GROWTH, a_subject, an_upgrade, ended, notice, render, review, shown
 
 
 def a_taxed_upgrade() -> PlanChangeSubject:
@@ -62,3 +63,25 @@ def test_a_change_whose_result_cannot_be_read_says_why() -> None:
     problem = {"code": "preview_does_not_add_up", "message": "Invoice in_1 totals USD 3.76."}
     mail = render("plan_change_ended", ended(State.MISMATCHED, an_upgrade(), problem=problem))
     assert "totals USD 3.76." in mail.plain
+
+
+def test_what_is_beside_the_plan_is_said_before_and_after_and_that_usage_comes_on_top() -> None:
+    held = (
+        OtherItem(price="price_support", quantity=2, name="Priority support"),
+        OtherItem(price="price_exports", quantity=None, name="Exports"),
+    )
+    more = (held[0].model_copy(update={"quantity": 5}), held[1])
+    subject = a_subject(
+        [],
+        0,
+        before=GROWTH.model_copy(update={"others": held}),
+        after=GROWTH.model_copy(update={"others": more}),
+    )
+    mail = render("review_requested", review(subject))
+    lines = [line for line in mail.plain.splitlines() if line.startswith(("From:", "To: "))]
+    assert [line.partition("; ")[2] for line in lines] == [
+        "with 2 × Priority support, Exports by usage",
+        "with 5 × Priority support, Exports by usage",
+    ]
+    assert "What is used is billed on top" in mail.plain
+    assert "dd-ons of Growth" in mail.subject

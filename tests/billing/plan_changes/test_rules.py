@@ -1,6 +1,9 @@
 import pytest
 
 from billing.core.errors import InvalidRequest
+from billing.plan_changes.items.add_ons import AddOn, AddOnQuantity
+from billing.plan_changes.items.others import OtherItem
+from billing.plan_changes.plans import Price
 from billing.plan_changes.rules import validate_change
 
 from ..builders import a_plan, a_wish, some_terms, some_usage
@@ -82,3 +85,48 @@ def test_an_interval_left_out_must_exist_on_the_new_plan_too():
     monthly = a_plan(plan="growth", prices=a_plan().prices[:1])
     with pytest.raises(InvalidRequest, match="is not sold by the year"):
         validate_change(some_terms(interval="year"), a_wish(plan="growth"), monthly, some_usage())
+
+
+SUPPORT = AddOn(
+    add_on="support",
+    name="Support",
+    product="prod_s",
+    prices=(Price(id="support_month", interval="month", unit_amount=1500, currency="usd"),),
+)
+HELD = OtherItem(price="support_month", quantity=2, name="Support", add_on="support")
+
+
+def some_of(*quantities):
+    return tuple(AddOnQuantity(add_on=name, quantity=quantity) for name, quantity in quantities)
+
+
+@pytest.mark.parametrize("asked", [some_of(("support", 5)), some_of(("support", 0))])
+def test_the_plan_may_stay_if_an_add_on_changes(asked):
+    current = some_terms(others=(HELD,))
+    wish = a_wish(add_ons=asked)
+    assert validate_change(current, wish, a_plan(), some_usage(), [SUPPORT], ["support"]) == (5, "month")
+
+
+@pytest.mark.parametrize(
+    ("held", "asked"), [((HELD,), some_of(("support", 2))), ((), some_of(("support", 0)))]
+)
+def test_add_ons_as_they_are_change_nothing(held, asked):
+    current, wish = some_terms(others=held), a_wish(add_ons=asked)
+    with pytest.raises(InvalidRequest, match="Nothing would change"):
+        validate_change(current, wish, a_plan(), some_usage(), [SUPPORT], ["support"])
+
+
+@pytest.mark.parametrize(
+    ("wish", "offered", "code"),
+    [
+        ({"add_ons": some_of(("gold", 1))}, ["support"], "unknown_add_on"),
+        ({"add_ons": some_of(("support", 1))}, [], "unknown_add_on"),
+        ({"add_ons": some_of(("support", 1), ("support", 2))}, ["support"], "add_on_twice"),
+        ({"interval": "year"}, ["support"], "add_on_unavailable"),
+    ],
+)
+def test_add_ons_that_cannot_be_had_are_refused(wish, offered, code):
+    current = some_terms(others=(HELD,))
+    with pytest.raises(InvalidRequest) as refused:
+        validate_change(current, a_wish(**wish), a_plan(), some_usage(), [SUPPORT], offered)
+    assert (refused.value.code, refused.value.field) == (code, "add_ons")
