@@ -80,10 +80,11 @@ async def test_what_is_typed_is_quoted_kept_and_asked_for(
     again = (await visitor.post("/console/plans/edit", **WISH | typed)).text
     assert fields(again) == {"priority-support": "5", "extra-storage": "", "data-export": "1"}
 
-    answer = await visitor.post("/console/plans", **WISH | typed)
+    answer = await visitor.post("/console/plans", key="typed", **WISH | typed)
     assert answer.status_code == 303
     async with database.reading() as session:
-        [operation] = (await session.exec(select(Operation))).all()
+        asked = select(Operation).where(Operation.kind == "plan_change")
+        [operation] = (await session.exec(asked)).all()
     assert operation.request["add_ons"] == [
         {"add_on": "priority-support", "quantity": 5},
         {"add_on": "data-export", "quantity": 1},
