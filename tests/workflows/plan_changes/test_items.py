@@ -1,5 +1,6 @@
 """A subscription with more than its plan: the plan and add-ons change as asked for, and nothing else does."""
 
+import re
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -8,7 +9,7 @@ import pytest
 from ...support import quotes
 from ...support.builders import Tenant
 from ...support.field_changes import Terms, terms
-from ...support.house import House
+from ...support.house import House, until
 from ..conftest import ON_BOTH_DATABASES
 from .test_workflow import HALF_A_MONTH
 
@@ -256,3 +257,45 @@ async def test_the_cost_of_add_ons_is_part_of_the_quote(home: House) -> None:
     }
     assert [line["amount_minor"] for line in quote["credits"] + quote["debits"]] == [-1500, 3750]
     assert quote["next_invoice"]["total"]["amount_minor"] == cost["after"]
+
+
+async def a_discount(home: House, acme: Tenant, item: str) -> None:
+    coupon = await home.shop.client.v1.coupons.create_async({"percent_off": 50, "duration": "forever"})
+    await home.shop.client.v1.subscription_items.update_async(item, {"discounts": [{"coupon": coupon.id}]})
+
+
+async def one_more(home: House, acme: Tenant, item: str) -> None:
+    more: Any = {"quantity": 4, "proration_behavior": "none"}
+    await home.shop.client.v1.subscription_items.update_async(item, more)
+
+
+@pytest.mark.parametrize(
+    ("meanwhile", "name"), [(a_discount, "items.discounts"), (one_more, "items.quantity")]
+)
+@pytest.mark.parametrize("invoicing", ["immediately", "next_invoice"])
+async def test_an_item_that_is_otherwise_afterwards_is_a_mismatch_that_names_the_field(
+    home: House, meanwhile: Any, name: str, invoicing: str
+) -> None:
+    """Somebody is quicker in Stripe, between the change and the look at what came of it."""
+    acme = await subscribed(home, {"seminar": 3})
+    operation = await home.ask(
+        acme, plan="growth", add_ons=[{"add_on": SUPPORT, "quantity": 1}], invoicing=invoicing
+    )
+    await home.reviewed(acme, operation)
+    path = "^/v1/invoices/in_[^/]+$" if invoicing == "immediately" else "^/v1/invoiceitems$"
+    home.stand_in.fault("lock_timeout", method="GET", path=path, times=2)
+    await home.decide(acme.controller, operation)
+
+    async def it_is_held_up() -> bool:
+        return any(
+            re.search(path, line["path"]) and not line["executed"] for line in home.stand_in.requests()
+        )
+
+    await until(it_is_held_up, lambda: "it is not held up")
+    seminar = home.shop.price["seminar", "month"]
+    [item] = [one for one in (await home.shop.subscription(acme))["items"].data if one.price.id == seminar]
+    await meanwhile(home, acme, item.id)
+    found = await home.wait(acme, operation, "mismatched", "completed")
+
+    assert found["state"] == "mismatched"
+    assert name in [one.get("name") for one in found["result"]["differences"]]
