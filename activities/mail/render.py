@@ -73,6 +73,8 @@ ID_WORDS = {
 }
 """What is told in place of an id: no mail shows one but in the address that it links to. Problems and reasons
 that other systems give name objects by ids, which tell people nothing."""
+_PAGE = re.compile(r"(?<![\w/])/console/[\w/]*\w")
+"""A page of the console that a problem names: a mail has its whole address."""
 _ID = re.compile(rf"\b({'|'.join(ID_WORDS)})_[A-Za-z0-9_]+(?:-[0-9a-z_]+)*(?![A-Za-z0-9_])")
 
 
@@ -102,7 +104,9 @@ class MailTexts:
             lstrip_blocks=True,
             auto_reload=False,
         )
-        environment.globals["console"] = f"{public_url.rstrip('/')}/console"
+        site = public_url.rstrip("/")
+        environment.globals["console"] = f"{site}/console"
+        environment.filters["linked"] = lambda text: _PAGE.sub(lambda page: f"{site}{page[0]}", text)
         rules = (
             *(amounts, brief, changed, columns, day, line, money, number, plan),
             *(quoted, roles, sentence, span, table, when, who),

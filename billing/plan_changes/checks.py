@@ -1,6 +1,6 @@
 """What must hold of a plan change before it is previewed, and of its preview."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 from ..core.operations import Problem
@@ -150,3 +150,18 @@ def not_schedulable(query: PreviewQuery) -> Problem | None:
     if query.effective != "period_end" or not query.facts.uncarried:
         return None
     return uncarried_problem(query.facts.uncarried)
+
+
+_CHECKS: tuple[Callable[[PreviewQuery], Problem | None], ...] = (
+    billed_apart,
+    several_alike,
+    usage_discounted,
+    before_trial_ends,
+    not_schedulable,
+    discount_used_up,
+)
+
+
+def in_the_way_of(query: PreviewQuery) -> tuple[Problem, ...]:
+    """Every obstacle to this very change that is known before it is previewed, the graver ones first."""
+    return tuple(problem for check in _CHECKS if (problem := check(query)) is not None)

@@ -89,10 +89,10 @@ def _not_active(state: SubscriptionState) -> Problem | None:
                 "The subscription is unpaid, and Stripe has stopped charging it",
             )
         case "paused":
-            message = "The subscription is paused in Stripe. Resume it there first, then ask again."
+            message = "The subscription is paused in Stripe. Ask Plixo to resume it, then ask again."
             return Problem(code="subscription_paused", message=message)
         case _:
-            message = f"The subscription is {state.status} in Stripe. Settle that first, then ask again."
+            message = f"The subscription is {state.status} in Stripe. Ask Plixo to settle that first."
             return Problem(code="subscription_not_active", message=message)
     return Problem(code=code, message=f"{what}. {_to_pay(state.open_invoice)}")
 
@@ -114,7 +114,7 @@ def _scheduled(state: SubscriptionState) -> Problem | None:
         return None
     return Problem(
         code="subscription_scheduled",
-        message=f"Schedule {state.schedule} already plans a change in Stripe. Release it first.",
+        message=f"Schedule {state.schedule} already plans a change in Stripe. Ask Plixo to release it.",
     )
 
 
@@ -125,7 +125,7 @@ def _cancelling(state: SubscriptionState) -> Problem | None:
     return Problem(
         code="subscription_cancelling",
         message=f"The subscription is set to end on {_day(state.cancel_at)} in Stripe. "
-        "Take the cancellation back there first, then ask again.",
+        "Ask Plixo to take the cancellation back, then ask again.",
     )
 
 
@@ -136,7 +136,7 @@ def _update_pending(state: SubscriptionState) -> Problem | None:
     return Problem(
         code="subscription_update_pending",
         message="An earlier change in Stripe still waits for its payment, until "
-        f"{_day(state.pending_update)}. Pay its invoice or void it, then ask again.",
+        f"{_day(state.pending_update)}. Pay its invoice or let it expire, then ask again.",
     )
 
 
@@ -149,7 +149,7 @@ def _collection_paused(state: SubscriptionState) -> Problem | None:
     return Problem(
         code="collection_paused",
         message=f"Payment collection is paused in Stripe{until} ({state.pause_collection}): nothing that "
-        "a change costs would be charged. Resume it there first, then ask again.",
+        "a change costs would be charged. Ask Plixo to resume it, then ask again.",
     )
 
 
@@ -160,7 +160,7 @@ def _thresholds(state: SubscriptionState) -> Problem | None:
     return Problem(
         code="billing_thresholds",
         message="The subscription has billing thresholds in Stripe, which may bill it at any time. "
-        "Remove them there first, then ask again.",
+        "Ask Plixo to remove them, then ask again.",
     )
 
 

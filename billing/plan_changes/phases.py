@@ -44,7 +44,8 @@ def uncarried_problem(names: Collection[str]) -> Problem:
     return Problem(
         code="not_schedulable",
         message="At the end of the period it is changed by a schedule in Stripe, which would take away what "
-        f"the subscription has: {', '.join(names)}. Make the change effective now, or remove that in Stripe.",
+        f"the subscription has: {', '.join(names)}. Make the change effective now, or ask Plixo to remove "
+        "that.",
     )
 
 

@@ -12,18 +12,13 @@ with workflow.unsafe.imports_passed_through():
     from activities.plan_changes.reads import StripeReads
     from billing.core.operations import Problem
     from billing.plan_changes.checks import (
-        before_trial_ends,
-        billed_apart,
         billed_too_soon,
-        discount_used_up,
-        not_schedulable,
-        several_alike,
+        in_the_way_of,
         target_query,
         terms_after,
-        usage_discounted,
     )
-    from billing.plan_changes.limits import check_limits
-    from billing.plan_changes.messages import UsageQuery
+    from billing.plan_changes.limits import Usage, check_limits
+    from billing.plan_changes.messages import Target, UsageQuery
     from billing.plan_changes.obstacles import ENDED, in_the_way, overtaken, subscription_ended_problem
     from billing.plan_changes.phase_fields import Params
     from billing.plan_changes.phases import differences, not_as_approved, undone
@@ -50,19 +45,17 @@ from ..core.recorded import recorded
 from ..core.stripe_calls import StripeCaller
 from ..core.stripe_changes import StripeChanges
 
-CHECKS = (
-    billed_apart,
-    several_alike,
-    usage_discounted,
-    before_trial_ends,
-    not_schedulable,
-    discount_used_up,
-)
-"""What must hold before anything is previewed, the graver first."""
-
 LATE_INVOICE = timedelta(seconds=20)
 LATE_INVOICE_TRIES = 15
 """A renewal's invoice may appear a little after its subscription has changed."""
+
+
+class PreparedChange(NamedTuple):
+    """What is to be previewed, of which plan, and what is in use."""
+
+    query: PreviewQuery
+    target: Target
+    usage: Usage
 
 
 class PreviewedChange(NamedTuple):
@@ -86,9 +79,37 @@ class PlanChangeReads:
         """What the change would do. Without a second, Stripe chooses one, and it is pinned from then on."""
         return (await self._preview(wanted, await self.facts(), proration_date)).subject
 
-    async def look(self, wanted: PlanChangeRequest, facts: SubscriptionFacts) -> PreviewedChange:
+    async def prepare(
+        self, wanted: PlanChangeRequest, facts: SubscriptionFacts, proration_date: int | None = None
+    ) -> PreparedChange:
+        """What is to be previewed; the plan and the add-ons are looked up in Stripe."""
+        asked = target_query(facts, wanted, self._request.policy.plan_change.add_ons)
+        usage_query = UsageQuery(organization=self._request.organization, currency=facts.currency)
+        target, usage = await asyncio.gather(
+            self._calls.call(StripeReads.read_target_plan, asked, options.STRIPE_READ),
+            recorded(Records.read_usage, usage_query),
+        )
+        query = PreviewQuery(
+            facts=facts,
+            to=terms_after(facts, wanted, target),
+            effective=wanted.effective,
+            invoicing=wanted.invoicing,
+            proration_date=proration_date,
+        )
+        return PreparedChange(query, target, usage)
+
+    async def look(self, asked: PreparedChange) -> PreviewedChange:
         """As `preview`, with what it was made of."""
-        return await self._preview(wanted, facts, None)
+        query, target, usage = asked
+        facts = query.facts
+        preview, renewal = await self._previews(query)
+        if (problem := billed_too_soon(query, preview)) is not None:
+            raise refused(problem)
+        price = target.plan.price(query.to.interval, facts.currency)
+        limits = check_limits(target.plan, price, query.to.seats, usage)
+        amounts = facts.amounts | {price.id: price.unit_amount}
+        amounts |= {one.price: one.unit_amount for one in target.add_ons}
+        return PreviewedChange(build_subject(query, preview, renewal, limits), facts, amounts)
 
     async def preview_again(
         self, wanted: PlanChangeRequest, approved: PlanChangeSubject
@@ -190,30 +211,10 @@ class PlanChangeReads:
     ) -> PreviewedChange:
         if obstacles := in_the_way(facts):
             raise refused(obstacles[0])
-        target_asked = target_query(facts, wanted, self._request.policy.plan_change.add_ons)
-        usage_query = UsageQuery(organization=self._request.organization, currency=facts.currency)
-        target, usage = await asyncio.gather(
-            self._calls.call(StripeReads.read_target_plan, target_asked, options.STRIPE_READ),
-            recorded(Records.read_usage, usage_query),
-        )
-        query = PreviewQuery(
-            facts=facts,
-            to=terms_after(facts, wanted, target),
-            effective=wanted.effective,
-            invoicing=wanted.invoicing,
-            proration_date=proration_date,
-        )
-        for check in CHECKS:
-            if (problem := check(query)) is not None:
-                raise refused(problem)
-        preview, renewal = await self._previews(query)
-        if (problem := billed_too_soon(query, preview)) is not None:
-            raise refused(problem)
-        price = target.plan.price(target_asked.interval, facts.currency)
-        limits = check_limits(target.plan, price, query.to.seats, usage)
-        amounts = facts.amounts | {price.id: price.unit_amount}
-        amounts |= {one.price: one.unit_amount for one in target.add_ons}
-        return PreviewedChange(build_subject(query, preview, renewal, limits), facts, amounts)
+        asked = await self.prepare(wanted, facts, proration_date)
+        if obstacles := in_the_way_of(asked.query):
+            raise refused(obstacles[0])
+        return await self.look(asked)
 
     async def _previews(self, query: PreviewQuery) -> tuple[PreviewFacts, PreviewFacts]:
         """The invoice that the change leads to, and the one that follows where that is charged at once."""

@@ -3,9 +3,10 @@
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from billing.core.operations import Kind
+    from billing.core.operations import Kind, Problem
+    from billing.plan_changes.checks import in_the_way_of
     from billing.plan_changes.costs import MonthlyCost, monthly_cost
-    from billing.plan_changes.obstacles import in_the_way
+    from billing.plan_changes.obstacles import ENDED, in_the_way
     from billing.plan_changes.report import blocked_problem
     from billing.plan_changes.subject import PlanChangeInput, subject_hash
     from billing.policy.review_rules import ReviewRule
@@ -27,13 +28,19 @@ class PlanChangeQuoteWorkflow:
     @workflow.run
     async def run(self, request: PlanChangeInput) -> PlanChangeQuote:
         reads = PlanChangeReads(request, quote_calls(), StripeChanges())
+        found: tuple[Problem, ...] = ()
         try:
             facts = await reads.facts()
-            if obstacles := in_the_way(facts):
-                return PlanChangeQuote(obstacles=obstacles)
-            looked = await reads.look(request.wanted, facts)
+            found = in_the_way(facts)
+            if facts.status in ENDED:
+                return PlanChangeQuote(obstacles=found)
+            asked = await reads.prepare(request.wanted, facts)
+            found = (*found, *in_the_way_of(asked.query))
+            if found:
+                return PlanChangeQuote(obstacles=found)
+            looked = await reads.look(asked)
         except TROUBLE as error:
-            return PlanChangeQuote(obstacles=(obstacle(error),))
+            return PlanChangeQuote(obstacles=(*found, obstacle(error)))
         subject = looked.subject
         quote = PlanChangeQuote(subject=subject, subject_hash=subject_hash(subject), cost=_cost(looked))
         if not subject.within_limits:

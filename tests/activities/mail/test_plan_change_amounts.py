@@ -1,5 +1,7 @@
 """What mails and chats say of a plan change's discounts, taxes and balance."""
 
+import re
+
 from billing.core.operations import State
 from billing.plan_changes.items.others import OtherItem
 from billing.plan_changes.report import applied_report, mismatch_problem
@@ -85,3 +87,10 @@ def test_what_is_beside_the_plan_is_said_before_and_after_and_that_usage_comes_o
     ]
     assert "What is used is billed on top" in mail.plain
     assert "dd-ons of Growth" in mail.subject
+
+
+def test_what_is_to_be_paid_first_is_named_by_its_whole_address() -> None:
+    message = "Its pay link is at /console/plans/invoices/in_1. Then ask again."
+    problem = {"code": "subscription_past_due", "message": message}
+    mail = render("plan_change_ended", ended(State.FAILED, an_upgrade(), problem=problem))
+    assert re.search(r"is at https?://[^/ ]+/console/plans/invoices/in_1\. Then", mail.plain)

@@ -59,47 +59,47 @@ def test_nothing_stands_in_the_way_of_a_subscription_that_runs(status: str) -> N
         (
             {"status": "paused"},
             "subscription_paused",
-            "The subscription is paused in Stripe. Resume it there first, then ask again.",
+            "The subscription is paused in Stripe. Ask Plixo to resume it, then ask again.",
         ),
         (
             {"status": "novel"},
             "subscription_not_active",
-            "The subscription is novel in Stripe. Settle that first, then ask again.",
+            "The subscription is novel in Stripe. Ask Plixo to settle that first.",
         ),
         (
             {"schedule": "sub_sched_1"},
             "subscription_scheduled",
-            "Schedule sub_sched_1 already plans a change in Stripe. Release it first.",
+            "Schedule sub_sched_1 already plans a change in Stripe. Ask Plixo to release it.",
         ),
         (
             {"cancel_at": MAY},
             "subscription_cancelling",
-            "The subscription is set to end on 1 May 2026 in Stripe. Take the cancellation back there first, "
-            "then ask again.",
+            "The subscription is set to end on 1 May 2026 in Stripe. Ask Plixo to take the cancellation "
+            "back, then ask again.",
         ),
         (
             {"pending_update": MAY},
             "subscription_update_pending",
             "An earlier change in Stripe still waits for its payment, until 1 May 2026. Pay its invoice or "
-            "void it, then ask again.",
+            "let it expire, then ask again.",
         ),
         (
             {"pause_collection": "void", "resumes_at": MAY},
             "collection_paused",
             "Payment collection is paused in Stripe until 1 May 2026 (void): nothing that a change costs "
-            "would be charged. Resume it there first, then ask again.",
+            "would be charged. Ask Plixo to resume it, then ask again.",
         ),
         (
             {"pause_collection": "keep_as_draft"},
             "collection_paused",
             "Payment collection is paused in Stripe (keep_as_draft): nothing that a change costs would be "
-            "charged. Resume it there first, then ask again.",
+            "charged. Ask Plixo to resume it, then ask again.",
         ),
         (
             {"billing_thresholds": True},
             "billing_thresholds",
-            "The subscription has billing thresholds in Stripe, which may bill it at any time. Remove them "
-            "there first, then ask again.",
+            "The subscription has billing thresholds in Stripe, which may bill it at any time. Ask Plixo to "
+            "remove them, then ask again.",
         ),
     ],
 )

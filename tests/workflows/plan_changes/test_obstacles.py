@@ -209,3 +209,21 @@ async def test_a_first_payment_that_is_missing_is_named_with_its_invoice(home: H
 
     assert missing["code"] == "subscription_incomplete"
     assert str(unpaid.latest_invoice) in missing["message"]
+
+
+async def test_a_quote_names_everything_that_stands_in_the_way(home: House) -> None:
+    """Of any change, and of this one."""
+    acme = await home.shop.tenant(home.database, "growth", seats=6)
+    coupon = await home.shop.client.v1.coupons.create_async({"percent_off": 10, "duration": "once"})
+    in_a_trial = {"trial_end": home.stand_in.now() + 10 * 86_400, "proration_behavior": "none"}
+    await _update(home, acme, **in_a_trial, discounts=[{"coupon": coupon.id}])
+    await collection_is_paused(home, acme)
+    await it_is_set_to_end(home, acme)
+    quote = await quotes.quote(home, acme.admin, PATH, WISH | {"interval": "year"})
+
+    assert [one["code"] for one in quote["obstacles"]] == [
+        "subscription_cancelling",
+        "collection_paused",
+        "interval_during_trial",
+        "discount_used_up",
+    ]
