@@ -1,0 +1,172 @@
+"""Plan changes as the product's own workflow carries them out, with people who approve everything at once."""
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import Any
+
+import stripe
+
+from activities.effects.registry import EFFECTS
+from activities.plan_changes.reads import StripeReads
+from activities.stripe.failures import translate
+from billing.approvals.messages import ApprovalInput, ApprovalOutcome
+from billing.core.operations import Problem, State
+from billing.operations.messages import Progress
+from billing.operations.standing import RecordedEnd, Standing, StandingQuery
+from billing.plan_changes.limits import Usage
+from billing.plan_changes.messages import UsageQuery
+from billing.plan_changes.subject import (
+    PlanChangeInput,
+    PlanChangeRequest,
+    PlanChangeSubject,
+    SubscriptionFacts,
+    SubscriptionQuery,
+)
+from billing.policy.policy import Policy
+from billing.stripe.effects import Effect, EffectOutcome
+from billing.stripe.events import StripeChanged
+from workflows.core import ids
+from workflows.plan_changes.workflow import PlanChangeWorkflow
+
+from ....support.in_process import InProcess
+
+
+@dataclass
+class Story:
+    """A change, and what was recorded of it."""
+
+    subject: PlanChangeSubject | None = None
+    """What people were asked to approve."""
+    progress: list[Progress] = field(default_factory=list)
+    end: Progress | None = None
+    at_once: bool = False
+    """Whether it was over before time went on."""
+    task: asyncio.Task[str] | None = None
+    workflow: PlanChangeWorkflow | None = None
+
+    @property
+    def state(self) -> str:
+        """In which it has ended, or stands."""
+        last = self.end or next((one for one in reversed(self.progress) if one.state), None)
+        return last.state.value if last is not None and last.state is not None else "running"
+
+    @property
+    def stage(self) -> str:
+        """Where it stands."""
+        return self.progress[-1].stage if self.progress else ""
+
+    @property
+    def problem(self) -> Problem | None:
+        """Why it stands there."""
+        return self.end.error if self.end else self.progress[-1].error if self.progress else None
+
+    @property
+    def over(self) -> bool:
+        """Whether it has ended."""
+        return self.end is not None
+
+    @property
+    def verified(self) -> bool:
+        """Whether it is said to be done as it was approved."""
+        return self.state == "completed" and bool(getattr(self.end and self.end.result, "verified", False))
+
+
+class Stories:
+    """All changes of a test."""
+
+    def __init__(self, client: stripe.StripeClient, reads: StripeReads, policy: Policy) -> None:
+        self._client, self._reads, self._policy = client, reads, policy
+        self._told = dict[str, Story]()
+        self.now = 0
+        hosted = {
+            name: getattr(reads, name)
+            for name in dir(StripeReads)
+            if name.startswith("read_") and name != "read_subscription"
+        }
+        self.temporal = InProcess(
+            {
+                **hosted,
+                "read_subscription": self._read_subscription,
+                "perform_effect": self._perform,
+                "read_standing": self._standing,
+                "record_progress": self._progress,
+                "end_operation": self._end,
+                "read_usage": self._usage,
+                "check_events_known": self._known,
+                "send_mail": self._nothing,
+            },
+            {ids.APPROVAL: self._approve, ids.FINANCE_NOTICE: self._nothing},
+            lambda: self.now,
+        )
+
+    def begin(self, name: str, subscription: str, wanted: PlanChangeRequest) -> Story:
+        """Somebody asks for a change."""
+        asked = PlanChangeInput(
+            operation=name,
+            organization="org_a",
+            subscription=subscription,
+            requested_by="per_a",
+            wanted=wanted,
+            policy=self._policy,
+        )
+        story = self._told[name] = Story()
+        story.workflow = PlanChangeWorkflow(asked)
+        story.task = asyncio.ensure_future(story.workflow.run(asked))
+        return story
+
+    def tell(self) -> None:
+        """Stripe tells of changes, and time has gone on."""
+        for story in self._told.values():
+            if story.workflow is not None:
+                story.workflow.stripe_changed(StripeChanged(event="evt_a"))
+        self.temporal.look_again()
+
+    async def over(self) -> None:
+        """What still waits is given up; what failed raises."""
+        for story in self._told.values():
+            if story.task is not None and not story.task.done():
+                story.task.cancel()
+        tasks = [story.task for story in self._told.values() if story.task is not None]
+        for ended in await asyncio.gather(*tasks, return_exceptions=True):
+            if isinstance(ended, BaseException) and not isinstance(ended, asyncio.CancelledError):
+                raise ended
+
+    async def _read_subscription(self, query: SubscriptionQuery) -> SubscriptionFacts:
+        return await self._reads.read_subscription(query.model_copy(update={"mirror": False}))
+
+    async def _perform(self, effect: Effect) -> EffectOutcome:
+        try:
+            found = await EFFECTS[effect.kind].call(self._client, effect)
+        except stripe.StripeError as error:
+            failure = translate(error)
+            if failure.verdict != "refusal":
+                raise
+            return EffectOutcome(
+                outcome="refused", key=effect.key, problem=failure.problem, declined=failure.declined
+            )
+        return EffectOutcome(outcome="done", key=effect.key, stripe_id=found.stripe_id, detail=found.detail)
+
+    async def _standing(self, _: StandingQuery) -> Standing:
+        return Standing(state=State.RUNNING, stage="")
+
+    async def _progress(self, progress: Progress) -> None:
+        self._told[progress.operation].progress.append(progress)
+
+    async def _end(self, ending: Progress) -> RecordedEnd:
+        assert ending.state is not None
+        self._told[ending.operation].end = ending
+        return RecordedEnd(state=ending.state, ours=True)
+
+    async def _usage(self, query: UsageQuery) -> Usage:
+        return Usage(seats=1, customers=0, ar_balance=0, currency=query.currency)
+
+    async def _known(self, _: Any) -> bool:
+        return True
+
+    async def _nothing(self, _: Any) -> None:
+        return None
+
+    async def _approve(self, request: ApprovalInput) -> ApprovalOutcome:
+        assert isinstance(request.subject, PlanChangeSubject)
+        self._told[request.operation].subject = request.subject
+        return ApprovalOutcome(state="approved", person="per_b")
