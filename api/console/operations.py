@@ -1,6 +1,6 @@
 """Operations: everything that was asked for, how far it is, what happened to it, and what one can do."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Annotated, Any
@@ -8,11 +8,12 @@ from zoneinfo import ZoneInfo
 
 from fastapi import Depends, Path, Response
 
+from billing.core.events import EventCode
 from billing.core.operations import Kind, State
 
 from ..evidence import routes as evidence
 from ..http.ids import Id
-from ..http.models import OldestFirst
+from ..http.models import EventAnswer, OldestFirst
 from ..operations import routes as operations
 from ..operations.schemas import OperationsQuery
 from ..problems.problem import not_found
@@ -182,6 +183,17 @@ async def act(
     return await _detail(id, visit, form)
 
 
+def told_once(events: Sequence[EventAnswer]) -> list[EventAnswer]:
+    """Without the end of what a rejection has ended: the review's own event says it."""
+    told: list[EventAnswer] = []
+    for event in events:
+        same = (event.code, event.actor, event.detail.get("comment"))
+        rejected = event.code == EventCode.REJECTED
+        if not (rejected and same in [(one.code, one.actor, one.detail.get("comment")) for one in told]):
+            told.append(event)
+    return told
+
+
 async def _detail(id_: str, visit: InVisit, form: Form) -> Response:
     operation = await operations.read_operation(id_, visit.caller, visit.context)
     first = OldestFirst(limit=MOST_EVENTS)
@@ -191,7 +203,7 @@ async def _detail(id_: str, visit: InVisit, form: Form) -> Response:
     offered = {name: action_of(operation.kind, name) for name in allowed}
     return visit.page("operation",
         title=names.headline(operation.kind, operation.subject, operation.request),
-        operation=operation, events=timeline.data, form=form,
+        operation=operation, events=timeline.data, told=told_once(timeline.data), form=form,
         subject=names.subject(operation.kind, operation.subject), names=names,
         actions={name: action for name, action in offered.items() if action is not None},
         may_revise="revise" in offered, thread=await comments.thread(visit, operation.id),

@@ -66,4 +66,5 @@ def _excess(check: LimitCheck, currency: str) -> str:
         )
         return f"AR balance: {used} in use, {most} allowed after the change: {over} too much"
     excess = check.used - allowed
-    return f"{check.name}: {check.used} in use, {allowed} allowed after the change: {excess} too many"
+    what = check.name.capitalize()
+    return f"{what}: {check.used} in use, {allowed} allowed after the change: {excess} too many"

@@ -35,14 +35,14 @@ def _notices(policy: Policy) -> Iterator[tuple[str, str]]:
     within = span(notices.acknowledge_within, policy.calendars[notices.calendar])
     yield (
         "notices",
-        f"Finance confirms each notice within {within} (calendar {notices.calendar}); after that "
+        f"Finance confirms each notice within {within} by the {notices.calendar} calendar; after that "
         "it goes to the controllers.",
     )
     hours = policy.calendars[cases.calendar]
     yield (
         "cases",
         "A refund, credit or plan change made in Stripe itself needs a note within "
-        f"{span(cases.note_within, hours)} (calendar {cases.calendar}), with a reminder "
+        f"{span(cases.note_within, hours)} by the {cases.calendar} calendar, with a reminder "
         f"{every(cases.remind_every, hours)}; after that the controllers are told.",
     )
 
@@ -62,7 +62,7 @@ def _portal(policy: Policy) -> Iterator[tuple[str, str]]:
     )
     yield (
         "portal.escalate_before",
-        f"An access problem has to be solved by the end of the business day (calendar {portal.calendar}); "
+        f"An access problem has to be solved by the end of the {portal.calendar} calendar's business day; "
         f"the controllers are told {span(portal.escalate_before)} earlier.",
     )
     yield (
@@ -86,7 +86,7 @@ def _reminders(policy: Policy) -> Iterator[tuple[str, str]]:
         f"A reminder that could not be sent within {span(reminders.catch_up)} is left out.",
     )
     for number, step in enumerate(reminders.steps):
-        yield f"reminders.steps[{number}]", f"Reminder “{step.name}” goes out {when_sent(step)}."
+        yield f"reminders.steps[{number}]", f"Customers are reminded {when_sent(step)}."
     promises = policy.promises
     yield (
         "promises",

@@ -99,7 +99,7 @@ def _money(policy: Policy, kind: Kind, rules: MoneyPolicy) -> Iterator[tuple[str
         if reasons
         else f"No reason needs an approval whatever the amount: a {noun} within authority goes through.",
     )
-    yield f"{section}.calendar", f"Time for reviews of {noun}s counts in the calendar {rules.calendar}."
+    yield f"{section}.calendar", f"Time for reviews of {noun}s counts by the {rules.calendar} calendar."
     yield f"{section}.revise_within", _revised(noun, rules.revise_within, policy.calendars[rules.calendar])
     bounds = (f"above {bound.format()}" for bound in rules.retype_above)
     above = f"{join(bounds, 'or')}, and in every other currency" if rules.retype_above else "whatever it is"
@@ -136,7 +136,7 @@ def _plan_changes(policy: Policy) -> Iterator[tuple[str, str]]:
     rules = policy.plan_change
     first = rule_in_words(policy, Kind.PLAN_CHANGE, ReviewRule(ladder=rules.ladder))
     yield first.rule, first.text
-    yield "plan_change.calendar", f"Time for reviews of plan changes counts in the calendar {rules.calendar}."
+    yield "plan_change.calendar", f"Time for reviews of plan changes counts by the {rules.calendar} calendar."
     yield (
         "plan_change.revise_within",
         _revised("plan change", rules.revise_within, policy.calendars[rules.calendar]),

@@ -36,7 +36,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> str:
         "Every line is as approved.",
         f"{WORDS[EventCode.VERIFIED]}, by system",
         "Finn, of Finance, acknowledges that one.",
-        "Blocked, and nobody was bothered for an approval: customers: 60 in use, 50 allowed after the change",
+        "Blocked, and nobody was bothered for an approval: Customers: 60 in use, 50 allowed after the change",
         "Scheduled in Stripe as sub_sched_",
         "Charged for two hours that were not worked. (Stripe payment pi_",
         "The same note stands in Stripe's metadata.",

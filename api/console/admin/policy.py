@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from typing import Any, Literal
+from urllib.parse import urlencode
 
 from fastapi import Response
 from fastapi.exceptions import RequestValidationError
@@ -11,6 +12,8 @@ from billing.core.money import minor_units
 from billing.policy.policy import REASONS
 from billing.policy.reasons import REASON_WORDS
 
+from ...customers import routes as receivables
+from ...customers.schemas import CustomersQuery, InvoicesQuery
 from ...http.auth import SEE_AUTHORITY
 from ...policy import routes as policy
 from ...policy.schemas import SimulationAnswer, SimulationQuery
@@ -23,6 +26,9 @@ from ..receivables.money import NO_AMOUNT
 router = pages("/admin")
 
 SimulatedKind = Literal["refund", "credit", "void", "write_off", "plan_change"]
+MOST_TYPED, MOST_MEANT = 100, 20
+NOBODY = "is not found by that name, mail address or invoice number"
+SEVERAL = "may be one of several: choose"
 KINDS: Mapping[SimulatedKind, str] = {
     "refund": "Refund",
     "credit": "Credit",
@@ -47,19 +53,40 @@ async def read_policy(visit: InVisit) -> Response:
 
 @router.get("/policy/simulation")
 async def simulate(visit: InVisit, kind: SimulatedKind = "refund") -> Response:
-    """The form, and what came of it where the address has a request in it: an outcome has an address."""
+    """The form, and what came of it where the address has a request in it: an outcome has an address.
+
+    A customer who is named otherwise than by their id is looked up first.
+    """
     form = Form(dict(visit.request.query_params))
     found: SimulationAnswer | None = None
-    if form.value("person") or form.value("amount"):
+    meant: list[tuple[str, str]] = []
+    if (typed := form.value("customer").strip()) and not typed.startswith("cus_"):
+        meant = await _meant(visit, typed)
+        if len(meant) == 1:
+            return see(f"/admin/policy/simulation?{urlencode({**form.values, 'customer': meant[0][0]})}")
+        form.errors["customer"] = SEVERAL if meant else NOBODY
+    elif form.value("person") or form.value("amount"):
         with form.submitted():
             found = await _simulated(visit, kind, form)
     sees_others = bool(visit.caller.roles & SEE_AUTHORITY)
     names = visit.shell.names.items()
     return visit.page("simulation", title="Simulator", form=form, found=found, kind=kind, kinds=KINDS,
         people=[(id_, name) for id_, name in names if sees_others or id_ == visit.caller.person],
+        customers=meant,
         reasons=[(reason, REASON_WORDS[reason].capitalize()) for reason in REASONS.get(kind, ())],
         currency=visit.context.policy.currency,
     )  # fmt: skip
+
+
+async def _meant(visit: PageVisit, typed: str) -> list[tuple[str, str]]:
+    """The customers of that name or mail address, or whose invoice has that number: ids and names."""
+    query = CustomersQuery(q=typed[:MOST_TYPED], limit=MOST_MEANT)
+    found = await receivables.list_customers(query, visit.request, visit.caller, visit.context)
+    if found.data:
+        return [(one.id, one.name or one.email or one.id) for one in found.data]
+    numbered = InvoicesQuery(q=typed[:MOST_TYPED], limit=MOST_MEANT)
+    bills = await receivables.list_invoices(numbered, visit.request, visit.caller, visit.context)
+    return list({one.customer: one.customer_name or one.customer for one in bills.data}.items())
 
 
 async def _simulated(visit: PageVisit, kind: str, form: Form) -> SimulationAnswer | None:

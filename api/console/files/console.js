@@ -38,6 +38,14 @@ function copies(root) {
   }
 }
 
+// The heading is outside of what is followed, so that its place stays; what it says may change.
+function retitle(said) {
+  const head = document.querySelector("h1");
+  if (!said || !head || head.textContent === said.dataset.title) return;
+  document.title = document.title.replace(head.textContent, said.dataset.title);
+  head.textContent = said.dataset.title;
+}
+
 function follow(live) {
   let pause = FIRST;
   const note = document.createElement("p");
@@ -56,6 +64,7 @@ function follow(live) {
       if (text !== live.dataset.was) {
         live.innerHTML = text;
         live.dataset.was = text;
+        retitle(live.querySelector("[data-title]"));
         copies(live);
         pause = FIRST;
       }

@@ -65,11 +65,11 @@ class PersonAsked(BaseModel):
 
 
 _CODE = re.compile(r"`([^`]+)`")
-_PAGE = re.compile(r"(/console/[\w/-]+)")
+_PAGE = re.compile(r"(?:\bat )?(/console/[\w/-]+)")
 
 
 def install(environment: Environment) -> None:
-    times = (when, day, ago, clock, lasting)
+    times = (when, day, period_day, ago, clock, lasting)
     texts = (
         line,
         coded,
@@ -101,10 +101,11 @@ def coded(text: str) -> Markup:
 
 
 def linked(text: str) -> Markup:
-    """The addresses of our own pages in it as links."""
+    """With words that are links in place of the addresses of our own pages."""
+    parts = _PAGE.split(text)
     return Markup().join(
-        Markup('<a class="text-break" href="{0}">{0}</a>').format(part) if _PAGE.fullmatch(part) else part
-        for part in _PAGE.split(text)
+        Markup('on <a href="{}">its page</a>').format(part) if place % 2 else part
+        for place, part in enumerate(parts)
     )
 
 
@@ -174,6 +175,12 @@ def day(context: Context, at: Moment | date) -> Markup:
     instant = _instant(at)
     local = instant.astimezone(context["shell"].zone)
     return _time(instant, format_datetime(local, "MMM d, y", locale="en"))
+
+
+def period_day(at: Moment) -> Markup:
+    """A day on which a period begins or ends. It is UTC's, as in the texts of Stripe's lines."""
+    instant = _instant(at).astimezone(UTC)
+    return _time(instant, format_datetime(instant, "MMM d, y", locale="en"))
 
 
 def lasting(seconds: float) -> str:

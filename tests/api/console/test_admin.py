@@ -7,7 +7,7 @@ import pytest
 from billing.core.operations import Role
 from db.core.session import Database
 
-from ...support.builders import Tenant, member
+from ...support.builders import Tenant, a_customer, an_invoice, member, store
 from ..conftest import ON_ONE_DATABASE, Api
 from ..sign_in.visitors import Visitor
 from .conftest import SignIn
@@ -103,6 +103,41 @@ async def test_an_outcome_has_an_address(
 ) -> None:
     visitor = await signed_in(acme.admin)
     answer = await visitor.get(f"{SIMULATOR}?{query}&person={acme.admin.id}")
+    assert answer.status_code == status, answer.text
+    assert words in answer.text
+
+
+@pytest.mark.parametrize(
+    ("typed", "status", "words"),
+    [
+        ("Blue Bottle", 200, "To this customer"),
+        ("cus_blue", 200, "To this customer"),
+        ("BLUE-7", 200, "To this customer"),
+        ("Blue", 422, '<option value="cus_blue">Blue Bottle</option>'),
+        ("Theirs", 422, "is not found by that name"),
+        ("", 200, "To one customer"),
+    ],
+)
+async def test_a_customer_is_simulated_by_what_one_knows_of_them(
+    web: Api,
+    signed_in: SignIn,
+    acme: Tenant,
+    other: Tenant,
+    database: Database,
+    typed: str,
+    status: int,
+    words: str,
+) -> None:
+    blue = a_customer(acme.id, id="cus_blue", name="Blue Bottle")
+    moon = a_customer(acme.id, id="cus_blue_moon", name="Blue Moon")
+    bill = an_invoice(blue, number="BLUE-7")
+    await store(database, blue, moon, a_customer(other.id, name="Theirs"), bill)
+    query = f"kind=refund&amount=5&currency=usd&reason=duplicate&customer={typed}"
+    visitor = await signed_in(acme.admin)
+    answer = await visitor.get(f"{SIMULATOR}?{query}&person={acme.admin.id}")
+    if answer.status_code == 303:
+        assert "customer=cus_blue" in answer.headers["location"].split("&")
+        answer = await visitor.get(answer.headers["location"].removeprefix("http://plixo.test"))
     assert answer.status_code == status, answer.text
     assert words in answer.text
 

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from api.console.frame.filters import PersonAsked, invoice_state, linked, standing, whom
+from api.console.frame.filters import PersonAsked, invoice_state, linked, period_day, standing, whom
 from db.core.clock import utc_now
 from db.tables import Invoice, Operation
 
@@ -61,8 +61,14 @@ def test_what_is_open_after_its_day_is_overdue(status: str, days: int | None, sa
     assert invoice_state(Invoice(status=status, due_date=due)) == said
 
 
+@pytest.mark.parametrize("at", [1_777_593_600, "2026-04-30T19:00:00-05:00"])
+def test_a_periods_day_is_utcs_whoever_reads(at: int | str) -> None:
+    assert period_day(at) == (
+        '<time datetime="2026-05-01T00:00:00Z" title="2026-05-01T00:00:00Z">May 1, 2026</time>'
+    )
+
+
 def test_addresses_of_our_own_pages_are_links_and_all_else_is_text() -> None:
     assert linked("Pay at /console/plans/invoices/in_1. Then <b>ask</b>.") == (
-        'Pay at <a class="text-break" href="/console/plans/invoices/in_1">/console/plans/invoices/in_1</a>. '
-        "Then &lt;b&gt;ask&lt;/b&gt;."
+        'Pay on <a href="/console/plans/invoices/in_1">its page</a>. Then &lt;b&gt;ask&lt;/b&gt;.'
     )

@@ -1,20 +1,25 @@
 """A plan change's pages: discounts, taxes and balance before it is decided, and what differs afterwards."""
 
 import re
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
+from api.quotes.service import QuoteDraft
+from billing.core.events import EventCode
 from billing.core.operations import State
 from billing.plan_changes.report import applied_report, mismatch_problem
 from billing.plan_changes.subject import PlanChangeSubject
 from billing.plan_changes.verification import ResultLines, verify
+from db.core import timeline
+from db.core.clock import utc_now
 from db.core.session import Database
 
 from ...activities.mail.contexts import an_upgrade
 from ...billing.builders import some_amounts, taxed_amounts
 from ...support.builders import Tenant, an_approval, an_operation, store
 from ..conftest import ON_ONE_DATABASE
+from ..quoting import made
 from .conftest import SignIn
 
 pytestmark = ON_ONE_DATABASE
@@ -28,6 +33,12 @@ ROWS = [
     ("Balance afterwards", "USD 0.00"),
     ("Due now", "USD 102.10"),
 ]
+
+
+class House(NamedTuple):
+    """Where a quote looks up people."""
+
+    database: Database
 
 
 def a_taxed_change() -> PlanChangeSubject:
@@ -82,3 +93,39 @@ async def test_an_amount_that_differs_is_named_with_both(
     assert ("USD 10.00 approved Discount Launch (10% off)", "USD 0.00") in shown
     assert any(what.startswith("Approved, but not there") for what, _ in shown)
     assert "Tax 19% (DE VAT): USD 17.10 approved, USD 0.00 in Stripe" in page
+
+
+async def test_a_quote_says_who_would_be_asked(
+    signed_in: SignIn, acme: Tenant, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house = House(database)
+    monkeypatch.setattr(QuoteDraft, "find_out", lambda _, request, result: made(house, request, utc_now()))
+    visitor = await signed_in(acme.admin)
+    typed = {"plan": "growth", "effective": "now", "invoicing": "immediately", "reason": "We have grown."}
+    page = (await visitor.post("/console/plans/quote", seats="12", **typed)).text
+    [asked] = re.findall(r'<ol class="ladder">(.*?)</ol>', page, re.S)
+    assert acme.controller.person.name in asked
+    assert "Who will be asked" in page
+
+
+async def test_a_rejection_is_told_once_and_a_title_goes_with_what_is_followed(
+    signed_in: SignIn, acme: Tenant, database: Database
+) -> None:
+    operation = an_operation(acme, subject=a_taxed_change().document(), state=State.REJECTED, stage="done")
+    await store(database, operation)
+    async with database.transaction() as session:
+        for key, detail in (("decided:1", {"role": "controller"}), ("ended", {})):
+            await timeline.append(
+                session,
+                operation.id,
+                key=key,
+                event=EventCode.REJECTED,
+                actor=acme.controller.id,
+                at=utc_now(),
+                detail={"comment": "Not this year.", **detail},
+            )
+    visitor = await signed_in(acme.controller)
+    page = (await visitor.get(f"/console/operations/{operation.id}")).text
+    assert page.count("Not this year.") == 1
+    [title] = re.findall(r"<h1>(.*?)</h1>", page)
+    assert f'data-title="{title}"' in page

@@ -24,15 +24,15 @@ def test_every_excess_is_named_with_by_how_much():
     checks = check_limits(a_plan(), None, 10, usage)
     assert [check.ok for check in checks] == [False, False, False]
     assert excesses(checks, "usd") == (
-        "seats: 12 in use, 10 allowed after the change: 2 too many",
-        "customers: 61 in use, 50 allowed after the change: 11 too many",
+        "Seats: 12 in use, 10 allowed after the change: 2 too many",
+        "Customers: 61 in use, 50 allowed after the change: 11 too many",
         "AR balance: USD 12,500.50 in use, USD 10,000.00 allowed after the change: USD 2,500.50 too much",
     )
 
 
 def test_only_the_excesses_are_named():
     checks = check_limits(a_plan(), None, 10, some_usage(customers=51))
-    assert excesses(checks, "usd") == ("customers: 51 in use, 50 allowed after the change: 1 too many",)
+    assert excesses(checks, "usd") == ("Customers: 51 in use, 50 allowed after the change: 1 too many",)
 
 
 @pytest.mark.parametrize(("bought", "allowed"), [(4, 4), (10, 10), (25, 10)])

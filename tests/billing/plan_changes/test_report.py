@@ -55,7 +55,7 @@ def test_a_blocked_change_names_every_limit_that_is_exceeded() -> None:
 
     assert problem.code == "limits_exceeded"
     assert problem.message == (
-        "seats: 6 in use, 5 allowed after the change: 1 too many; "
+        "Seats: 6 in use, 5 allowed after the change: 1 too many; "
         "AR balance: USD 6,000.00 in use, USD 5,000.00 allowed after the change: USD 1,000.00 too much."
     )
 

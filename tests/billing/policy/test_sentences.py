@@ -97,10 +97,12 @@ LEAVES = dict(leaves(DOCUMENT))
 
 def says_nothing(path: Path) -> bool:
     """Whether nothing hangs on it: the hours of a calendar that is always open, how many of one role must
-    answer, and what the last rule has none of."""
+    answer, what the last rule has none of, and by which name records know a reminder."""
     match path:
         case ("calendars", "24x7", _):
             return path[2] != "zone"
+        case ("reminders", "steps", _, "name"):
+            return True
         case ("ladders", ladder, number, "needs"):
             return len(DOCUMENT["ladders"][ladder][number]["roles"]) == 1
         case ("refund" | "credit" | "void" | "write_off" as section, "review", number, "reasons" | "above"):
@@ -166,6 +168,10 @@ def test_money_reads_as_a_controller_would_say_it() -> None:
     )
     assert words["plan_change.scheduled_poll"].endswith("every hour.")
     assert words["plan_change.add_ons"].endswith(": priority-support, extra-storage and data-export.")
+    assert words["reminders.steps[0]"] == "Customers are reminded 7 days before the due date."
+    assert words["notices"].startswith(
+        "Finance confirms each notice within 8 business hours by the office calendar;"
+    )
     assert words["calendars.office"] == (
         "Office: Monday to Friday, 9:00 AM to 5:00 PM in America/New_York, except on public holidays (US)."
     )

@@ -93,7 +93,7 @@ NOW_AT: Sequence[tuple[str, str, str, str, dict[str, Any]]] = (
     ("plan change: requested", "plan_change_now", "plan_change_requested", "accepted", {"stage": "accepted"}),
     ("plan change: blocked by limits", "plan_change_now", "previewed", "blocked",
      {"stage": "done", "error": {"code": "limits_exceeded",
-      "message": "customers: 61 in use, 50 allowed after the change: 11 too many."}}),
+      "message": "Customers: 61 in use, 50 allowed after the change: 11 too many."}}),
     ("plan change: expired", "plan_change_now", "review_requested", "expired", {"stage": "done"}),
     ("plan change: rejected", "plan_change_now", "review_requested", "rejected", {"stage": "done"}),
 )  # fmt: skip
