@@ -234,7 +234,7 @@ def test_a_blocked_change_names_each_excess() -> None:
     problem = blocked_problem(subject).model_dump()
     mail = render("plan_change_ended", ended(State.BLOCKED, subject, problem=problem))
     assert mail.subject == "Blocked by limits: Acme, Growth to Scale (USD 13.16 due now)"
-    assert "- customers: 61 in use, 50 allowed after the change: 11 too many\n" in mail.plain
+    assert "- Customers: 61 in use, 50 allowed after the change: 11 too many\n" in mail.plain
     allowed = "USD 5,000.00 allowed after the change"
     assert f"- AR balance: USD 6,000.00 in use, {allowed}: USD 1,000.00 too much\n" in mail.plain
     assert "seats:" not in mail.plain

@@ -98,7 +98,7 @@ async def test_an_operation_is_shown_as_it_is(api: Api, acme: Tenant, database: 
         subject={"from": {"plan": "growth"}},
         error={
             "code": "limits_exceeded",
-            "message": "customers: 61 in use, 50 allowed after the change: 11 too many",
+            "message": "Customers: 61 in use, 50 allowed after the change: 11 too many",
         },
         result={"verified": False},
         allowed_actions=[],
@@ -121,7 +121,7 @@ async def test_an_operation_is_shown_as_it_is(api: Api, acme: Tenant, database: 
         "result": {"verified": False},
         "error": {
             "code": "limits_exceeded",
-            "message": "customers: 61 in use, 50 allowed after the change: 11 too many",
+            "message": "Customers: 61 in use, 50 allowed after the change: 11 too many",
         },
         "allowed_actions": [],
         "approval": "apr_1",
