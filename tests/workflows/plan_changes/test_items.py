@@ -11,6 +11,7 @@ from ...support.builders import Tenant
 from ...support.field_changes import Terms, terms
 from ...support.house import House, until
 from ..conftest import ON_BOTH_DATABASES
+from .test_amounts import give
 from .test_workflow import HALF_A_MONTH
 
 PATH = "/v1/plan-changes"
@@ -299,3 +300,47 @@ async def test_an_item_that_is_otherwise_afterwards_is_a_mismatch_that_names_the
 
     assert found["state"] == "mismatched"
     assert name in [one.get("name") for one in found["result"]["differences"]]
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize(
+    "account",
+    [
+        ("tax", "coupon", "item coupon", "credit"),
+        ("included tax", "coupon", "debt"),
+        ("automatic tax", "item coupon"),
+    ],
+    ids=" and ".join,
+)
+async def test_several_items_are_verified_to_the_cent_whatever_is_on_the_account(
+    home: House, account: tuple[str, ...], way: str
+) -> None:
+    acme = await subscribed(home, EVERYTHING)
+    await give(home, acme, *account)
+    await home.shop.use(acme, 40)
+    add_ons = [{"add_on": SUPPORT, "quantity": 3}, {"add_on": STORAGE, "quantity": 1}]
+    done = await carried_out(home, acme, plan="scale", add_ons=add_ons, **WAYS[way])
+
+    assert (done["state"], done["error"]) == ("completed", None)
+
+
+async def test_an_amount_off_is_spread_over_items_and_verified_to_the_cent(home: House) -> None:
+    acme = await subscribed(home, {SUPPORT: 2, "seminar": 3})
+    await give(home, acme, "amount off", "tax")
+    for quantity, way in enumerate(WAYS.values(), start=1):
+        home.stand_in.advance(60)
+        add_ons = [{"add_on": STORAGE, "quantity": quantity}]
+        done = await carried_out(home, acme, plan="growth", add_ons=add_ons, **way)
+        assert (done["state"], done["error"]) == ("completed", None), way
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_in_a_trial_add_ons_come_and_go_with_nothing_to_pay(home: House, way: str) -> None:
+    acme = await subscribed(home, {SUPPORT: 2, "exports": None})
+    in_a_trial: Any = {"trial_end": home.stand_in.now() + 10 * 86_400, "proration_behavior": "none"}
+    await home.shop.client.v1.subscriptions.update_async(acme.organization.stripe_subscription, in_a_trial)
+    add_ons = [{"add_on": SUPPORT, "quantity": 0}, {"add_on": STORAGE, "quantity": 2}]
+    done = await carried_out(home, acme, plan="scale", add_ons=add_ons, **WAYS[way])
+
+    assert (done["state"], done["error"]) == ("completed", None)
+    assert await items(home, acme) == {"scale": 6, STORAGE: 2, "exports": None}
