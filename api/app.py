@@ -18,6 +18,8 @@ from .approvals import delegations, notices
 from .approvals import routes as approvals
 from .bill import fetches as bill_fetches
 from .bill import routes as bill
+from .cancellations import quotes as cancellation_quotes
+from .cancellations import routes as cancellations
 from .cases import routes as cases
 from .console.routes import ROUTERS as CONSOLE
 from .customers import bulk, details, history, search
@@ -72,6 +74,8 @@ ROUTERS = (
     webhooks.router,  # the first is found soonest, and these come in bursts
     plan_changes.router,
     plan_change_quotes.router,
+    cancellations.router,
+    cancellation_quotes.router,
     refunds.router,
     money_quotes.refunds,
     credits.router,

@@ -16,6 +16,7 @@ CODE = (*PRODUCT, "sandbox", "bench")
 
 CAPABILITIES: Mapping[str, Mapping[str, str]] = {
     "approvals": {},
+    "cancellations": {"db": "its records are those of every operation and of the mirror"},
     "cases": {},
     "evidence": {
         "activities": "it is read from the records as they are",

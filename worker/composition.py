@@ -16,6 +16,7 @@ from temporalio.runtime import Runtime
 
 from activities.approvals.approvals import Approvals
 from activities.approvals.previews import ReviewPreviews
+from activities.cancellations.reads import CancellationReads
 from activities.cases.records import CaseRecords
 from activities.effects.perform import StripeEffects
 from activities.incidents.alerts import Alerts
@@ -143,6 +144,7 @@ def build_activities(
                 StripeReads(stripe_api, database, rules),
                 MoneyReads(stripe_api, database, rules),
                 WaiverReads(stripe_api, database, rules),
+                CancellationReads(stripe_api, database, rules),
                 InvoiceFetches(stripe_api, database, rules, files, stripe_hosts(settings.stripe_api_base)),
                 EventCatchUp(stripe_api, database),
                 Mirror(stripe_api, database, rules),

@@ -22,6 +22,7 @@ from activities.stripe.client import TIMEOUT
 from billing.policy.policy import Policy
 from workflows.approvals.finance_notice import FinanceNoticeWorkflow
 from workflows.approvals.workflow import ApprovalWorkflow
+from workflows.cancellations.workflow import CancellationWorkflow
 from workflows.cases.workflow import CaseWorkflow
 from workflows.core import ids
 from workflows.incidents.workflow import IncidentWorkflow
@@ -38,6 +39,7 @@ from workflows.money.waiver import WaiverWorkflow
 from workflows.plan_changes.workflow import PlanChangeWorkflow
 from workflows.portal.invoice_fetch import InvoiceFetchWorkflow
 from workflows.portal.trouble import PortalAccessWorkflow
+from workflows.quotes.cancellation import CancellationQuoteWorkflow
 from workflows.quotes.money import CreditQuoteWorkflow, RefundQuoteWorkflow, WaiverQuoteWorkflow
 from workflows.quotes.plan_change import PlanChangeQuoteWorkflow
 from workflows.reminders.workflow import ReminderSweepWorkflow
@@ -52,6 +54,7 @@ _MAIN: Sequence[type] = (
     RefundWorkflow,
     CreditWorkflow,
     WaiverWorkflow,
+    CancellationWorkflow,
     NoteWorkflow,
     CustomerMailWorkflow,
     ChatPostWorkflow,
@@ -63,6 +66,7 @@ _MAIN: Sequence[type] = (
     RefundQuoteWorkflow,
     CreditQuoteWorkflow,
     WaiverQuoteWorkflow,
+    CancellationQuoteWorkflow,
     PortalAccessWorkflow,
     CaseWorkflow,
     ReconcileWorkflow,

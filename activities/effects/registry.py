@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from billing.stripe.effects import EffectKind
 
+from .cancellations import CancelAtPeriodEnd, CancelNow, KeepSubscription
 from .credits import BalanceCreate, CreditNoteCreate, NotedCreditNote, NotedCustomer, NotedTransaction
 from .invoices import InvoiceVoid, InvoiceWriteOff, NotedInvoice
 from .money import AddNotes
@@ -20,6 +21,9 @@ from .subscriptions import (
 EFFECTS: Mapping[EffectKind, StripeEffect] = {
     "subscription.update": SubscriptionUpdate(),
     "subscription.note": AddNotes(NotedSubscription()),
+    "subscription.cancel": CancelNow(),
+    "subscription.cancel_at_period_end": CancelAtPeriodEnd(),
+    "subscription.keep": KeepSubscription(),
     "schedule.create": ScheduleCreate(),
     "schedule.update": ScheduleUpdate(),
     "schedule.release": ScheduleRelease(),

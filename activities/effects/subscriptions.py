@@ -30,12 +30,17 @@ class SubscriptionUpdate:
 
     def _result(self, subscription: stripe.Subscription, **known: Any) -> EffectResult:
         data = subscription.to_dict() | known
-        snapshot: SubscriptionSnapshot | None = SubscriptionSnapshot(data)
-        try:
-            subscription_document(data, data["customer"])
-        except SubscriptionUnsupported:
-            snapshot = None  # the effect is there all the same; whoever reads the subscription next says so
-        return EffectResult(subscription.id, request_of(subscription), _answered(data), snapshot)
+        return EffectResult(subscription.id, request_of(subscription), _answered(data), snapshot_of(data))
+
+
+def snapshot_of(subscription: dict[str, Any]) -> SubscriptionSnapshot | None:
+    """What the mirror shows of it (products expanded). None for one to none of our plans: the effect is there
+    all the same, and whoever reads the subscription next says so."""
+    try:
+        subscription_document(subscription, subscription["customer"])
+    except SubscriptionUnsupported:
+        return None
+    return SubscriptionSnapshot(subscription)
 
 
 def _answered(subscription: dict[str, Any]) -> dict[str, Any]:
@@ -46,6 +51,7 @@ def _answered(subscription: dict[str, Any]) -> dict[str, Any]:
     ]
     return {
         "status": subscription["status"],
+        "cancel_at": subscription["cancel_at"],
         "items": items,
         "latest_invoice": subscription.get("latest_invoice"),
         "metadata": subscription["metadata"],

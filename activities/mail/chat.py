@@ -7,6 +7,7 @@ import httpx
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
+from billing.cancellations.cancellation import CancellationSubject
 from billing.core.money import Money
 from billing.core.operations import Role
 from billing.incidents.words import IncidentSubject
@@ -144,6 +145,8 @@ def _facts(mail: MailRequest, mailing: Mailing) -> list[tuple[str, str]]:
         case RefundSubject() | CreditSubject() | WaiverSubject():
             found.append(("Amount", subject.amount.format()))
             found.append(("Customer", mailing.customers.get(subject.customer or "")))
+        case CancellationSubject():
+            found.append(("Value of the unused time", subject.amount.format()))
         case PlanChangeSubject():
             found += [
                 (row.name, Money(amount_minor=row.amount_minor, currency=subject.preview.currency).format())

@@ -15,6 +15,7 @@ from jinja2 import (
     StrictUndefined,
 )
 
+from billing.cancellations.cancellation import CancellationSubject
 from billing.cases.case import CaseObject, CaseSubject
 from billing.incidents.words import IncidentSubject
 from billing.mail.messages import MailRequest
@@ -171,6 +172,7 @@ def _values(request: MailRequest, mailing: Mailing) -> dict[str, Any]:
         "refund": subject if isinstance(subject, RefundSubject) or made is CaseObject.REFUND else None,
         "credit": subject if isinstance(subject, CreditSubject) or is_credit else None,
         "given_away": case if case and not (case.terms or is_credit or made is CaseObject.REFUND) else None,
+        "cancellation": subject if isinstance(subject, CancellationSubject) else None,
         "waiver": subject if isinstance(subject, WaiverSubject) else None,
         "trouble": subject if isinstance(subject, AccessTroubleSubject) else None,
         "incident": subject if isinstance(subject, IncidentSubject) else None,

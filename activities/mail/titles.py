@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from billing.cancellations.cancellation import CancellationSubject
 from billing.cases.case import COUNTS_AS, NOUNS, CaseSubject
 from billing.core.money import Money
 from billing.core.operations import Kind
@@ -71,6 +72,11 @@ def title_of(
             named = _given_up(noun, subject.amount, customer, number)
         case CaseSubject() if subject.amount is not None and kind in WAIVERS:
             named = _given_up(noun, subject.amount, customer, number)
+        case CancellationSubject():
+            title = f"{brief(organization)}, {_end(subject)}"
+            what = f"cancellation of the plan of {organization}"
+            what = f"request to take back the {what}" if subject.action == "take_back" else what
+            return MailTitle(kind, noun, title, what, f"a {what}")
         case CaseSubject() if subject.is_money:
             named = _money_back(noun, subject.amount, customer, number)
         case AccessTroubleSubject():
@@ -116,6 +122,16 @@ def _money_back(noun: str, amount: Money | None, customer: str | None, number: s
 def _given_up(noun: str, amount: Money, customer: str | None, number: str | None) -> str:
     of = f" of {brief(customer)}" if customer else ""
     return f"{noun} of {amount.format()} on invoice {brief(number)}{of}" if number else f"{noun}{of}"
+
+
+def _end(subject: CancellationSubject) -> str:
+    """What becomes of the plan, and what that is worth or bills."""
+    match subject.action:
+        case "now":
+            return f"immediate cancellation ({subject.amount.format()} unused)"
+        case "take_back":
+            return f"cancellation taken back ({subject.due.format()} on the next invoice)"
+    return f"cancellation ({subject.due.format()} on the last invoice)"
 
 
 def _change(subject: object, plans: Mapping[str, str]) -> str | None:

@@ -30,6 +30,7 @@ GOES_ON = (ApprovalState.APPROVED, ApprovalState.CHANGES_REQUESTED)
 
 ENDED = {
     Kind.PLAN_CHANGE: "plan_change_ended",
+    Kind.CANCELLATION: "cancellation_ended",
     Kind.REFUND: "money_ended",
     Kind.CREDIT: "money_ended",
     Kind.VOID: "money_ended",

@@ -18,12 +18,17 @@ from db.tables import Intent, NoteRow, new_id
 
 from .records import write
 
-BEARERS: Mapping[str, Literal["refund.note", "credit_note.note", "balance.note", "invoice.note"]] = {
+BearerNote = Literal["refund.note", "credit_note.note", "balance.note", "invoice.note", "subscription.note"]
+
+BEARERS: Mapping[str, BearerNote] = {
     "refund.create": "refund.note",
     "credit_note.create": "credit_note.note",
     "balance.create": "balance.note",
     "invoice.void": "invoice.note",
     "invoice.mark_uncollectible": "invoice.note",
+    "subscription.cancel": "subscription.note",
+    "subscription.cancel_at_period_end": "subscription.note",
+    "subscription.keep": "subscription.note",
 }
 """The effects after which an object bears notes, and those that write one on it."""
 
@@ -101,7 +106,7 @@ async def _note_object(session: AsyncSession, intent: Intent) -> NoteObject:
     if kind == "balance.note":
         customer = await mirror.balance_customer(session, intent.stripe_id)
     names: tuple[str, ...] = ()
-    if kind == "invoice.note":
+    if kind in ("invoice.note", "subscription.note"):
         names = (intent.stripe_id,)
     elif kind == "refund.note" and (payment := (intent.result or {}).get("payment_intent")):
         names = (payment,)

@@ -82,6 +82,7 @@ RESOURCES: Mapping[Kind, str] = {
     Kind.CREDIT: "credits",
     Kind.VOID: "voids",
     Kind.WRITE_OFF: "write-offs",
+    Kind.CANCELLATION: "cancellations",
     Kind.REMINDER_RUN: "reminder-runs",
     Kind.PORTAL_ACCESS: "portal-troubles",
     Kind.CASE: "cases",

@@ -13,7 +13,7 @@ from ..http.ids import Id
 from ..http.models import OperationAnswer
 from ..operations import routes as operations
 from ..problems.problem import not_found
-from . import plans
+from . import cancellations, plans
 from .frame.forms import Form, form_of
 from .frame.page import see
 from .frame.serving import pages
@@ -65,6 +65,9 @@ def _typed(operation: OperationAnswer) -> dict[str, str]:
         name: str(value).lower() if isinstance(value, bool) else str(value) for name, value in asked.items()
     }
     amount = _amount(operation)
+    if operation.kind == Kind.CANCELLATION:
+        unused = typed.get("unused_time")
+        return typed | {"choice": f"{typed['action']}:{unused}" if unused else typed["action"]}
     return typed | ({"amount": str(amount.decimal), "currency": amount.currency} if amount else {})
 
 
@@ -77,21 +80,30 @@ def _amount(operation: OperationAnswer) -> Money | None:
 def _body(operation: OperationAnswer, form: Form) -> dict[str, Any]:
     if operation.kind == Kind.PLAN_CHANGE:
         return plans.body_of(form)
+    if operation.kind == Kind.CANCELLATION:
+        return cancellations.body_of(form)
     return money.body_of(RESOURCES[operation.kind], form)
 
 
 async def _page(operation: OperationAnswer, visit: PageVisit, form: Form) -> Response:
-    resource = RESOURCES[operation.kind]
-    is_plan = operation.kind == Kind.PLAN_CHANGE
     names = await visit.names([operation.subject, operation.request])
     return visit.page("revise",
         title=f"Revise: {names.headline(operation.kind, operation.subject, operation.request)}",
-        form=form, operation=operation,
-        options=plans.choices(visit.shell.catalog) if is_plan else [],
-        add_ons=await _add_ons(visit) if is_plan else [],
-        kept=() if is_plan else [name for name in money.FIELDS[resource] if name not in CHANGED],
-        reasons=[] if is_plan else money.reasons_of(resource),
+        form=form, operation=operation, **await _choices(operation, visit),
     )  # fmt: skip
+
+
+async def _choices(operation: OperationAnswer, visit: PageVisit) -> dict[str, Any]:
+    """What can be chosen anew, and what is sent again as it was."""
+    match operation.kind:
+        case Kind.PLAN_CHANGE:
+            return {"options": plans.choices(visit.shell.catalog), "add_ons": await _add_ons(visit)}
+        case Kind.CANCELLATION:
+            ends = operation.request["action"] == "take_back"
+            return {"options": cancellations.choices(ends), "reasons": cancellations.reasons()}
+    resource = RESOURCES[operation.kind]
+    kept = [name for name in money.FIELDS[resource] if name not in CHANGED]
+    return {"kept": kept, "reasons": money.reasons_of(resource)}
 
 
 async def _add_ons(visit: PageVisit) -> list[plans.AddOnChoice]:

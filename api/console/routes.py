@@ -3,6 +3,7 @@
 from . import (
     approvals,
     bill,
+    cancellations,
     delegations,
     downloads,
     filing,
@@ -27,6 +28,7 @@ ROUTERS = (
     revisions.router,  # before what sends any other action
     operations.router,
     plans.router,
+    cancellations.router,
     bill.router,
     bulk.router,  # before what names an invoice
     invoices.router,

@@ -291,6 +291,7 @@ class OrganizationAnswer(Answer):
     seats: int | None
     interval: Interval | None
     renews_at: datetime | None
+    ends_at: datetime | None = Field(description="When it is set to end; null for a plan that renews")
     others: list[OtherItem] = Field(
         description="What the subscription has beside the plan; a `quantity` of null is billed by usage"
     )
@@ -299,7 +300,9 @@ class OrganizationAnswer(Answer):
     obstacles: list[ObstacleAnswer] = Field(
         description="What stands in the way of any plan change, as last read from Stripe"
     )
-    pending_change: str | None
+    pending_change: str | None = Field(
+        description="The plan change or cancellation that is open; not a cancellation that waits for its end"
+    )
     stripe: StripeIds
     synced_at: datetime | None
 

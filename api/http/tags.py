@@ -6,6 +6,7 @@ from typing import Any
 GROUPS: Mapping[str, Mapping[str, str]] = {
     "Requests": {
         "Plan changes": "Upgrades and downgrades of your own plan: quoted, reviewed, applied and verified.",
+        "Cancellations": "The end of your own plan: planned, at once, or taken back.",
         "Refunds": "Money back from a payment or an invoice, with the note that it owes.",
         "Credits": "Money off the next bills or one invoice of a customer, with the note that it owes.",
         "Voids": "Invoices that should not have been sent, taken back with the note that it owes.",

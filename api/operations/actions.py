@@ -129,6 +129,8 @@ def _refusal(operation: Operation, action: str, caller: Caller) -> Exception | N
 def _roles(operation: Operation, action: str) -> Collection[Role]:
     if operation.kind == Kind.PLAN_CHANGE:
         return _roles_of_plan_change(operation, action)
+    if operation.kind == Kind.CANCELLATION and action != "accept":
+        return {Role.BILLING_ADMIN}
     # What came out other than agreed is accepted by those who approve such requests.
     return {Role.CONTROLLER, Role.LEGAL} if action == "accept" else GIVERS
 

@@ -9,6 +9,8 @@ from typing import Any, Literal, NamedTuple
 
 from pydantic import BaseModel, Field, create_model
 
+from billing.cancellations.cancellation import CancellationSubject, CancellationWanted
+from billing.cancellations.report import CancellationResult
 from billing.cases.case import CaseFound, CaseMaker, CaseResult, CaseSubject
 from billing.core.operations import Kind, Message, Problem
 from billing.money.credit import CreditSubject, CreditWanted
@@ -32,6 +34,10 @@ class _QuoteName(Message):
 
 class PlanChangeAsked(PlanChangeRequest, _QuoteName):
     """The change as it was asked for."""
+
+
+class CancellationAsked(CancellationWanted, _QuoteName):
+    """The cancellation as it was asked for."""
 
 
 class RefundAsked(RefundWanted, _QuoteName):
@@ -73,6 +79,7 @@ _OF: Mapping[Kind, _Documents] = {
     Kind.CREDIT: _Documents(CreditAsked, CreditSubject, CreditResult),
     Kind.VOID: _Documents(WaiverAsked, WaiverSubject, WaiverResult),
     Kind.WRITE_OFF: _Documents(WaiverAsked, WaiverSubject, WaiverResult),
+    Kind.CANCELLATION: _Documents(CancellationAsked, CancellationSubject, CancellationResult),
     Kind.REMINDER_RUN: _Documents(RunAsked, RunBegun, RunSummary),
     Kind.PORTAL_ACCESS: _Documents(TroubleWanted, AccessTroubleSubject, AccessTroubleResult),
     Kind.CASE: _Documents(CaseFound, CaseSubject, CaseMaker | CaseResult),
@@ -126,6 +133,7 @@ BY_PATH: Mapping[str, tuple[type[BaseModel], type[BaseModel]]] = {
         ("/v1/credits", Kind.CREDIT),
         ("/v1/voids", Kind.VOID),
         ("/v1/write-offs", Kind.WRITE_OFF),
+        ("/v1/cancellations", Kind.CANCELLATION),
         ("/v1/reminder-runs", Kind.REMINDER_RUN),
         ("/v1/portal-troubles", Kind.PORTAL_ACCESS),
         ("/v1/cases", Kind.CASE),

@@ -50,7 +50,7 @@ async def read_organization(caller: AnyCaller, context: InContext) -> Organizati
 async def organization_and_change(
     session: AsyncSession, caller: Caller
 ) -> tuple[OrganizationAnswer, Operation | None]:
-    """With the plan change that is open. Raises ApiProblem `not_synced`."""
+    """With the plan change or cancellation that is open. Raises ApiProblem `not_synced`."""
     row, plans, usage = await subscription_usage.read(session, caller.organization)
     held = row.subscription
     if held is None or usage is None:
@@ -59,7 +59,7 @@ async def organization_and_change(
     plan = next((plan for plan in plans if plan.plan == held.get("plan")), None)
     if plan is None and unreadable is None:
         raise ApiProblem.of(NOT_SYNCED)
-    change = await operations.open_plan_change(session, row.id)
+    change = await operations.changing_subscription(session, row.id)
     answer = OrganizationAnswer(
         id=row.id,
         name=row.name,
@@ -67,6 +67,7 @@ async def organization_and_change(
         seats=held.get("seats"),
         interval=held.get("interval"),
         renews_at=datetime.fromtimestamp(held["period_end"], UTC) if "period_end" in held else None,
+        ends_at=datetime.fromtimestamp(held["cancel_at"], UTC) if held.get("cancel_at") else None,
         others=held.get("others", []),
         limits=list(_limits(plan, held, usage)) if plan else [],
         unsupported=unreadable["message"] if unreadable else None,

@@ -3,13 +3,6 @@
 from ..operations.problems import NOT_SYNCED
 from ..problems.catalogue import declare
 
-PLAN_CHANGE_OPEN = declare(
-    "plan_change_open",
-    409,
-    "A plan change is in progress",
-    "Plan change op_01JD0V7G8M3Q2Z6W5T4R9YXKBN is still in progress: wait until it ends, or cancel it first.",
-)
-
 SUBSCRIPTION_UNSUPPORTED = declare(
     "subscription_unsupported",
     409,

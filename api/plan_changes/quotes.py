@@ -51,9 +51,9 @@ async def quote_plan_change(
             organization = await check_by_mirror(session, caller, wanted, context.policy.plan_change.add_ons)
         except (ApiProblem, BillingError) as error:
             return await _answer(draft, PlanChangeQuote(), [refusal(error)])
-        under_way = await operations.open_plan_change(session, caller.organization)
+        under_way = await operations.changing_subscription(session, caller.organization)
         if under_way is not None:
-            refusals.append(refusal(operations.plan_change_open(under_way)))
+            refusals.append(refusal(operations.subscription_taken(under_way)))
     request = PlanChangeInput(
         operation=draft.id,
         organization=organization.id,

@@ -18,10 +18,12 @@ from ..http.models import OperationAnswer, ResolutionBody
 from ..operations import service
 from ..operations.common_routes import add_comment_command, command_route, start_route
 from ..operations.problems import (
+    CANCELLATION_OPEN,
     NOT_RESOLVABLE,
     NOT_REVISABLE,
     NOTHING_TO_RESOLVE,
     OWN_REQUEST,
+    PLAN_CHANGE_OPEN,
     REQUESTERS_DELEGATE,
     TOO_LATE,
 )
@@ -29,7 +31,7 @@ from ..operations.service import Command
 from ..quotes.problems import WITH_QUOTE
 from ..quotes.service import named_quote
 from .checks import check_by_mirror
-from .problems import PLAN_CHANGE_OPEN, REQUEST_PROBLEMS
+from .problems import REQUEST_PROBLEMS
 from .schemas import PlanChangeBody, PlanChangeStartBody
 
 router = APIRouter(prefix="/v1/plan-changes", tags=["Plan changes"])
@@ -38,6 +40,7 @@ router = APIRouter(prefix="/v1/plan-changes", tags=["Plan changes"])
 @start_route(
     router,
     PLAN_CHANGE_OPEN,
+    CANCELLATION_OPEN,
     *REQUEST_PROBLEMS,
     *WITH_QUOTE,
     summary="Request a plan change",
@@ -56,8 +59,8 @@ async def ask(
     With a `quote`, the change is exactly what the quote showed, or it ends as `blocked` with the code
     `quote_outdated` and nobody is asked.
 
-    Only one plan change can be open at a time. The same Idempotency-Key with the same body returns the same
-    operation, in its current state.
+    Only one plan change can be open at a time, and none beside a cancellation that is not planned in Stripe
+    yet. The same Idempotency-Key with the same body returns the same operation, in its current state.
     """
     wanted = body.wanted()
     draft = service.draft(context, caller, Kind.PLAN_CHANGE, wanted, key=key, quote=body.quote)

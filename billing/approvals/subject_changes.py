@@ -48,6 +48,8 @@ Value = Callable[[Subject], str]
 _INTERVALS = {"month": "monthly", "year": "yearly"}
 _INSTRUMENTS = {"balance": "customer balance", "credit_note": "credit note"}
 _EFFECTIVE = {"now": "at once", "period_end": "at the end of the period"}
+_ACTIONS = {"at_period_end": "at the end of the period", "now": "at once", "take_back": "never: it goes on"}
+_UNUSED = {"credit": "credited", "forfeit": "given up"}
 _INVOICING = {"immediately": "at once", "next_invoice": "with the next invoice"}
 
 
@@ -190,6 +192,15 @@ COMPARED: Mapping[Kind, tuple[tuple[str, Names, Value], ...]] = {
         ("Invoice", "invoice", _text("invoice")),
         ("Off the invoice", "text", lambda subject: _money(subject, "reduces_due")),
         ("To the balance", "text", lambda subject: _money(subject, "to_balance")),
+        ("Reason", "text", _text("reason", REASON_WORDS)),
+        ("Note", "text", _text("note")),
+    ),
+    Kind.CANCELLATION: (
+        ("Ends", "text", _text("action", _ACTIONS)),
+        ("Plan", "plan", lambda subject: str(subject["terms"]["plan"])),
+        ("Seats", "text", lambda subject: str(subject["terms"]["seats"])),
+        ("Unused time", "text", _text("unused_time", _UNUSED)),
+        ("Value of the unused time", "text", lambda subject: _money(subject, "amount")),
         ("Reason", "text", _text("reason", REASON_WORDS)),
         ("Note", "text", _text("note")),
     ),

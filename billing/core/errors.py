@@ -64,6 +64,12 @@ class Code(StrEnum):
     INVOICE_CLAIMED = "invoice_claimed"
     PAYMENT_IN_FLIGHT = "payment_in_flight"
     FIRST_INVOICE = "first_invoice"
+    UNUSED_TIME_UNFIT = "unused_time_unfit"
+    ALREADY_CANCELLING = "already_cancelling"
+    NOT_CANCELLING = "not_cancelling"
+    ENDS_WITHIN_PERIOD = "ends_within_period"
+    CHARGES_UNATTACHED = "charges_unattached"
+    PRORATIONS_WAIT = "prorations_wait"
     QUOTE_OUTDATED = "quote_outdated"
     INVALID_POLICY = "invalid_policy"
     PLAN_MISCONFIGURED = "plan_misconfigured"
@@ -115,6 +121,12 @@ REMEDIES: dict[str, str] = {
     Code.INVOICE_CLAIMED: "Wait until the other request has ended, or cancel it first.",
     Code.PAYMENT_IN_FLIGHT: "Wait until the payment has succeeded or failed.",
     Code.FIRST_INVOICE: "Cancel the subscription in Stripe instead: its invoice is then voided with it.",
+    Code.UNUSED_TIME_UNFIT: "Say what becomes of it with the action now, and only then.",
+    Code.ALREADY_CANCELLING: "Take that back first if it should end on another day.",
+    Code.NOT_CANCELLING: "Nothing is left to do: it goes on.",
+    Code.ENDS_WITHIN_PERIOD: "Ask Plixo to move the end, or to take it back.",
+    Code.CHARGES_UNATTACHED: "Ask Plixo to invoice it or to delete it first.",
+    Code.PRORATIONS_WAIT: "End the plan with its period, or without a credit.",
     Code.QUOTE_OUTDATED: "Get a new quote and look at it, then send the request with that.",
     Code.INVALID_POLICY: "Correct the policy file and start again.",
     Code.PLAN_MISCONFIGURED: "Correct the product's or price's metadata in Stripe.",

@@ -15,6 +15,7 @@ class EventCode(StrEnum):
     CREDIT_REQUESTED = "credit_requested"
     VOID_REQUESTED = "void_requested"
     WRITE_OFF_REQUESTED = "write_off_requested"
+    PLAN_CANCELLATION_REQUESTED = "plan_cancellation_requested"
     REMINDER_RUN_REQUESTED = "reminder_run_requested"
     PORTAL_ACCESS_REQUESTED = "portal_access_requested"
     CASE_NOTICED = "case_noticed"
@@ -105,6 +106,15 @@ class EventCode(StrEnum):
     SCHEDULE_UNREADABLE = "schedule_unreadable"
     SCHEDULE_DIFFERS = "schedule_differs"
     SCHEDULE_REMOVED = "schedule_removed"
+
+    # Cancellations of the plan
+    CANCELLING_PLAN = "cancelling_plan"
+    PLAN_END_PLANNED = "plan_end_planned"
+    PLAN_ENDED = "plan_ended"
+    PLAN_KEPT = "plan_kept"
+    PLAN_END_TAKEN_BACK = "plan_end_taken_back"
+    PLAN_END_MOVED = "plan_end_moved"
+    CANCELLATION_DIFFERS = "cancellation_differs"
 
     # Refunds, credits, voids and write-offs
     CHECKED = "checked"

@@ -17,6 +17,12 @@ class NoticeKind(StrEnum):
     """It was taken back; the notice carries what that billed or credited."""
     PLAN_CHANGE_SCHEDULED = "plan_change_scheduled"
     """It will happen at the end of the period; the figures are Stripe's preview."""
+    CANCELLATION_REQUESTED = "cancellation_requested"
+    """Somebody asked for the plan to end, or for an end to be taken back."""
+    CANCELLATION_APPLIED = "cancellation_applied"
+    """It was done in Stripe: the end is planned, has come, or was taken back."""
+    CANCELLATION_DIFFERS = "cancellation_differs"
+    """Stripe holds something else than was approved."""
     REFUND_FAILED = "refund_failed"
     """Stripe could not return the money, at once or after it had said that it did."""
     REFUND_INCOMPLETE = "refund_incomplete"
@@ -49,6 +55,9 @@ _FIGURES_OF: Mapping[NoticeKind, Kind] = MappingProxyType(
         NoticeKind.PLAN_CHANGE_SCHEDULED: Kind.PLAN_CHANGE,
         NoticeKind.PLAN_CHANGE_APPLIED: Kind.PLAN_CHANGE,
         NoticeKind.PLAN_CHANGE_REVERTED: Kind.PLAN_CHANGE,
+        NoticeKind.CANCELLATION_REQUESTED: Kind.CANCELLATION,
+        NoticeKind.CANCELLATION_APPLIED: Kind.CANCELLATION,
+        NoticeKind.CANCELLATION_DIFFERS: Kind.CANCELLATION,
         NoticeKind.REFUND_FAILED: Kind.REFUND,
         NoticeKind.REFUND_INCOMPLETE: Kind.REFUND,
         NoticeKind.CREDIT_DIFFERS: Kind.CREDIT,
@@ -76,7 +85,12 @@ def is_moot(kind: NoticeKind, state: State, result: Mapping[str, Any] | None) ->
     failed is none any more once all of the money came through.
     """
     match kind:
-        case NoticeKind.PLAN_CHANGE_REQUESTED | NoticeKind.PLAN_CHANGE_SCHEDULED:
+        case (
+            NoticeKind.PLAN_CHANGE_REQUESTED
+            | NoticeKind.PLAN_CHANGE_SCHEDULED
+            | NoticeKind.CANCELLATION_REQUESTED
+            | NoticeKind.CANCELLATION_APPLIED
+        ):
             return state.final and state is not State.COMPLETED
         case NoticeKind.PLAN_CHANGE_APPLIED:
             return state is State.CANCELLED

@@ -47,6 +47,7 @@ class Kind(StrEnum):
     CREDIT = "credit"
     VOID = "void"
     WRITE_OFF = "write_off"
+    CANCELLATION = "cancellation"
     REMINDER_RUN = "reminder_run"
     PORTAL_ACCESS = "portal_access"
     CASE = "case"

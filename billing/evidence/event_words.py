@@ -13,6 +13,7 @@ WORDS: Mapping[EventCode, str] = {
     EventCode.CREDIT_REQUESTED: "credit requested",
     EventCode.VOID_REQUESTED: "void requested",
     EventCode.WRITE_OFF_REQUESTED: "write-off requested",
+    EventCode.PLAN_CANCELLATION_REQUESTED: "cancellation of the plan requested",
     EventCode.REMINDER_RUN_REQUESTED: "reminder run requested",
     EventCode.PORTAL_ACCESS_REQUESTED: "portal access requested",
     EventCode.CASE_NOTICED: "case opened",
@@ -98,6 +99,14 @@ WORDS: Mapping[EventCode, str] = {
     EventCode.SCHEDULE_UNREADABLE: "the schedule could not be read back from Stripe",
     EventCode.SCHEDULE_DIFFERS: "the schedule differs from the approval",
     EventCode.SCHEDULE_REMOVED: "the schedule was removed in Stripe",
+    # Cancellations of the plan
+    EventCode.CANCELLING_PLAN: "changing the end of the plan as approved",
+    EventCode.PLAN_END_PLANNED: "set to end with its period, with the note in Stripe",
+    EventCode.PLAN_ENDED: "ended as approved",
+    EventCode.PLAN_KEPT: "cancellation taken back: the plan renews",
+    EventCode.PLAN_END_TAKEN_BACK: "the cancellation was taken back",
+    EventCode.PLAN_END_MOVED: "another end was set in Stripe",
+    EventCode.CANCELLATION_DIFFERS: "the end of the plan differs from the approval",
     # Refunds, credits, voids and write-offs
     EventCode.CHECKED: "checked against Stripe",
     EventCode.CHECKED_AGAIN: "checked again",

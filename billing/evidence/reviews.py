@@ -5,7 +5,7 @@ from typing import Any
 
 from ..approvals.authorship import people
 from ..core.events import WITHIN_AUTHORITY, EventCode
-from ..core.operations import SYSTEM
+from ..core.operations import SYSTEM, Kind
 from ..operations.kinds import KINDS
 from .document import Evidence
 from .links import BrokenLink, as_object, contradicting, hash_of_subject, pointer_to, pointer_to_event
@@ -83,11 +83,14 @@ def _terms(approval: ApprovalRecord) -> tuple[Any, ...]:
 
 def _expected_terms(evidence: Evidence, approval: ApprovalRecord) -> tuple[Any, ...]:
     """The amount and the customer are the subject's, the authority that it takes is the policy's."""
-    if not KINDS[evidence.operation.kind].gives_money:
+    kind, subject = evidence.operation.kind, approval.subject
+    amount, customer = subject.get("amount"), subject.get("customer")
+    if kind is Kind.CANCELLATION and as_object(amount).get("amount_minor"):
+        customer = None  # it is the organization's own money
+    elif not KINDS[kind].gives_money:
         return None, None, None  # a review confirms lines, whatever they come to
     limits = as_object(evidence.policy.get("authority"))
-    subject = approval.subject
-    return subject.get("amount"), subject.get("customer"), limits.get(evidence.operation.kind.value, {})
+    return amount, customer, limits.get(kind.value, {})
 
 
 def _holds_role(signature: SignatureRecord, event: Event) -> bool:

@@ -5,6 +5,8 @@ from typing import Annotated
 from pydantic import AwareDatetime, Field
 
 from ..approvals.subject_changes import NONE, SinceLastRound
+from ..cancellations.cancellation import CancellationSubject
+from ..cancellations.report import CancellationResult
 from ..cases.case import CaseResult, CaseSubject
 from ..core.errors import REMEDIES
 from ..core.operations import Message, Problem, Role, State
@@ -111,6 +113,11 @@ class MailContext(Message):
         return self.result if isinstance(self.result, PlanChangeResult) else None
 
     @property
+    def cancelled(self) -> CancellationResult | None:
+        """What became of a cancellation of the plan."""
+        return self.result if isinstance(self.result, CancellationResult) else None
+
+    @property
     def refunded(self) -> RefundResult | None:
         """What became of a refund."""
         return self.result if isinstance(self.result, RefundResult) else None
@@ -149,7 +156,7 @@ class MailContext(Message):
     def reason_given(self) -> str | None:
         """The reason, unless the subject says it."""
         told = self.subject
-        if isinstance(told, RefundSubject | CreditSubject | WaiverSubject):
+        if isinstance(told, CancellationSubject | RefundSubject | CreditSubject | WaiverSubject):
             return None if self.reason in (told.reason, told.note) else self.reason
         return self.reason
 
@@ -178,11 +185,13 @@ class MailContext(Message):
     @property
     def plans(self) -> set[str]:
         """The short names of those that are named."""
-        terms = (
-            (self.subject.from_, self.subject.to)
-            if isinstance(self.subject, PlanChangeSubject | CaseSubject)
-            else ()
-        )
+        match self.subject:
+            case PlanChangeSubject() | CaseSubject():
+                terms = (self.subject.from_, self.subject.to)
+            case CancellationSubject():
+                terms = (self.subject.terms, None)
+            case _:
+                terms = (None, None)
         return self._named("plan", *(one.plan for one in terms if one is not None))
 
     @property
@@ -193,6 +202,8 @@ class MailContext(Message):
             named += (self.outcome.accepted_by, self.outcome.reverted_by)
         if self.credited:
             named += (self.credited.accepted_by,)
+        if self.cancelled:
+            named += (self.cancelled.accepted_by,)
         if self.waived:
             named += (self.waived.accepted_by,)
         if self.since:

@@ -32,11 +32,12 @@ class Note(Message):
 
 
 def with_objects(text: str, objects: Sequence[str]) -> str:
-    """The note as it is shown: its text and what it is about in Stripe, filled in by us: payments, or the
-    invoice that was given up."""
+    """The note as it is shown: its text and what it is about in Stripe, filled in by us: payments, the
+    invoice that was given up, or the subscription that ends."""
     if not objects:
         return text
-    word = "invoice" if objects[0].startswith("in_") else "payment" if len(objects) == 1 else "payments"
+    named = {"in": "invoice", "sub": "subscription"}.get(objects[0].partition("_")[0])
+    word = named or ("payment" if len(objects) == 1 else "payments")
     return f"{text} (Stripe {word} {', '.join(objects)})"
 
 

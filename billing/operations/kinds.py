@@ -41,6 +41,9 @@ KINDS: Mapping[Kind, KindFacts] = MappingProxyType(
         Kind.WRITE_OFF: KindFacts(
             "write-off", EventCode.WRITE_OFF_REQUESTED, done="written off", on_request=True, gives_money=True
         ),
+        Kind.CANCELLATION: KindFacts(
+            "cancellation", EventCode.PLAN_CANCELLATION_REQUESTED, done="cancelled", on_request=True
+        ),
         Kind.REMINDER_RUN: KindFacts("reminder run", EventCode.REMINDER_RUN_REQUESTED),
         Kind.PORTAL_ACCESS: KindFacts("portal trouble", EventCode.PORTAL_ACCESS_REQUESTED),
         Kind.CASE: KindFacts("case", EventCode.CASE_NOTICED),

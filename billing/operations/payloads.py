@@ -7,6 +7,8 @@ from typing import Annotated, Any, NamedTuple
 
 from pydantic import Field, TypeAdapter, ValidationError
 
+from ..cancellations.cancellation import CancellationSubject
+from ..cancellations.report import CancellationResult
 from ..cases.case import CaseMaker, CaseResult, CaseSubject
 from ..core.notices import NoticeKind, about
 from ..core.operations import Kind, Problem
@@ -24,13 +26,20 @@ from ..reminders.runs import RunSummary
 logger = logging.getLogger(__name__)
 
 OperationSubject = Annotated[
-    PlanChangeSubject | RefundSubject | CreditSubject | WaiverSubject | CaseSubject | AccessTroubleSubject,
+    PlanChangeSubject
+    | CancellationSubject
+    | RefundSubject
+    | CreditSubject
+    | WaiverSubject
+    | CaseSubject
+    | AccessTroubleSubject,
     Field(discriminator="about"),
 ]
 
 OperationResult = Annotated[
     PlanChangeResult
     | ScheduledPlanChange
+    | CancellationResult
     | RefundResult
     | CreditResult
     | WaiverResult

@@ -124,8 +124,8 @@ def _cancelling(state: SubscriptionState) -> Problem | None:
         return None
     return Problem(
         code="subscription_cancelling",
-        message=f"The subscription is set to end on {_day(state.cancel_at)} in Stripe. "
-        "Ask Plixo to take the cancellation back, then ask again.",
+        message=f"The subscription is set to end on {_day(state.cancel_at)}. Keep it so, or take the end "
+        "back first: under Billing → Plans, or by POST /v1/cancellations with the action take_back.",
     )
 
 

@@ -14,7 +14,7 @@ from ..core.operations import Kind, Message, Role
 from ..core.text import Slug
 from .incidents import CasePolicy, IncidentPolicy
 from .portal import PortalPolicy, PromisePolicy, ReminderPolicy
-from .reasons import CreditReason, RefundReason, VoidReason, WriteOffReason
+from .reasons import CancellationReason, CreditReason, RefundReason, VoidReason, WriteOffReason
 from .review_rules import ReviewRule as ReviewRule
 from .review_rules import unreachable
 from .sign_in import SignInPolicy
@@ -24,8 +24,12 @@ REASONS: Mapping[str, Collection[str]] = {
     "credit": get_args(CreditReason),
     "void": get_args(VoidReason),
     "write_off": get_args(WriteOffReason),
+    "cancellation": get_args(CancellationReason),
 }
 """By section: a reason that nobody can choose would be a rule that never fits, and nobody would notice."""
+
+LATER = ("void", "write_off", "cancellation")
+"""Sections that a policy which an operation keeps may lack, and a file may not."""
 
 Minutes = Annotated[int, Field(strict=True, gt=0, le=366 * 24 * 60)]
 """A duration in whole minutes; over a calendar, of business time."""
@@ -137,14 +141,37 @@ class PlanChangePolicy(Message):
     add_ons: tuple[Slug, ...] = ()
 
 
-class MoneyPolicy(Message):
-    """How money back is reviewed: by the ladder of the first rule that fits, in `calendar`'s business time;
-    `revise_within` is as for plan changes. `always` names reasons that are reviewed whatever the amount.
-    `retype_above` are the amounts, one a currency, above which whoever asks types the amount once more."""
+class ReviewPolicy(Message):
+    """How a kind of request is reviewed: by the ladder of the first rule that fits, in `calendar`'s business
+    time; `revise_within` is as for plan changes."""
 
     calendar: str
     revise_within: Minutes
     review: tuple[ReviewRule, ...]
+
+    @model_validator(mode="after")
+    def _check_rules(self) -> Self:
+        if not self.review or self.review[-1].reasons or self.review[-1].above:
+            raise ValueError("the last review rule needs neither reasons nor above, so that one fits")
+        return self
+
+    def rule_for(self, reason: str, amount: Money) -> ReviewRule:
+        """The rule by which it is reviewed."""
+        return next((rule for rule in self.review if rule.fits(reason, amount)), self.review[-1])
+
+
+class CancellationPolicy(ReviewPolicy):
+    """Every cancellation is reviewed; `waiting_poll` is how often one that waits for the end of its period is
+    looked at in Stripe (plain minutes)."""
+
+    waiting_poll: Minutes
+
+
+class MoneyPolicy(ReviewPolicy):
+    """How money back is reviewed, where it is beyond its requester's authority. `always` names reasons that
+    are reviewed whatever the amount. `retype_above` are the amounts, one a currency, above which whoever asks
+    types the amount once more."""
+
     always: tuple[str, ...] = ()
     retype_above: tuple[Money, ...] = ()
 
@@ -155,13 +182,7 @@ class MoneyPolicy(Message):
             raise ValueError("retype_above has more than one amount in the same currency")
         if any(bound.amount_minor < 0 for bound in self.retype_above):
             raise ValueError("retype_above must not be negative")
-        if not self.review or self.review[-1].reasons or self.review[-1].above:
-            raise ValueError("the last review rule needs neither reasons nor above, so that one fits")
         return self
-
-    def rule_for(self, reason: str, amount: Money) -> ReviewRule:
-        """The rule by which it is reviewed."""
-        return next(rule for rule in self.review if rule.fits(reason, amount))
 
     def wants_retyped(self, amount: Money) -> bool:
         """Whether a slip in the amount would be dear; in a currency without a bound every one is."""
@@ -212,7 +233,8 @@ class Policy(Message):
     """As with sign_in, no operation goes by it."""
     void: VoidPolicy | None = None
     write_off: WriteOffPolicy | None = None
-    """Every file has these two; an operation that keeps a policy from before them is none of the kind."""
+    cancellation: CancellationPolicy | None = None
+    """Every file has these three; an operation that keeps a policy from before them is none of the kind."""
     count_together: tuple[Kind, ...] = ()
 
     def counted_with(self, kind: Kind) -> tuple[Kind, ...]:
@@ -222,6 +244,12 @@ class Policy(Message):
     def money_rules(self, kind: Kind) -> MoneyPolicy:
         """The rules by which money of this kind is reviewed. Raises KeyError for a kind that gives none."""
         return self.money_sections[kind]
+
+    @property
+    def cancellations(self) -> CancellationPolicy:
+        """The rules by which cancellations are reviewed."""
+        assert self.cancellation is not None, "every policy file has the section"
+        return self.cancellation
 
     @property
     def money_sections(self) -> dict[Kind, MoneyPolicy]:
@@ -253,7 +281,7 @@ def policy_from_toml(text: str) -> Policy:
             calendar.setdefault("name", name)
     errors = list(_dangling(document))
     errors += _not_stripes(document, "")
-    errors += [f"{section}: Field required" for section in ("void", "write_off") if section not in document]
+    errors += [f"{section}: Field required" for section in LATER if section not in document]
     for section, reasons in REASONS.items():
         errors += unreachable(section, _table(document, section).get("review"), reasons)
     try:

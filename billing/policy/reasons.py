@@ -17,6 +17,18 @@ VoidReason = Literal["billed_in_error", "billed_twice", "order_change", "other"]
 WriteOffReason = Literal["insolvent", "unreachable", "refuses_to_pay", "goodwill", "other"]
 """Why an invoice that is right is not asked for any more."""
 
+CancellationReason = Literal[
+    "too_expensive",
+    "missing_features",
+    "switched_service",
+    "unused",
+    "customer_service",
+    "low_quality",
+    "too_complex",
+    "other",
+]
+"""Stripe's words for why a subscription is cancelled."""
+
 REASON_WORDS: Mapping[str, str] = MappingProxyType(
     {
         "duplicate": "paid twice",
@@ -30,6 +42,13 @@ REASON_WORDS: Mapping[str, str] = MappingProxyType(
         "insolvent": "the customer is insolvent",
         "unreachable": "the customer can't be reached",
         "refuses_to_pay": "the customer refuses to pay",
+        "too_expensive": "it is too expensive",
+        "missing_features": "features are missing",
+        "switched_service": "another service takes its place",
+        "unused": "it is not used enough",
+        "customer_service": "the support was not good enough",
+        "low_quality": "the quality was not good enough",
+        "too_complex": "it is too complicated",
         "other": "another reason, see the note",
     }
 )

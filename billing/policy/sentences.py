@@ -19,6 +19,7 @@ NOUNS = {
     Kind.VOID: "void",
     Kind.WRITE_OFF: "write-off",
     Kind.PLAN_CHANGE: "plan change",
+    Kind.CANCELLATION: "cancellation",
 }
 
 
@@ -42,6 +43,7 @@ def policy_in_words(policy: Policy) -> tuple[PolicyGroup, ...]:
             for kind, rules in policy.money_sections.items()
         ),
         ("Plan changes", _plan_changes(policy)),
+        ("Cancellations", _cancellations(policy)),
         ("How long people are asked", _ladders(policy)),
         *operating_sentences.groups(policy),
     ]
@@ -54,10 +56,12 @@ def policy_in_words(policy: Policy) -> tuple[PolicyGroup, ...]:
 
 
 def rule_in_words(policy: Policy, kind: Kind, rule: ReviewRule) -> PolicySentence:
-    """The sentence of the rule by which money is reviewed; of a plan change the only one."""
+    """The sentence of the rule by which it is reviewed; of a plan change the only one."""
     if kind is Kind.PLAN_CHANGE:
         text = f"Every plan change {ladder_in_words(policy, rule.ladder, policy.plan_change.calendar)}"
         return PolicySentence(rule="plan_change.ladder", text=text)
+    if kind is Kind.CANCELLATION:
+        return _cancellation_rule(policy, rule)
     rules = policy.money_rules(kind)
     place = f"{kind.value}.review[{rules.review.index(rule)}]"
     return PolicySentence(rule=place, text=_review_rule(policy, NOUNS[kind], rules, rule))
@@ -122,14 +126,21 @@ def _authority(policy: Policy, kind: Kind, who: str, limit: AuthorityLimit) -> s
 
 
 def _review_rule(policy: Policy, noun: str, rules: MoneyPolicy, rule: ReviewRule) -> str:
+    about = _about(rule)
+    subject = f"A {noun}{about}" if about else f"Any other {noun}"
+    path = ladder_in_words(policy, rule.ladder, rules.calendar)
+    return f"{subject} that is beyond the requester's authority {path}"
+
+
+def _about(rule: ReviewRule, over: str = "over") -> str:
+    """What the rule is about, `over` before its amounts; nothing for a rule that is about everything."""
     about = ""
     if rule.reasons:
         about += f" for the reason {join((f'“{REASON_WORDS[reason]}”' for reason in rule.reasons), 'or')}"
     if rule.above:
-        about += f" over {join((bound.format() for bound in rule.above), 'or')} (or in another currency)"
-    subject = f"A {noun}{about}" if about else f"Any other {noun}"
-    path = ladder_in_words(policy, rule.ladder, rules.calendar)
-    return f"{subject} that is beyond the requester's authority {path}"
+        bounds = join((bound.format() for bound in rule.above), "or")
+        about += f" {over} {bounds} (or in another currency)"
+    return about
 
 
 def _plan_changes(policy: Policy) -> Iterator[tuple[str, str]]:
@@ -154,6 +165,45 @@ def _plan_changes(policy: Policy) -> Iterator[tuple[str, str]]:
     offered = join(rules.add_ons, "and") if rules.add_ons else "none"
     yield "plan_change.add_ons", f"Add-ons that can be requested beside a plan: {offered}."
     yield "currency", f"Plixo bills its organizations in {policy.currency.upper()}."
+
+
+def _cancellations(policy: Policy) -> Iterator[tuple[str, str]]:
+    rules = policy.cancellation
+    if rules is None:
+        return
+    for role, limits in policy.authority.get(Kind.CANCELLATION, {}).items():
+        for number, limit in enumerate(limits):
+            yield (
+                f"authority.cancellation.{role}[{number}]",
+                f"{capital(roles([role]))} can approve a cancellation whose unused time is worth up to "
+                f"{limit.per_item.format()}; one that is worth nothing, anybody who is asked.",
+            )
+    for rule in rules.review:
+        sentence = _cancellation_rule(policy, rule)
+        yield sentence.rule, sentence.text
+    yield (
+        "cancellation.calendar",
+        f"Time for reviews of cancellations counts in the calendar {rules.calendar}.",
+    )
+    yield (
+        "cancellation.revise_within",
+        _revised("cancellation", rules.revise_within, policy.calendars[rules.calendar]),
+    )
+    yield (
+        "cancellation.waiting_poll",
+        f"A plan that is set to end with its period is looked at in Stripe {every(rules.waiting_poll)}.",
+    )
+
+
+def _cancellation_rule(policy: Policy, rule: ReviewRule) -> PolicySentence:
+    rules = policy.cancellations
+    about = _about(rule, "with unused time worth over")
+    subject = f"A cancellation{about}" if about else "Any other cancellation"
+    path = ladder_in_words(policy, rule.ladder, rules.calendar)
+    return PolicySentence(
+        rule=f"cancellation.review[{rules.review.index(rule)}]",
+        text=f"{subject}, and taking it back, {path}",
+    )
 
 
 def _ladders(policy: Policy) -> Iterator[tuple[str, str]]:
@@ -188,6 +238,11 @@ def _calendar_of(policy: Policy, ladder: str) -> str | None:
     """The calendar of what first asks by this ladder; None where nothing does."""
     asking: Sequence[tuple[str, Sequence[str]]] = (
         (policy.plan_change.calendar, [policy.plan_change.ladder]),
+        *(
+            [(policy.cancellation.calendar, [one.ladder for one in policy.cancellation.review])]
+            if policy.cancellation
+            else []
+        ),
         *((rules.calendar, [one.ladder for one in rules.review]) for rules in policy.money_sections.values()),
     )
     return next((calendar for calendar, ladders in asking if ladder in ladders), None)

@@ -6,6 +6,7 @@ from typing import Any
 
 from ..approvals.preview import ReviewPreview
 from ..approvals.subject_changes import subject_changes
+from ..cancellations.cancellation import CancellationSubject
 from ..core.errors import Code
 from ..core.money import Money
 from ..core.operations import Kind, Message, Problem
@@ -74,14 +75,15 @@ class WaiverQuote(Quote):
     authority: AuthorityCheck | None = None
 
 
-AnyQuote = PlanChangeQuote | RefundQuote | CreditQuote | WaiverQuote
+class CancellationQuote(Quote):
+    subject: CancellationSubject | None = None
 
 
-def outdated_problem(
-    kind: Kind,
-    quoted: PlanChangeSubject | RefundSubject | CreditSubject | WaiverSubject,
-    found: PlanChangeSubject | RefundSubject | CreditSubject | WaiverSubject,
-) -> Problem:
+AnyQuote = PlanChangeQuote | CancellationQuote | RefundQuote | CreditQuote | WaiverQuote
+AnySubject = PlanChangeSubject | CancellationSubject | RefundSubject | CreditSubject | WaiverSubject
+
+
+def outdated_problem(kind: Kind, quoted: AnySubject, found: AnySubject) -> Problem:
     """Says what is different from what the quote has shown."""
     before, after = quoted.document(), found.document()
     changes = subject_changes(kind, before, after)

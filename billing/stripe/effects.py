@@ -10,6 +10,9 @@ from ..core.operations import Message, Problem
 EffectKind = Literal[
     "subscription.update",
     "subscription.note",
+    "subscription.cancel",
+    "subscription.cancel_at_period_end",
+    "subscription.keep",
     "schedule.create",
     "schedule.update",
     "schedule.release",

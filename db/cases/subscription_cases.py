@@ -152,7 +152,8 @@ async def _of_our_making(
     was, now = _terms(before), _terms(after)
     ours = await _made_by(session, organization, after.get(EFFECT), since)
     if after.get("status") == CANCELED and before.get("status") != CANCELED:
-        return None if _ended_as_planned(before, after) else was
+        known = _ended_as_planned(before, after) or await _ended_by_us(session, organization)
+        return None if known else was
     if EFFECT not in before:  # from before we kept that: which effect was the last one is not known
         expected = {was, ours}
     elif ours is not None and after.get(EFFECT) != before[EFFECT]:
@@ -196,6 +197,18 @@ async def _last_changed(
     if since is not None and intent.closed_at is not None and intent.closed_at < since - SKEW:
         return None
     return intent
+
+
+async def _ended_by_us(session: AsyncSession, organization: str) -> bool:
+    """Whether a cancellation of ours has ended it, or is about to."""
+    found = await session.exec(
+        select(Intent.idempotency_key).where(
+            Intent.organization_id == organization,
+            Intent.effect == "subscription.cancel",
+            Intent.state != intents.REFUSED,
+        )
+    )
+    return found.first() is not None
 
 
 async def _planned(session: AsyncSession, organization: str, before: Document, after: Document) -> bool:

@@ -5,7 +5,7 @@ from datetime import datetime
 from enum import Enum
 from typing import Any, Final
 
-from sqlalchemy import and_, func, or_, update
+from sqlalchemy import and_, func, or_, text, update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -13,11 +13,12 @@ from billing.approvals.authorship import Author
 from billing.core.errors import Conflict
 from billing.core.operations import Kind, State
 from billing.operations.about import SubjectMatter, about
-from billing.operations.kinds import GIVE_MONEY
+from billing.operations.kinds import GIVE_MONEY, KINDS
 
 from ..core.record_hashes import wrote
 from ..core.statements import insert_if_new, is_sqlite
 from ..tables import Operation, TimelineEvent
+from ..tables.operations import CHANGES_SUBSCRIPTION
 from . import objects
 
 
@@ -26,6 +27,9 @@ class KeepValue(Enum):
 
     UNCHANGED = "unchanged"
 
+
+CHANGE_SUBSCRIPTION = (Kind.PLAN_CHANGE.value, Kind.CANCELLATION.value)
+"""Kinds that change the organization's own subscription, one at a time."""
 
 UNCHANGED: Final = KeepValue.UNCHANGED
 
@@ -77,7 +81,8 @@ async def create(session: AsyncSession, operation: Operation) -> tuple[Operation
     """Store a new operation, and whether it is new: the same key again answers the first one.
 
     Raises Conflict `idempotency_key_reused` for a person's key with another request, and `plan_change_open`
-    when the organization has a plan change that is not closed; both hold against requests at the same moment.
+    or `cancellation_open` for a second change of the organization's subscription beside one that is not over;
+    all hold against requests at the same moment.
     The product's own keys are apart from people's, and conflict with nothing.
     """
     named = await _named(session, operation)
@@ -89,20 +94,21 @@ async def create(session: AsyncSession, operation: Operation) -> tuple[Operation
         earlier = await find_repeated(session, operation)
         if earlier:
             return earlier, False
-        is_change = operation.kind == Kind.PLAN_CHANGE.value
-        open_change = await open_plan_change(session, operation.organization_id) if is_change else None
+        is_change = operation.kind in CHANGE_SUBSCRIPTION
+        open_change = await changing_subscription(session, operation.organization_id) if is_change else None
         if open_change:
-            raise plan_change_open(open_change)
+            raise subscription_taken(open_change)
         if await get_any(session, operation.id):
             raise ValueError(f"operation id {operation.id} is taken")
         # What was in the way was closed between the two statements: there is room now.
 
 
-def plan_change_open(change: Operation) -> Conflict:
-    """Why no other plan change of the organization can begin beside this one."""
+def subscription_taken(change: Operation) -> Conflict:
+    """Why no other change of the organization's subscription can begin beside this one."""
+    noun = KINDS[Kind(change.kind)].noun
     return Conflict(
-        "plan_change_open",
-        f"plan change {change.id} is still in progress: wait until it ends, or cancel it first",
+        f"{change.kind}_open",
+        f"{noun} {change.id} is still in progress: wait until it ends, or cancel it first",
     )
 
 
@@ -146,14 +152,30 @@ async def _by_key(session: AsyncSession, operation: Operation) -> Operation | No
 
 async def open_plan_change(session: AsyncSession, organization_id: str) -> Operation | None:
     """The organization's plan change that is not closed; there is at most one."""
+    found = await about_subscription(session, organization_id)
+    return next((one for one in found if one.kind == Kind.PLAN_CHANGE), None)
+
+
+async def changing_subscription(session: AsyncSession, organization_id: str) -> Operation | None:
+    """What holds the organization's subscription against other changes; there is at most one."""
     found = await session.exec(
-        select(Operation).where(
-            Operation.organization_id == organization_id,
-            Operation.kind == Kind.PLAN_CHANGE.value,
-            col(Operation.closed_at).is_(None),
-        )
+        select(Operation).where(Operation.organization_id == organization_id, text(CHANGES_SUBSCRIPTION))
     )
     return found.one_or_none()
+
+
+async def about_subscription(session: AsyncSession, organization_id: str) -> Sequence[Operation]:
+    """The plan change and the cancellations of the organization that are not closed, the oldest first."""
+    found = await session.exec(
+        select(Operation)
+        .where(
+            Operation.organization_id == organization_id,
+            col(Operation.kind).in_(CHANGE_SUBSCRIPTION),
+            col(Operation.closed_at).is_(None),
+        )
+        .order_by(col(Operation.id))
+    )
+    return found.all()
 
 
 async def update_state(

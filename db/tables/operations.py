@@ -11,6 +11,13 @@ from sqlmodel import Field, SQLModel
 
 from .columns import document, minor, utc
 
+CHANGES_SUBSCRIPTION = (
+    "closed_at IS NULL AND (kind = 'plan_change' "
+    "OR (kind = 'cancellation' AND stage NOT IN ('ending', 'mismatched')))"
+)
+"""What holds the organization's subscription against other changes. A cancellation that has done what it does
+there lets go of it: the end that it then waits for may be taken back by another one."""
+
 
 class Operation(SQLModel, table=True):
     """One thing that somebody asked for. Written before its workflow is started."""
@@ -21,11 +28,11 @@ class Operation(SQLModel, table=True):
         Index("one_product_key", "organization_id", "product_key", unique=True),
         CheckConstraint("idempotency_key IS NULL OR product_key IS NULL", name="operation_key"),
         Index(
-            "one_open_plan_change",
+            "one_changes_subscription",
             "organization_id",
             unique=True,
-            sqlite_where=text("kind = 'plan_change' AND closed_at IS NULL"),
-            postgresql_where=text("kind = 'plan_change' AND closed_at IS NULL"),
+            sqlite_where=text(CHANGES_SUBSCRIPTION),
+            postgresql_where=text(CHANGES_SUBSCRIPTION),
         ),
         Index("ix_operations_listing", "organization_id", "id"),
         Index("ix_operations_requested", "organization_id", "kind", "created_at"),

@@ -32,6 +32,7 @@ from db.people.people import new_api_key
 from db.tables import ConsoleSession, Incident, PortalLink, PortalTrouble, new_id
 from settings.settings import DEFAULT_POLICY
 
+from ..support import cancellations
 from ..support.bill_rows import a_renewal, an_organization_invoice
 from ..support.builders import (
     NOW,
@@ -213,7 +214,9 @@ async def existing(database: Database, acme: Tenant, policy: Policy) -> dict[str
     other = void.request | {"action": "write_off", "reason": "insolvent"}
     write_off = a_waiver_operation(acme, kind="write_off", request=other, **open_to_all)
     payment = a_payment(acme.id)
-    asked = (refund, credit, void, write_off)
+    waits = open_to_all | {"stage": "ending"}
+    ending = an_operation(acme, kind="cancellation", request=cancellations.REQUEST, **waits)
+    asked = (refund, credit, void, write_off, ending)
     money = (*asked, *(a_note(one) for one in asked), payment, a_refund(acme.id, payment.id))
     delegation = a_delegation(acme.admin.person, acme.finance.person)
     run = an_operation(
@@ -287,6 +290,7 @@ async def existing(database: Database, acme: Tenant, policy: Policy) -> dict[str
         "credits": credit.id,
         "voids": void.id,
         "write-offs": write_off.id,
+        "cancellations": ending.id,
         "payments": payment.id,
         "portal-troubles": stuck.id,
         "cases": case.id,

@@ -6,6 +6,15 @@ from typing import Any, Protocol
 from activities.approvals.previews import ReviewPreviews
 from activities.money.commitments import Commitments
 from billing.approvals.messages import PreviewReview
+from billing.cancellations.cancellation import (
+    CancellableFacts,
+    CancellationInput,
+    CancellationSubject,
+    InvoiceAhead,
+    InvoicesAhead,
+    cancellation_hash,
+    plan_cancellation,
+)
 from billing.core.money import Money
 from billing.core.operations import Kind
 from billing.money.credit import CreditableFacts, CreditInput, CreditSubject, credit_hash, plan_credit
@@ -44,6 +53,7 @@ from billing.plan_changes.subject import (
 from billing.policy.review_rules import ReviewRule
 from billing.quotes.quote import (
     AnyQuote,
+    CancellationQuote,
     CreditQuote,
     PlanChangeQuote,
     QuotedReview,
@@ -75,6 +85,8 @@ async def made(house: Records, request: Any, at: datetime = NOW) -> AnyQuote:
     match request:
         case PlanChangeInput():
             return await _plan_change(house, request, at)
+        case CancellationInput():
+            return await _cancellation(house, request, at)
         case RefundInput():
             return await _refund(house, request, at)
         case CreditInput():
@@ -157,6 +169,34 @@ async def _plan_change(house: Records, request: PlanChangeInput, at: datetime) -
             at,
         ),
     )
+
+
+async def _cancellation(house: Records, request: CancellationInput, at: datetime) -> CancellationQuote:
+    terms = Terms.model_validate({name: HELD[name] for name in Terms.model_fields})
+    facts = CancellableFacts(
+        status="active",
+        subscription=request.subscription,
+        customer="cus_Q2w3E4r5T6y7U8",
+        currency="usd",
+        period_end=HELD["period_end"],
+        terms=terms,
+    )
+    credit = Line(
+        kind="credit",
+        description="Unused time on 10 × Starter after 16 Mar 2026",
+        amount_minor=-5000,
+        period=Period(start=SECOND, end=HELD["period_end"]),
+        price=terms.price,
+        quantity=terms.seats,
+    )
+    last = InvoiceAhead(lines=(credit,), line_totals=(-5000,), amounts=some_amounts(-5000))
+    subject = plan_cancellation(request.wanted, facts, InvoicesAhead(invoice=last))
+    assert isinstance(subject, CancellationSubject), subject
+    rule = request.policy.cancellations.rule_for(subject.reason, subject.amount)
+    hash_ = cancellation_hash(subject)
+    proposed = (subject, hash_, rule, at, "", subject.amount)
+    review = await _review(house, request, Kind.CANCELLATION, *proposed)
+    return CancellationQuote(subject=subject, subject_hash=hash_, review=review)
 
 
 async def _refund(house: Records, request: RefundInput, at: datetime) -> RefundQuote:

@@ -49,6 +49,8 @@ KEPT = {
     "test_a_credit_that_was_approved_is_held_and_given_once": "credit_held",
     "test_a_void_beyond_authority_is_approved_and_done_once": "void_held",
     "test_a_write_off_beyond_authority_is_approved_and_done_once": "write_off_held",
+    "test_a_plan_is_set_to_end_and_the_operation_says_when_it_has": "cancellation_planned",
+    "test_unused_time_that_is_given_up_counts_and_is_not_credited": "cancellation_now",
     "test_it_counts_at_once_for_the_customer_and_in_the_end_for_who_made_it": "case",
     "test_an_expired_link_is_mended_by_a_new_one_once": "portal_access",
 }

@@ -20,6 +20,7 @@ OF_CALLS = {"stripe_budgets", "health_counts", "key_uses"}
 
 KINDS = {
     "/v1/plan-changes": Kind.PLAN_CHANGE,
+    "/v1/cancellations": Kind.CANCELLATION,
     "/v1/refunds": Kind.REFUND,
     "/v1/credits": Kind.CREDIT,
     "/v1/voids": Kind.VOID,

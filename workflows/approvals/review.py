@@ -12,6 +12,7 @@ from temporalio import workflow
 with workflow.unsafe.imports_passed_through():
     from billing.approvals.messages import ApprovalInput, ApprovalOutcome, ReviewSetup, RevisionSummary
     from billing.approvals.subject_changes import SinceLastRound, subject_changes
+    from billing.cancellations.cancellation import CancellationSubject
     from billing.core.events import EventCode
     from billing.core.money import Money
     from billing.core.operations import Kind, State
@@ -32,7 +33,10 @@ from ..core.stripe_changes import StripeChanges
 from .object_end import ObjectEnd
 from .round import close_open_round, hold_round
 
-Subject = TypeVar("Subject", bound=PlanChangeSubject | RefundSubject | CreditSubject | WaiverSubject)
+Subject = TypeVar(
+    "Subject",
+    bound=PlanChangeSubject | CancellationSubject | RefundSubject | CreditSubject | WaiverSubject,
+)
 Proposed = TypeVar("Proposed", bound="Proposal[Any]")
 
 

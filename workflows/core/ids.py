@@ -22,6 +22,7 @@ PLAN_CHANGE = "PlanChangeWorkflow"
 REFUND = "RefundWorkflow"
 CREDIT = "CreditWorkflow"
 WAIVER = "WaiverWorkflow"
+CANCELLATION = "CancellationWorkflow"
 NOTE = "NoteWorkflow"
 EVENT_CATCH_UP = "StripeEventCatchUpWorkflow"
 APPROVAL = "ApprovalWorkflow"
@@ -33,6 +34,7 @@ PLAN_CHANGE_QUOTE = "PlanChangeQuoteWorkflow"
 REFUND_QUOTE = "RefundQuoteWorkflow"
 CREDIT_QUOTE = "CreditQuoteWorkflow"
 WAIVER_QUOTE = "WaiverQuoteWorkflow"
+CANCELLATION_QUOTE = "CancellationQuoteWorkflow"
 RECONCILE = "ReconcileWorkflow"
 INCIDENT = "IncidentWorkflow"
 
@@ -42,6 +44,7 @@ OPERATION_WORKFLOWS = {
     Kind.CREDIT: CREDIT,
     Kind.VOID: WAIVER,
     Kind.WRITE_OFF: WAIVER,
+    Kind.CANCELLATION: CANCELLATION,
     Kind.REMINDER_RUN: REMINDER_SWEEP,
     Kind.PORTAL_ACCESS: PORTAL_ACCESS,
     Kind.CASE: CASE,
@@ -54,6 +57,7 @@ QUOTE_WORKFLOWS = {
     Kind.CREDIT: CREDIT_QUOTE,
     Kind.VOID: WAIVER_QUOTE,
     Kind.WRITE_OFF: WAIVER_QUOTE,
+    Kind.CANCELLATION: CANCELLATION_QUOTE,
 }
 """The workflow of each kind of quote."""
 

@@ -24,7 +24,7 @@ from .bill import organization_invoice_row, subscribing
 from .customer import CustomersObject, balance_transaction_rows
 from .payment import PaymentSnapshot
 from .snapshot import Document, Owner, claim_of, taken_out, time_of
-from .subscription import open_plan_change
+from .subscription import changes_of_subscription
 
 MAX_LINES = 10
 """Stripe lists this many lines within an invoice."""
@@ -68,7 +68,7 @@ class InvoiceSnapshot(CustomersObject):
     async def wakes(self, session: AsyncSession, owner: Owner) -> tuple[str, ...]:
         """Requests for money about the invoice, and its open portal trouble."""
         if owner.subscriber:
-            return await open_plan_change(session, owner)
+            return await changes_of_subscription(session, owner)
         requests = await self._requests_about(session, owner, self.invoice["id"])
         return (*requests, *await troubles.waiting_for(session, owner.organization, self.invoice["id"]))
 

@@ -71,7 +71,7 @@ class SubscriptionSnapshot:
         await mirror.store_discounts(session, rules, rows, read_at)
 
     async def wakes(self, session: AsyncSession, owner: Owner) -> tuple[str, ...]:
-        return await open_plan_change(session, owner) if owner.subscriber else ()
+        return await changes_of_subscription(session, owner) if owner.subscriber else ()
 
 
 async def subscriber(session: AsyncSession, subscription: str | None) -> Owner | None:
@@ -85,10 +85,10 @@ async def subscriber(session: AsyncSession, subscription: str | None) -> Owner |
     return Owner(organization, subscriber=True) if organization else None
 
 
-async def open_plan_change(session: AsyncSession, owner: Owner) -> tuple[str, ...]:
-    """The workflow of the organization's open plan change, if any."""
-    found = await operations.open_plan_change(session, owner.organization)
-    return (found.workflow_id,) if found else ()
+async def changes_of_subscription(session: AsyncSession, owner: Owner) -> tuple[str, ...]:
+    """The workflows of the organization's open plan change and cancellations."""
+    found = await operations.about_subscription(session, owner.organization)
+    return tuple(one.workflow_id for one in found)
 
 
 def document_or_why_not(data: Document, customer: str) -> Document | UnreadableSubscription:

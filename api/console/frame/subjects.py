@@ -7,6 +7,7 @@ from typing import Any
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from billing.cancellations.cancellation import CancellationSubject
 from billing.cases.case import NOUNS, CaseSubject
 from billing.core.money import Money
 from billing.core.operations import Kind
@@ -39,6 +40,8 @@ class About:
         match read_subject(kind, subject):
             case PlanChangeSubject() as change:
                 return self._terms(change.from_, change.to)
+            case CancellationSubject() as end:
+                return self._end(end.action, end.terms.plan)
             case CaseSubject() as made:
                 return f"Case: {self._made(made)}"
             case RefundSubject() | CreditSubject() as given:
@@ -63,6 +66,8 @@ class About:
         if kind == Kind.PLAN_CHANGE and "plan" in request:
             seats = f", {_seats(request['seats'])}" if request.get("seats") else ""
             return f"Plan change to {self._plan(request['plan'])}{seats}"
+        if kind == Kind.CANCELLATION:
+            return self._end(request["action"], None)
         if request.get("amount_minor") and request.get("currency"):
             asked = Money(amount_minor=request["amount_minor"], currency=request["currency"])
             return f"{KINDS[kind]} of {asked.format()}{self._to(request.get('customer'))}"
@@ -71,6 +76,11 @@ class About:
         if kind == Kind.PORTAL_ACCESS and request.get("customer"):
             return f"{KINDS[kind]} of {self.customer(request['customer'])}"
         return KINDS.get(kind, kind)
+
+    def _end(self, action: str, plan: str | None) -> str:
+        what = f"{self._plan(plan)}: " if plan else ""
+        words = {"now": "Cancellation now", "take_back": "Cancellation taken back"}
+        return f"{what}{words.get(action, 'Cancellation with its period')}"
 
     def _made(self, made: CaseSubject) -> str:
         """What somebody made in Stripe itself."""

@@ -127,6 +127,7 @@ KINDS: Mapping[str, str] = {
     Kind.CREDIT.value: "Credit",
     Kind.VOID.value: "Void",
     Kind.WRITE_OFF.value: "Write-off",
+    Kind.CANCELLATION.value: "Cancellation",
     Kind.REMINDER_RUN.value: "Reminder run",
     Kind.PORTAL_ACCESS.value: "Portal trouble",
     Kind.CASE.value: "Case",
@@ -141,7 +142,7 @@ ROLES: Mapping[str, str] = {
 
 
 SEEN_TO_BY_PEOPLE = frozenset({Kind.CASE.value, Kind.PORTAL_ACCESS.value})
-TOLD_BY_STAGE = frozenset({"scheduled", "changes_requested"})
+TOLD_BY_STAGE = frozenset({"scheduled", "ending", "changes_requested"})
 """Stages that say more than the state that they are in."""
 
 

@@ -57,10 +57,13 @@ def create() -> None:
         sa.Index("ix_operations_updated", "organization_id", "updated_at", "id"),
         sa.Index("ix_operations_went_on", "updated_at"),
         sa.Index(
-            "one_open_plan_change",
+            "one_changes_subscription",
             "organization_id",
             unique=True,
-            **where("kind = 'plan_change' AND closed_at IS NULL"),
+            **where(
+                "closed_at IS NULL AND (kind = 'plan_change' "
+                "OR (kind = 'cancellation' AND stage NOT IN ('ending', 'mismatched')))"
+            ),
         ),
         sa.Index("one_product_key", "organization_id", "product_key", unique=True),
     )

@@ -195,9 +195,7 @@ def hash_of(subject: PlanChangeSubject | RefundSubject | CreditSubject) -> str:
     return credit_hash(subject) if isinstance(subject, CreditSubject) else subject_hash(subject)
 
 
-def ended(
-    state: State, subject: PlanChangeSubject | RefundSubject | CreditSubject | None = None, **fields: Any
-) -> dict[str, Any]:
+def ended(state: State, subject: Message | None = None, **fields: Any) -> dict[str, Any]:
     """The context of an operation's end."""
     subject = subject or an_upgrade()
     return {"state": state.value, "subject": shown(subject), "result": None, "problem": None} | fields

@@ -15,6 +15,7 @@ from billing.core.operations import State
 from billing.mail.messages import MailContext
 from billing.money.dispute import DisputeStatus
 
+from ...billing.cancellations.made import OPEN, a_cancellation, done
 from .contexts import (
     GROWTH,
     SCALE,
@@ -33,6 +34,12 @@ from .contexts import (
 from .money_contexts import DISPUTED, a_credit, a_credit_note, a_refund, credited, refunded
 
 SUBJECTS: list[Any] = [an_upgrade(), a_refund(), a_refund(payments=2), a_credit(), a_credit_note()]
+CANCELLATIONS = [
+    a_cancellation("at_period_end"),
+    a_cancellation(open_invoices=(OPEN,)),
+    a_cancellation(unused_time="forfeit"),
+    a_cancellation("take_back"),
+]
 HALF = refunded(a_refund(payments=2), "succeeded", "failed:declined")
 FAILED = refunded(a_refund(), "failed:unknown")
 MONEY_ENDS: list[tuple[Any, dict[str, Any] | None]] = [
@@ -300,6 +307,19 @@ FULL: dict[str, list[dict[str, Any]]] = {
     + [ended(state, result=result) for state in (State.CANCELLED, State.MISMATCHED) for result in REVERTS]
     + [{"state": state.value, "subject": None, "result": None, "problem": None} for state in State],
     "plan_change_scheduled": [{"subject": shown(an_upgrade(effective="period_end"))}],
+    "cancellation_planned": [
+        {
+            "subject": shown(a_cancellation("at_period_end")),
+            "result": shown(done(a_cancellation("at_period_end"))),
+        }
+    ],
+    "cancellation_ended": [
+        ended(state, s, result=result, **more)
+        for state in MONEY_STATES
+        for s in CANCELLATIONS
+        for result in (None, shown(done(s)))
+        for more in ({}, {"person": "per_cora", "comment": "So be it.", "problem": DISPUTED.model_dump()})
+    ],
     "money_ended": [
         ended(state, s, result=result, **more)
         for state in MONEY_STATES
@@ -344,6 +364,11 @@ FULL: dict[str, list[dict[str, Any]]] = {
         for why in ({}, {"problem": DISPUTED.model_dump()})
     ],
     "notice": [notice(f"plan_change_{what}") for what in ("requested", "scheduled", "applied")]
+    + [
+        notice(f"cancellation_{what}", s, result=shown(done(s)))
+        for what in ("requested", "applied", "differs")
+        for s in CANCELLATIONS
+    ]
     + [notice("plan_change_reverted", result=result) for result in REVERTS]
     + [
         notice(f"refund_{what}", s, result=result, problem=DISPUTED.model_dump())

@@ -33,6 +33,7 @@ LISTS = (
     "/console/plans",
     "/console/plans/invoices",
     "/console/invoices",
+    "/console/plans/cancellation",
     "/console/customers",
     "/console/approvals",
     "/console/operations",
@@ -69,13 +70,17 @@ def details(existing: dict[str, str]) -> list[str]:
         "credits",
         "voids",
         "write-offs",
+        "cancellations",
         "portal-troubles",
         "cases",
         "reminder-runs",
     )
     return [
         *(f"/console/operations/{existing[kind]}" for kind in kinds),
-        *(f"/console/operations/{existing[kind]}/revise" for kind in ("operations", "refunds", "voids")),
+        *(
+            f"/console/operations/{existing[kind]}/revise"
+            for kind in ("operations", "cancellations", "refunds", "voids")
+        ),
         f"/console/admin/people/{existing['people']}",
         f"/console/approvals/{existing['approvals']}",
         f"/console/invoices/{existing['invoices']}",

@@ -38,6 +38,11 @@ async def test_it_names_every_route_that_there_is(document: dict[str, Any]) -> N
         ("POST", "/v1/plan-changes/{id}/cancel"),
         ("POST", "/v1/plan-changes/{id}/revision"),
         ("POST", "/v1/plan-changes/{id}/resolution"),
+        ("POST", "/v1/cancellations"),
+        ("POST", "/v1/cancellations/quote"),
+        ("POST", "/v1/cancellations/{id}/cancel"),
+        ("POST", "/v1/cancellations/{id}/revision"),
+        ("POST", "/v1/cancellations/{id}/resolution"),
         *(
             (method, f"/v1/{kind}{path}")
             for kind in ("refunds", "credits", "voids", "write-offs")
@@ -295,7 +300,9 @@ async def test_it_promises_nothing_of_the_framework(document: dict[str, Any]) ->
     assert set(document["components"]["securitySchemes"]) == {"ApiKey"}
 
 
-@pytest.mark.parametrize("kind", ["plan-changes", "refunds", "credits", "voids", "write-offs"])
+@pytest.mark.parametrize(
+    "kind", ["plan-changes", "cancellations", "refunds", "credits", "voids", "write-offs"]
+)
 async def test_an_idempotency_key_is_required_where_an_operation_starts(
     document: dict[str, Any], kind: str
 ) -> None:

@@ -74,8 +74,8 @@ def test_nothing_stands_in_the_way_of_a_subscription_that_runs(status: str) -> N
         (
             {"cancel_at": MAY},
             "subscription_cancelling",
-            "The subscription is set to end on 1 May 2026 in Stripe. Ask Plixo to take the cancellation "
-            "back, then ask again.",
+            "The subscription is set to end on 1 May 2026. Keep it so, or take the end back first: under "
+            "Billing → Plans, or by POST /v1/cancellations with the action take_back.",
         ),
         (
             {"pending_update": MAY},

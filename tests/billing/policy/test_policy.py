@@ -291,6 +291,7 @@ def test_an_empty_policy_names_all_that_is_missing():
         for section in (
             *("currency", "calendars", "ladders", "notices", "stripe", "plan_change"),
             *("refund", "credit", "portal", "reminders", "incidents", "cases", "void", "write_off"),
+            "cancellation",
         )
     ]
 

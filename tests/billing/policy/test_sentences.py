@@ -37,6 +37,7 @@ OTHERS: tuple[Any, ...] = (
         "all",
         "any",
         "goodwill",
+        "unused",
         "other",
         "fraudulent",
     ),
@@ -107,6 +108,10 @@ def says_nothing(path: Path) -> bool:
             return len(DOCUMENT["ladders"][ladder][number]["roles"]) == 1
         case ("refund" | "credit" | "void" | "write_off" as section, "review", number, "reasons" | "above"):
             return number == len(DOCUMENT[section]["review"]) - 1
+        case ("cancellation", "review", number, "reasons" | "above"):
+            return number == len(DOCUMENT["cancellation"]["review"]) - 1
+        case ("authority", "cancellation", _, _, "window_days" | "window_total" | "customer_total", *_):
+            return True  # a plan ends once
     return False
 
 
