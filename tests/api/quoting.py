@@ -36,7 +36,7 @@ from billing.money.waiver import (
     plan_waiver,
     waiver_hash,
 )
-from billing.plan_changes.costs import MonthlyCost, cost_per_month
+from billing.plan_changes.costs import MonthlyCost, cost_per_month, monthly_cost
 from billing.plan_changes.items.add_ons import others_after
 from billing.plan_changes.limits import Usage, check_limits
 from billing.plan_changes.proration import Line, LineKind, Period
@@ -141,13 +141,25 @@ async def _plan_change(house: Records, request: PlanChangeInput, at: datetime) -
             proration_date=SECOND,
         )
 
+    apiece = {one.price: one.unit_amount for one in sold}
+    more = [(one.name, apiece[one.price], one.price, one.quantity or 0) for one in query.to.others]
     subject = build_subject(
         query,
         preview(
             ("credit", "Unused time on 10 × Starter after 16 Mar 2026", -5000, before.price, before.seats),
             ("debit", "Remaining time on 12 × Growth after 16 Mar 2026", seats * 1000, price.id, seats),
+            *(
+                ("debit", f"Remaining time on {of} × {name} after 16 Mar 2026", of * each // 2, id, of)
+                for name, each, id, of in more
+            ),
         ),
-        preview(("renewal", "12 × Growth (at $20.00 / month)", seats * 2000, price.id, seats)),
+        preview(
+            ("renewal", "12 × Growth (at $20.00 / month)", seats * 2000, price.id, seats),
+            *(
+                ("renewal", f"{of} × {name} (at ${each / 100:.2f} / month)", of * each, id, of)
+                for name, each, id, of in more
+            ),
+        ),
         check_limits(plan, price, seats, Usage(seats=5, customers=41, ar_balance=1_270_000, currency="usd")),
     )
     if not subject.within_limits:
@@ -157,7 +169,7 @@ async def _plan_change(house: Records, request: PlanChangeInput, at: datetime) -
         subject_hash=subject_hash(subject),
         cost=MonthlyCost(
             before=cost_per_month(1000, before.seats, "month", "usd"),
-            after=cost_per_month(price.unit_amount, seats, "month", "usd"),
+            after=monthly_cost(query.to, {price.id: price.unit_amount, **apiece}, "usd"),
         ),
         review=await _review(
             house,
