@@ -7,7 +7,7 @@ STAMP := .venv/.ready
 # each run, and compiling them every time costs more than most workflows do.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help setup demo up check test scenarios strangers chaos bad-hours outage bench lint lock clean
+.PHONY: help setup demo up check test scenarios adversary strangers chaos bad-hours outage bench lint lock clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -44,6 +44,9 @@ SCENARIOS := tests/workflows/money/test_machine.py tests/workflows/mirror/test_e
 
 scenarios: setup ## draw others and more than the tests do: make scenarios N=200
 	PLIXO_TEST_SCENARIOS=$(or $(N),100) $(BIN)/python -m pytest -n 3 $(PYTEST_ARGS) $(SCENARIOS)
+
+adversary: setup ## try to get money past a window of authority, in every way there is: make adversary N=10000
+	PLIXO_TEST_SCENARIOS=$(or $(N),1000) $(BIN)/python -m pytest $(PYTEST_ARGS) tests/activities/money/test_adversary.py
 
 strangers: setup ## programs of strangers for Stripe against the stand-in: four SDKs for Python, Node, Stripe's CLI
 	$(BIN)/python -m tests.strangers $(STRANGERS_ARGS)

@@ -11,7 +11,7 @@ from billing.mirror.reconciliation import ObjectKind
 from db.cases import money_cases
 from db.core.alone import Alone, Unit
 from db.core.clock import utc_now
-from db.tables import BalanceTransactionRow, Customer
+from db.tables import BalanceTransactionRow, Customer, Invoice
 
 from ..stripe.failures import concerns_everybody
 from .objects.customer import balance_transaction_rows
@@ -50,7 +50,10 @@ async def balances_page(
 
 
 async def _moved(session: AsyncSession, after: str) -> list[tuple[str, str]]:
-    """Customers and their organizations. Of changes in the same second, any may be the newest."""
+    """Customers and their organizations. Of changes in the same second, any may be the newest.
+
+    A credit that an invoice used up at once leaves the balance as it was: then the invoice shows it.
+    """
     change, other = BalanceTransactionRow, aliased(BalanceTransactionRow)
     newest = select(func.max(col(other.created_at))).where(other.customer_id == Customer.id).scalar_subquery()
     any_ = select(change.id).where(change.customer_id == Customer.id).exists()
@@ -64,8 +67,17 @@ async def _moved(session: AsyncSession, after: str) -> list[tuple[str, str]]:
         .exists()
     )
     never = ~any_ & (col(Customer.balance) == 0)
+    used = (
+        select(Invoice.id)
+        .where(
+            Invoice.customer_id == Customer.id,
+            Invoice.from_balance != 0,
+            or_(~any_, col(Invoice.finalized_at) > newest),
+        )
+        .exists()
+    )
     wanted = select(Customer.id, Customer.organization_id).where(
-        col(Customer.deleted).is_(False), Customer.id > after, ~or_(told, never)
+        col(Customer.deleted).is_(False), Customer.id > after, or_(~or_(told, never), used)
     )
     return list(await session.exec(wanted.order_by(col(Customer.id)).limit(CUSTOMERS)))
 

@@ -91,6 +91,8 @@ class Invoice(SQLModel, table=True):
     synced_at: datetime = utc()
     finalized_at: datetime | None = utc(default=None)
     collection_method: str | None = None
+    from_balance: int = minor(default=0)
+    """What the customer's balance paid of it as it was finalized; negative for a debt that was added."""
     given: list[dict[str, Any]] | None = document(default=None)
     """What of it was given away in Stripe (`billing.cases.given.GivenOnInvoice` as JSON); None where not all
     of its lines were read."""

@@ -62,7 +62,7 @@ class SubscriptionSnapshot:
     async def store(self, session: AsyncSession, rules: CaseRules, owner: Owner, read_at: datetime) -> None:
         """If the subscription is not to one of our plans, the mirror keeps the reason."""
         organization = await session.get_one(Organization, owner.organization)
-        own = organization.stripe_subscription == self.subscription["id"]
+        own = owner.subscriber or organization.stripe_subscription == self.subscription["id"]
         if own:
             document = document_or_why_not(self.subscription, organization.stripe_customer)
             await mirror.store_subscription(session, rules, organization.id, document, synced_at=read_at)

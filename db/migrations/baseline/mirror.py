@@ -55,6 +55,7 @@ def create() -> None:
         sa.Column("synced_at", TIME, nullable=False),
         sa.Column("finalized_at", TIME),
         sa.Column("collection_method", TEXT),
+        sa.Column("from_balance", MINOR, nullable=False),
         sa.Column("given", DOCUMENT),
         sa.Index("ix_invoices_customer", "customer_id", "created_at", "id"),
         sa.Index("ix_invoices_due", "organization_id", sa.text("coalesce(due_date, created_at)"), "id"),

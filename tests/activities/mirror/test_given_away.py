@@ -206,6 +206,15 @@ async def test_negative_items_are_cases_once_their_invoice_is_final(desk: Desk, 
     assert await desk.notes() == {item.id: ("invoice.note", invoice)}
 
 
+async def test_a_credit_on_the_balance_that_an_invoice_used_up_is_found_without_events(desk: Desk) -> None:
+    """The balance is then what it was before."""
+    given: Any = {"amount": -900, "currency": "usd"}
+    credit = await desk.v1.customers.balance_transactions.create_async(desk.customer, given)
+    await money.invoice(desk.shop, desk.customer, 5_000)
+    await desk.compared()
+    assert await desk.cases() == {credit.id: ("balance_transaction", 900)}
+
+
 @pytest.mark.both_databases
 async def test_a_coupon_on_a_subscription_is_worth_a_year_at_most(desk: Desk, how: str) -> None:
     coupon = await desk.v1.coupons.create_async({"percent_off": 10, "duration": "forever", "name": "Spring"})

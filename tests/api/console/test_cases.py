@@ -1,16 +1,22 @@
 """What people do about a case on its page: close it with a note, name who made it, answer for it."""
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from sqlmodel import col, select, update
 
+from api.console.frame.words import CASES
+from billing.cases.case import CaseFound, CaseObject
+from billing.core.money import Money
 from billing.policy.policy import Policy
+from db.cases import cases
+from db.cases.cases import CaseRules
 from db.core.session import Database
 from db.tables import Operation, Outbox
 
-from ...support.builders import Tenant
+from ...support.builders import NOW, Tenant
 from ...support.case_rows import a_case
 from ..conftest import ON_ONE_DATABASE
 from ..sign_in.visitors import Visitor
@@ -45,6 +51,42 @@ async def test_a_case_is_listed_and_leads_to_its_page(
     for query, there in (("", True), ("?open=true", True), ("?open=false", False)):
         page = (await visitor.get(f"/console/finance/cases{query}")).text
         assert (f'href="/console/operations/{case.id}"' in page) is there
+
+
+USD = Money(amount_minor=7_200, currency="usd")
+GIVEN_AWAY = [
+    *(
+        CaseFound(object_kind=kind, object="in_1", customer="cus_1", amount=USD, invoice="in_1")
+        for kind in (CaseObject.VOID, CaseObject.WRITE_OFF, CaseObject.INVOICE_ITEM, CaseObject.DISPUTE)
+    ),
+    CaseFound(
+        object_kind=CaseObject.DISCOUNT,
+        object="di_1",
+        customer="cus_1",
+        amount=USD,
+        coupon="Spring (10% off), forever",
+        given_on="subscription",
+        bearer="sub_2",
+    ),
+    CaseFound(object_kind=CaseObject.CANCELLATION, object="sub_1", ends_at=datetime(2026, 5, 1, tzinfo=UTC)),
+]
+
+
+@pytest.mark.parametrize("found", GIVEN_AWAY, ids=lambda found: found.object_kind.value)
+async def test_whatever_was_given_away_is_listed_and_shown_in_plain_words(
+    signed_in: SignIn, acme: Tenant, policy: Policy, database: Database, found: CaseFound
+) -> None:
+    async with database.transaction() as session:
+        opened = await cases.open_case(session, CaseRules.of(policy), acme.id, found, NOW)
+    assert opened is not None
+    visitor = await signed_in(acme.finance)
+    listed = (await visitor.get("/console/finance/cases")).text
+    shown = (await visitor.get(f"/console/operations/{opened.id}")).text
+    for page in (listed, shown):
+        assert CASES[found.object_kind] in page
+        assert ("72.00" in page) is (found.amount is not None)
+    assert (found.coupon or "") in shown
+    assert found.ends_at is None or "<dt>Ends</dt>" in shown
 
 
 async def test_it_is_closed_by_a_note_of_whoever_made_it(
