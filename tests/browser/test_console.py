@@ -181,6 +181,7 @@ async def test_an_admin_revises_what_a_controller_wants_changed(
         await controller.fill("#field-comment", "Less, please.")
         await controller.click("button:has-text('Request changes')")
         await home.wait(acme, operation, "awaiting_approval", stage="changes_requested")
+        await controller.goto(f"{address}/console/operations/{operation}")
 
         phone = await browser.new_context(viewport=PHONE, reduced_motion="reduce")
         admin = await phone.new_page()
@@ -195,6 +196,9 @@ async def test_an_admin_revises_what_a_controller_wants_changed(
             await admin.fill("#field-amount", "800")
         await admin.click("text=Send the revised request")
         second = await home.reviewed(acme, operation, 2)
+        revised = "8 seats" if kind == "plan_change" else "USD 800.00"
+        await controller.wait_for_selector(f"h1:has-text('{revised}')")
+        assert revised in await controller.title()
         await controller.goto(f"{address}/console/approvals/{second['id']}")
         shown = await controller.inner_text("main")
         assert "Round 2: what is different" in shown

@@ -237,7 +237,7 @@ def test_a_blocked_change_names_each_excess() -> None:
     assert "- Customers: 61 in use, 50 allowed after the change: 11 too many\n" in mail.plain
     allowed = "USD 5,000.00 allowed after the change"
     assert f"- AR balance: USD 6,000.00 in use, {allowed}: USD 1,000.00 too much\n" in mail.plain
-    assert "seats:" not in mail.plain
+    assert "Seats:" not in mail.plain
 
 
 @pytest.mark.parametrize(

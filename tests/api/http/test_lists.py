@@ -255,6 +255,7 @@ async def test_the_organization_is_shown_against_its_limits(
             {"name": "ar_balance", "used": 5_000_001, "allowed": 5_000_000, "ok": False},
         ],
         "unsupported": None,
+        "others": [],
         "obstacles": [],
         "pending_change": change,
         "stripe": {

@@ -490,6 +490,11 @@ class Seeds:
             "/console/admin/policy/simulation?kind=refund&amount=600.00&currency=USD&reason=duplicate",
             CONTROLLER,
         )
+        self.show(
+            "admin/policy/simulation: which customer",
+            "/console/admin/policy/simulation?kind=refund&amount=600.00&currency=USD&reason=duplicate&customer=e",
+            CONTROLLER,
+        )
         self.show("person", f"/console/admin/people/{self.acme.legal.id}", CONTROLLER)
         self.show("plans: who only looks", "/console/plans", Role.AUDITOR)
         self.show("approvals: to decide", "/console/approvals", CONTROLLER)
