@@ -39,6 +39,7 @@ from activities.operations.holds import Holds
 from activities.operations.notes import NoteRecords
 from activities.operations.notices import Notices
 from activities.operations.records import Records
+from activities.plan_changes.near_limits import NearLimits
 from activities.plan_changes.reads import StripeReads
 from activities.portal.invoice_fetch import InvoiceFetches
 from activities.portal.invoice_files import files_client, stripe_hosts
@@ -125,6 +126,7 @@ def build_activities(
                 CaseRecords(database),
                 Reminders(database, policy),
                 PromiseRecords(database),
+                NearLimits(database),
                 Reconciliations(database, partial(running.is_over, temporal)),
                 Incidents(database, probes, policy.stripe.requests_per_second, lambda: gate.waiting),
                 IncidentMails(database, mailer, known),

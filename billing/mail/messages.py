@@ -21,6 +21,7 @@ from ..money.refund_report import RefundResult
 from ..money.waiver import WaiverSubject
 from ..money.waiver_report import WaiverResult
 from ..operations.payloads import OperationResult, OperationSubject
+from ..plan_changes.limits import LimitReached
 from ..plan_changes.report import PlanChangeResult
 from ..plan_changes.subject import PlanChangeSubject
 from ..portal.promises import BrokenPromise
@@ -99,6 +100,9 @@ class MailContext(Message):
 
     # Invoices from Plixo
     bill: UnpaidBill | None = None
+
+    # Limits of the plan
+    limit: LimitReached | None = None
 
     # Disputes
     dispute: DisputeNews | None = None

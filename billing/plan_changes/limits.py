@@ -1,6 +1,6 @@
 """A plan's limits against what an organization uses."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
 
 from pydantic import Field
@@ -29,6 +29,61 @@ class LimitCheck(Message):
     used: int
     allowed: int | None
     ok: bool
+
+
+NEAR = (80, 100)
+"""Percent of a limit at which the admins of an organization are told."""
+
+
+class LimitReached(Message):
+    """A limit of the plan of which so many percent are in use, in minor units for the AR balance."""
+
+    name: LimitName
+    percent: int
+    used: int
+    allowed: int
+    currency: Currency
+
+    @property
+    def words(self) -> str:
+        """How much of it is in use, within a sentence."""
+        used, allowed = str(self.used), str(self.allowed)
+        if self.name == "ar_balance":
+            used, allowed = (
+                Money(amount_minor=amount, currency=self.currency).format()
+                for amount in (self.used, self.allowed)
+            )
+            return f"{used} of {allowed} in unpaid invoices (AR balance)"
+        return f"{used} of {allowed} {self.name}"
+
+
+def percent_reached(used: int, allowed: int | None) -> int:
+    """The highest of `NEAR` that the usage has come to; 0 below all of them, or without a limit."""
+    if allowed is None or used <= 0:
+        return 0
+    return max((percent for percent in NEAR if used * 100 >= allowed * percent), default=0)
+
+
+def crossed(
+    checks: Sequence[LimitCheck], told: Mapping[str, int], currency: str
+) -> tuple[tuple[LimitReached, ...], dict[str, int]]:
+    """What has been reached since it was last told of, and what is reached now, by the limits' names.
+
+    What falls below is told of again when it comes back.
+    """
+    reached = {check.name: percent_reached(check.used, check.allowed) for check in checks}
+    news = tuple(
+        LimitReached(
+            name=check.name,
+            percent=reached[check.name],
+            used=check.used,
+            allowed=check.allowed or 0,
+            currency=currency,
+        )
+        for check in checks
+        if reached[check.name] > told.get(check.name, 0)
+    )
+    return news, {name: percent for name, percent in reached.items() if percent}
 
 
 def check_limits(

@@ -25,6 +25,8 @@ class Organization(SQLModel, table=True):
     stripe_customer: str
     stripe_subscription: str
     subscription: dict[str, Any] | None = document(default=None)
+    limits_told: dict[str, int] | None = document(default=None)
+    """How many percent of each limit of the plan its admins were told are in use."""
     """Mirror of the Stripe subscription: plan, price, seats, interval, period_start, period_end, status."""
     synced_at: datetime | None = utc(default=None)
     created_at: datetime = utc()

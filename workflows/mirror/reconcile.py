@@ -14,6 +14,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.mirror.event_catch_up import EventCatchUp
     from activities.mirror.mirror import Mirror, PageDone, PageQuery
     from activities.mirror.reconciliations import Reconciliations
+    from activities.plan_changes.near_limits import NearLimits
     from billing.core.operations import Problem
     from billing.mirror.reconciliation import (
         BeginRun,
@@ -77,12 +78,22 @@ class ReconcileWorkflow:
         if self._is_new:
             await self._begin()
         problem = await self._compared()
+        if self._asked.scope == "recent":
+            await self._tell_near_limits()
         await workflow.execute_activity_method(
             Reconciliations.end_reconciliation,
             EndRun(reconciliation=self._run, missed=self._asked.missed, problem=problem),
             **options.RECONCILIATION,
         )
         return self._asked.compared
+
+    async def _tell_near_limits(self) -> None:
+        """By what the mirror has by now: what has come in counts in the limits of plans."""
+        after: str | None = ""
+        while after is not None:
+            after = await workflow.execute_activity_method(
+                NearLimits.tell_near_limits, after, **options.RECONCILIATION
+            )
 
     async def _begin(self) -> None:
         order = BeginRun(

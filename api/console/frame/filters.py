@@ -17,6 +17,7 @@ from billing.cases.case import CaseObject
 from billing.core.money import Money
 from billing.core.operations import CUSTOMER, SYSTEM, State
 from billing.core.text import one_line
+from billing.plan_changes.limits import LimitCheck, percent_reached
 from billing.policy.reasons import REASON_WORDS
 from billing.stripe.invoice_amounts import InvoiceAmount, InvoiceAmounts
 from db.core.clock import utc_now
@@ -82,6 +83,7 @@ def install(environment: Environment) -> None:
         whom,
         changed,
         browser,
+        reached,
         made_in_stripe,
         object_kind,
     )
@@ -112,6 +114,12 @@ def linked(text: str) -> Markup:
 def sentence(text: str) -> str:
     """With a capital."""
     return line(f"{text[:1].upper()}{text[1:]}")
+
+
+def reached(limit: LimitCheck | Mapping[str, Any]) -> int:
+    """How near a limit of the plan is, in percent: 0 while it isn't."""
+    check = LimitCheck.model_validate(limit) if isinstance(limit, Mapping) else limit
+    return percent_reached(check.used, check.allowed)
 
 
 def reason(text: str) -> str:

@@ -17,6 +17,7 @@ def create() -> None:
         sa.Column("stripe_customer", TEXT, nullable=False),
         sa.Column("stripe_subscription", TEXT, nullable=False),
         sa.Column("subscription", DOCUMENT),
+        sa.Column("limits_told", DOCUMENT),
         sa.Column("synced_at", TIME),
         sa.Column("created_at", TIME, nullable=False),
         sa.UniqueConstraint("stripe_customer"),

@@ -382,6 +382,11 @@ FULL: dict[str, list[dict[str, Any]]] = {
     "portal_trouble": TROUBLES,
     "promise_broken": [{"promise": promise | word} for promise in PROMISES for word in WORDS],
     "bill_unpaid": [{"bill": bill} for bill in BILLS],
+    "limit_near": [
+        {"limit": {"name": name, "percent": percent, "used": percent, "allowed": 100, "currency": "usd"}}
+        for name in ("seats", "customers", "ar_balance")
+        for percent in (80, 100)
+    ],
     "dispute": [{"dispute": dispute} for dispute in DISPUTES],
     "chat_disabled": [{"why": "Slack answered 410."}],
     "customer_mail_bounced": [{"why": "Customer 01: the mail server refuses the address (550)."}],

@@ -235,6 +235,16 @@ async def test_what_stands_in_the_way_of_a_plan_change_is_shown_before_one_is_as
     assert problem.message in (await visitor.get("/console/plans")).text
 
 
+@pytest.mark.parametrize(("seats", "said"), [(6, "80% reached"), (5, "Limit reached")])
+async def test_a_limit_that_is_near_is_marked(
+    signed_in: SignIn, acme: Tenant, database: Database, seats: int, said: str
+) -> None:
+    async with database.transaction() as session:
+        held = HELD | {"seats": seats}
+        await mirror.store_subscription(session, case_rules(), acme.id, held, synced_at=NOW)
+    assert said in (await (await signed_in(acme.auditor)).get("/console/plans")).text
+
+
 async def test_a_form_that_is_no_text_is_taken_as_what_it_says(signed_in: SignIn, acme: Tenant) -> None:
     """No browser sends such bytes unescaped; whoever does is answered all the same."""
     visitor = await signed_in(acme.admin)

@@ -1,7 +1,14 @@
 import pytest
 
 from billing.core.errors import CurrencyMismatch
-from billing.plan_changes.limits import LimitCheck, check_limits, excesses
+from billing.plan_changes.limits import (
+    LimitCheck,
+    LimitReached,
+    check_limits,
+    crossed,
+    excesses,
+    percent_reached,
+)
 from billing.plan_changes.plans import PlanLimits, Price
 
 from ..builders import a_plan, some_usage
@@ -75,3 +82,41 @@ def test_amounts_without_minor_units_are_named_as_such():
     assert excesses(checks, "jpy") == (
         "AR balance: JPY 1,000,001 in use, JPY 1,000,000 allowed after the change: JPY 1 too much",
     )
+
+
+@pytest.mark.parametrize(
+    ("used", "allowed", "percent"),
+    [
+        (79, 100, 0),
+        (80, 100, 80),
+        (99, 100, 80),
+        (100, 100, 100),
+        (120, 100, 100),
+        (5, None, 0),
+        (0, 0, 0),
+        (1, 0, 100),
+    ],
+)
+def test_a_limit_is_near_from_eighty_percent(used: int, allowed: int | None, percent: int) -> None:
+    assert percent_reached(used, allowed) == percent
+
+
+def test_a_limit_is_told_of_once_each_time_it_is_come_to() -> None:
+    def look(used: int, told: dict[str, int]) -> tuple[list[int], dict[str, int]]:
+        check = LimitCheck(name="customers", used=used, allowed=100, ok=True)
+        news, now = crossed((check,), told, "usd")
+        return [one.percent for one in news], now
+
+    assert look(79, {}) == ([], {})
+    assert look(80, {}) == ([80], {"customers": 80})
+    assert look(90, {"customers": 80}) == ([], {"customers": 80})
+    assert look(100, {"customers": 80}) == ([100], {"customers": 100})
+    assert look(85, {"customers": 100}) == ([], {"customers": 80})
+    assert look(70, {"customers": 80}) == ([], {})
+    assert look(100, {}) == ([100], {"customers": 100})
+
+
+def test_what_is_reached_reads_with_its_unit() -> None:
+    reached = LimitReached(name="ar_balance", percent=80, used=80_000, allowed=100_000, currency="usd")
+    assert reached.words == "USD 800.00 of USD 1,000.00 in unpaid invoices (AR balance)"
+    assert reached.model_copy(update={"name": "seats"}).words == "80000 of 100000 seats"
