@@ -52,6 +52,7 @@ async def quote(visit: InVisit) -> Response:
     form, quoted = await form_of(visit.request), {}
     with form.submitted():
         quoted = await visit.send("/v1/plan-changes/quote", body_of(form))
+    beside_add_ons(form)
     if form.refused:
         return await _page(visit, form)
     return visit.page("plan_quote", title="Plan change",
@@ -66,6 +67,7 @@ async def ask(visit: InVisit) -> Response:
     with form.submitted():
         body = body_of(form) | form.body("quote")
         started = await visit.send("/v1/plan-changes", body, key=form.value("key") or None)
+    beside_add_ons(form)
     if not form.refused:
         return see(f"/operations/{started['id']}")
     return await _page(visit, form)
@@ -86,6 +88,15 @@ def body_of(form: Form) -> dict[str, Any]:
     ]
     body: dict[str, Any] = form.body("plan", "interval", "effective", "invoicing", "reason")
     return body | form.whole("seats") | ({"add_ons": add_ons} if add_ons else {})
+
+
+def beside_add_ons(form: Form) -> None:
+    """What is wrong with the quantity of an add-on is said beside its field."""
+    sent = [name for name in _add_on_fields(form) if form.whole(name)]
+    for number, name in enumerate(sent):
+        wrong = form.errors.pop(f"add_ons/{number}/quantity", None)
+        if wrong is not None:
+            form.errors[name] = wrong.removeprefix(f"add_ons.{number}.quantity ")
 
 
 def _add_on_fields(form: Form) -> list[str]:
