@@ -1,5 +1,6 @@
 """Credits: credit notes on invoices, and changes of customers' balances."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import stripe
@@ -21,7 +22,11 @@ class CreditNoteCreate:
 
     async def read_back(self, client: stripe.StripeClient, effect: Effect) -> EffectResult | None:
         of: Any = {"invoice": effect.target, "limit": PAGE}
-        made = await made_by(effect, client.v1.credit_notes.list_async(of), "amount")
+        notes = client.v1.credit_notes.list_async(of)
+        if (lines := effect.params.get("lines")) is not None:
+            made = await made_by(effect, notes, alike=lambda note: _is_of_lines(note, lines))
+        else:
+            made = await made_by(effect, notes, "amount")
         if made is None:
             return None
         note = await client.v1.credit_notes.retrieve_async(made, {"expand": CREDIT_NOTE_PARTS})
@@ -39,6 +44,16 @@ class CreditNoteCreate:
             "metadata": plain(note.metadata),
         }
         return EffectResult(note.id, request_of(note), detail, CreditNoteSnapshot.of(note))
+
+
+def _is_of_lines(note: stripe.CreditNote, asked: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether it credits these lines, by the parameters that asked for them."""
+    found = {line.invoice_line_item: line for line in note.lines.data}
+    return len(found) == len(asked) and all(
+        (line := found.get(one["invoice_line_item"])) is not None
+        and all(getattr(line, name) == one[name] for name in ("amount", "quantity") if name in one)
+        for one in asked
+    )
 
 
 class BalanceCreate:

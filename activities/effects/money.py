@@ -1,6 +1,6 @@
 """What the effects that give money back have in common: how they are found again, and the notes."""
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
 import stripe
@@ -13,16 +13,22 @@ PAGE = 100
 """The most that Stripe gives at a time."""
 
 
-async def made_by(effect: Effect, listing: Awaitable[stripe.ListObject[Any]], *asked: str) -> str | None:
+async def made_by(
+    effect: Effect,
+    listing: Awaitable[stripe.ListObject[Any]],
+    *asked: str,
+    alike: Callable[[Any], bool] = lambda _: True,
+) -> str | None:
     """The id of the object in a list, newest first, that the effect made; None when it has made none.
 
     If need be every page is looked at: what was made long ago is found however much was made since. It bears
-    the effect's mark, which anybody can write, and is in what was `asked` (names of parameters) just that;
-    what bears the mark and is something else is somebody else's.
+    the effect's mark, which anybody can write, and is in what was `asked` (names of parameters) just that, or
+    `alike`; what bears the mark and is something else is somebody else's.
     """
     page = await listing
     async for one in page.auto_paging_iter():
-        if bears_mark(one.metadata, effect) and all(one[name] == effect.params[name] for name in asked):
+        same = bears_mark(one.metadata, effect) and all(one[name] == effect.params[name] for name in asked)
+        if same and alike(one):
             return str(one.id)
     return None
 

@@ -11,7 +11,7 @@ from billing.approvals.subject_changes import NONE, SubjectChange
 from billing.core.money import Money
 from billing.core.text import one_line, printable
 from billing.plan_changes.proration import Line, Period
-from billing.stripe.invoice_amounts import InvoiceAmounts
+from billing.stripe.invoice_amounts import InvoiceAmounts, InvoiceTax, tax_words
 
 WORDS = {"credit": "credit", "debit": "charge", "renewal": "renewal"}
 IN_A_SUBJECT = 60
@@ -138,6 +138,11 @@ def amounts(found: InvoiceAmounts) -> str:
     rows = [(money(row.amount_minor, found.currency), row.name) for row in found.rows()]
     width = max((len(amount) for amount, _ in rows), default=0)
     return "\n".join(f"  {amount:>{width}}  {line(name)}" for amount, name in rows)
+
+
+def tax_name(tax: InvoiceTax) -> str:
+    """`Tax 19% (DE VAT)`."""
+    return line(tax_words(tax))
 
 
 def columns(rows: Iterable[tuple[str, ...]]) -> str:

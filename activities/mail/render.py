@@ -41,6 +41,7 @@ from .filters import (
     sentence,
     span,
     table,
+    tax_name,
     when,
     who,
 )
@@ -110,7 +111,7 @@ class MailTexts:
         environment.filters["linked"] = lambda text: _PAGE.sub(lambda page: f"{site}{page[0]}", text)
         rules = (
             *(amounts, brief, changed, columns, day, line, money, number, plan),
-            *(quoted, roles, sentence, span, table, when, who),
+            *(quoted, roles, sentence, span, table, tax_name, when, who),
         )
         for rule in rules:
             environment.filters[rule.__name__] = rule

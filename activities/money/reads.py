@@ -8,13 +8,16 @@ but for what is read for a quote.
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 import stripe
 from temporalio import activity
+from temporalio.exceptions import ApplicationError
 
 from billing.core.errors import Code
 from billing.core.operations import Problem
 from billing.money.credit import CreditableFacts, CreditableInvoice, CreditableQuery, CreditFound, CreditRead
+from billing.money.credit_lines import CreditLine, NoteFigures, figures_of, lines_asked, reckoned
 from billing.money.dispute import withdrawn
 from billing.money.invoice_money import CreditedAmount, InvoiceCap, InvoiceMoney
 from billing.money.refund import (
@@ -26,6 +29,7 @@ from billing.money.refund import (
     RefundRead,
     cap_of,
 )
+from billing.stripe.invoice_json import known_rates
 from db.cases.cases import CaseRules
 from db.core.clock import utc_now
 from db.core.session import Database
@@ -35,8 +39,15 @@ from ..mirror.objects.customer import BalanceTransactionSnapshot, CustomerSnapsh
 from ..mirror.objects.invoice import CreditNoteSnapshot, InvoiceSnapshot
 from ..mirror.objects.payment import PaymentSnapshot, invoice_of
 from ..mirror.objects.snapshot import Document, Owner, Snapshot, claim_of
+from ..plan_changes.invoices import StripeInvoices
 from ..stripe.failures import ask, ask_for
 from . import payments
+
+CREDITABLE = ("open", "paid")
+"""What an invoice is on which we issue credit notes."""
+
+BESIDE = (0, 1, -1, 2, -2)
+"""By how many minor units Stripe's sum of a few lines may be another than what was reckoned."""
 
 
 class MoneyReads:
@@ -44,6 +55,7 @@ class MoneyReads:
         self._client = client
         self._database = database
         self._rules = rules
+        self._invoices = StripeInvoices(client)
 
     @activity.defn
     async def read_refundable(self, query: RefundableQuery) -> RefundableFacts:
@@ -77,6 +89,8 @@ class MoneyReads:
             mirrored = found
             cap = await self._credit_cap(query.organization, found.invoice)
             facts = facts.model_copy(update={"invoice": _creditable(found.invoice), "cap": cap})
+            if query.lines:
+                facts = await self._with_lines(facts, query.lines, found.invoice)
         if query.mirror:
             await self._mirror(query.organization, read_at, mirrored)
         return facts
@@ -109,6 +123,10 @@ class MoneyReads:
         snapshot = await ask(CreditNoteSnapshot.read(self._client, query.object))
         await self._mirror(query.organization, read_at, snapshot)
         note, transaction = snapshot.note, snapshot.transaction
+        figures = None
+        if query.lines:
+            rates = await ask(self._invoices.rates(note))
+            figures = figures_of(note, known_rates(snapshot.invoice) | dict(rates), query.lines)
         return CreditFound(
             object=note["id"],
             amount=note["amount"],
@@ -117,9 +135,49 @@ class MoneyReads:
             to_balance=-transaction["amount"] if transaction else 0,
             balance_after=_balance(snapshot.customer),
             invoice_remaining=snapshot.invoice["amount_remaining"],
+            lines=figures.lines if figures else (),
+            taxes=figures.taxes if figures else (),
             voided=note["status"] == "void",
             metadata=note.get("metadata") or {},
         )
+
+    async def _with_lines(
+        self, facts: CreditableFacts, lines: Sequence[CreditLine], invoice: Document
+    ) -> CreditableFacts:
+        """With what these lines come to, as Stripe previews their note."""
+        whole = await ask(self._invoices.whole(invoice))
+        total = reckoned(lines, whole["lines"]["data"])
+        if isinstance(total, Problem):
+            return facts.model_copy(update={"problem": total})
+        if invoice["status"] in CREDITABLE and total <= _creditable(invoice).left + len(lines):
+            note = await self._previewed_note(lines, total, invoice)
+            if isinstance(note, Problem):
+                return facts.model_copy(update={"problem": note})
+            facts = facts.model_copy(update={"note": note})
+        return facts.model_copy(update={"of_lines": total})
+
+    async def _previewed_note(
+        self, lines: Sequence[CreditLine], total: int, invoice: Document
+    ) -> NoteFigures | Problem:
+        """Stripe wants to be told what of it goes to the balance: what was reckoned, or a cent or two beside
+        it, as Stripe may have rounded elsewhere."""
+        refusals: list[str] = []
+        for beside in BESIDE:
+            asked: Any = {"invoice": invoice["id"], "lines": lines_asked(lines)}
+            back = total + beside - invoice["amount_remaining"]
+            if back > 0:
+                asked["credit_amount"] = back
+            try:
+                found = await ask(self._client.v1.credit_notes.preview_async(asked))
+            except ApplicationError as error:
+                if not error.non_retryable:
+                    raise
+                refusals.append(error.message)
+                continue
+            note = found.to_dict()
+            rates = await ask(self._invoices.rates(note))
+            return figures_of(note, known_rates(invoice) | dict(rates), lines)
+        return Problem(code=Code.CREDIT_LINES_REFUSED, message=refusals[0])
 
     async def _balance_credit(self, query: CreditRead) -> CreditFound:
         read_at = utc_now()

@@ -5,7 +5,13 @@ from typing import Any
 import stripe
 
 from billing.stripe.invoice_amounts import InvoiceAmounts
-from billing.stripe.invoice_json import EXPAND_AMOUNTS, amounts_from_invoice, tax_rates_of
+from billing.stripe.invoice_json import (
+    EXPAND_AMOUNTS,
+    Rates,
+    amounts_from_invoice,
+    known_rates,
+    tax_rates_of,
+)
 
 Document = dict[str, Any]
 
@@ -24,7 +30,7 @@ class StripeInvoices:
 
     async def invoice(self, id: str) -> Document:
         found = await self._client.v1.invoices.retrieve_async(id, {"expand": EXPAND_AMOUNTS})
-        return await self._with_all_lines(found.to_dict())
+        return await self.whole(found.to_dict())
 
     async def newest(self, subscription: str, reason: str, most: int) -> list[Document]:
         """A subscription's newest invoices, as far as they were made for this reason; not whole."""
@@ -40,10 +46,14 @@ class StripeInvoices:
 
     async def amounts(self, invoice: Document) -> InvoiceAmounts:
         """What it asks for. Raises PreviewDoesNotAddUp."""
-        known = {rate["id"] for rate in invoice.get("default_tax_rates") or ()}
-        for id in set(tax_rates_of(invoice)) - known - set(self._rates):
+        return amounts_from_invoice(invoice, await self.rates(invoice))
+
+    async def rates(self, invoice: Document) -> Rates:
+        """The rates of an invoice or a credit note, as far as they can be read."""
+        known = known_rates(invoice)
+        for id in set(tax_rates_of(invoice)) - set(known) - set(self._rates):
             await self._learn(id)
-        return amounts_from_invoice(invoice, self._rates)
+        return known | self._rates
 
     async def _learn(self, id: str) -> None:
         """What a rate is called; one that can't be read goes by its id: what is compared is not its name."""
@@ -52,8 +62,8 @@ class StripeInvoices:
         except (stripe.InvalidRequestError, stripe.PermissionError):
             return
 
-    async def _with_all_lines(self, invoice: Document) -> Document:
-        """An invoice embeds its first ten lines only."""
+    async def whole(self, invoice: Document) -> Document:
+        """With all its lines: an invoice embeds its first ten only."""
         if not invoice["lines"]["has_more"]:
             return invoice
         lines = await self._client.v1.invoices.line_items.list_async(invoice["id"], {"limit": 100})

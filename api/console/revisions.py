@@ -19,7 +19,7 @@ from .frame.page import see
 from .frame.serving import pages
 from .frame.visit import InVisit, PageVisit
 from .operations import RESOURCES
-from .receivables import money
+from .receivables import credit_lines, money
 
 router = pages("/operations")
 
@@ -57,11 +57,13 @@ def _typed(operation: OperationAnswer) -> dict[str, str]:
     asked = {
         name: value
         for name, value in operation.request.items()
-        if value not in (None, False) and name != "add_ons"
+        if value not in (None, False) and name not in ("add_ons", credit_lines.FIELD)
     }
     asked |= {
         f"{plans.ADD_ON}{one['add_on']}": one["quantity"] for one in operation.request.get("add_ons", ())
     }
+    if lines := operation.request.get(credit_lines.FIELD):
+        asked[credit_lines.FIELD] = credit_lines.words_of(lines, operation.request["currency"])
     typed = {
         name: str(value).lower() if isinstance(value, bool) else str(value) for name, value in asked.items()
     }

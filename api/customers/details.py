@@ -37,7 +37,7 @@ from . import views
 from .schemas import (
     CustomerDetailAnswer,
     InvoiceDetailAnswer,
-    LineAnswer,
+    InvoiceLineAnswer,
     ReceivableAnswer,
     RemindersAnswer,
 )
@@ -132,8 +132,9 @@ def _all_lines(lines: InvoiceLines | None) -> bool:
     return lines is not None and lines.complete
 
 
-def _line(line: dict[str, Any], currency: str) -> LineAnswer:
-    return LineAnswer(
+def _line(line: dict[str, Any], currency: str) -> InvoiceLineAnswer:
+    return InvoiceLineAnswer(
+        id=line.get("id"),
         description=line["description"],
         quantity=line["quantity"],
         amount=Money(amount_minor=line["amount"], currency=currency),

@@ -127,6 +127,10 @@ class LineAnswer(Answer):
     period_end: datetime
 
 
+class InvoiceLineAnswer(LineAnswer):
+    id: str | None = Field(description="Its id in Stripe, by which a credit note names it")
+
+
 class CreditNoteAnswer(Answer):
     """A mirror of the object in Stripe, read at `synced_at`; without `operation`, made outside Plixo."""
 
@@ -187,7 +191,7 @@ class PromiseAnswer(Answer):
 class InvoiceDetailAnswer(InvoiceAnswer):
     """The invoice with all that is known of it."""
 
-    lines: list[LineAnswer]
+    lines: list[InvoiceLineAnswer]
     lines_complete: bool = Field(description="Whether these are all its lines; Stripe lists the first ones")
     tax_and_discounts: Money | None = Field(
         description="What the total has beside its lines; null where not all lines are known"

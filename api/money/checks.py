@@ -29,6 +29,8 @@ _FIELDS = {
     Code.INVOICE_MISSING: "/invoice",
     Code.INVOICE_NOT_FOR_BALANCE: "/invoice",
     Code.INSTRUMENT_UNFIT: "/instrument",
+    Code.CREDIT_NOTE_ONLY: "/instrument",
+    Code.CREDIT_AMOUNT_OR_LINES: "/amount_minor",
 }
 
 

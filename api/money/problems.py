@@ -131,6 +131,23 @@ INSTRUMENT_UNFIT = declare(
     "/instrument",
 )
 
+CREDIT_NOTE_ONLY = declare(
+    "credit_note_only",
+    422,
+    "Only a credit note has lines",
+    "A balance credit has no lines, and Stripe mails nothing of it: omit lines and tell_customer, or choose "
+    "instrument credit_note.",
+    "/instrument",
+)
+
+CREDIT_AMOUNT_OR_LINES = declare(
+    "credit_amount_or_lines",
+    422,
+    "Either an amount or lines",
+    "Specify either amount_minor, or the lines of an invoice.",
+    "/amount_minor",
+)
+
 INVOICE_MISSING = declare(
     "invoice_missing",
     422,
@@ -219,6 +236,8 @@ CREDIT_PROBLEMS = (
     INVOICE_NOT_FOR_BALANCE,
     INVOICE_NOT_CREDITABLE,
     INSTRUMENT_UNFIT,
+    CREDIT_NOTE_ONLY,
+    CREDIT_AMOUNT_OR_LINES,
     UNKNOWN_INSTRUMENT,
     AMOUNT_NOT_POSITIVE,
     AMOUNT_NOT_WHOLE,

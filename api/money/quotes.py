@@ -175,7 +175,7 @@ def _refund(subject: RefundSubject, refundable: Money, authority: AuthorityCheck
 
 def _credit(subject: CreditSubject) -> dict[str, Any]:
     names = ("amount", "customer", "instrument", "invoice", "invoice_number", "reduces_due", "to_balance")
-    return {name: getattr(subject, name) for name in names}
+    return {name: getattr(subject, name) for name in (*names, "lines", "taxes", "tell_customer")}
 
 
 def _waiver(subject: WaiverSubject) -> dict[str, Any]:

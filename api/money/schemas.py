@@ -7,10 +7,12 @@ from pydantic import Field, StringConstraints
 
 from billing.core.money import MAX_MINOR, Money
 from billing.money.credit import CreditReason, CreditWanted, Instrument
+from billing.money.credit_lines import MOST_LINES, CreditedLine
 from billing.money.dispute import DisputeStatus
 from billing.money.refund import Reason, RefundWanted
 from billing.money.waiver import Status, WaiverWanted
 from billing.policy.reasons import VoidReason, WriteOffReason
+from billing.stripe.invoice_amounts import InvoiceTax
 from db.mirror.disputes import DisputeSort
 from db.mirror.lists import AmountSort
 
@@ -68,14 +70,34 @@ class RefundStartBody(RefundBody, QuotingBody):
     """What to refund: a payment, or the payments of an invoice. Without an amount, all that remains."""
 
 
+class CreditLineBody(Body):
+    """How much of an invoice's line to credit: an amount or a quantity."""
+
+    line: OtherId = Field(description="A line from GET /v1/invoices/{id}")
+    amount_minor: Amount | None = Field(
+        default=None, description="In minor units, as the line has it: before discounts, without taxes on top"
+    )
+    quantity: Annotated[int, Field(ge=1)] | None = None
+
+
 class CreditBody(Body):
     """What to credit: the customer's balance, for the next bills, or one invoice, with a credit note."""
 
     customer: CustomerId
-    amount_minor: Amount
+    amount_minor: Amount | None = Field(
+        default=None, description="In minor units of the currency, taxes included; not with lines"
+    )
+    lines: list[CreditLineBody] = Field(
+        default=[],
+        max_length=MOST_LINES,
+        description="For a credit note instead of an amount. Stripe adds their discounts and taxes",
+    )
     currency: Currency
     instrument: Instrument
     invoice: InvoiceId | None = Field(default=None, description="For a credit note only")
+    tell_customer: bool = Field(
+        default=False, description="For a credit note: whether Stripe mails it to the customer"
+    )
     reason: CreditReason
     note: NoteText = Field(description="The explanation")
 
@@ -253,6 +275,9 @@ class CreditQuoteAnswer(MoneyQuoteAnswer):
     invoice_number: str | None = None
     reduces_due: Money | None = Field(default=None, description="Taken off the open invoice immediately")
     to_balance: Money | None = Field(default=None, description="Taken off the customer's next bills")
+    lines: list[CreditedLine] = Field(default=[], description="Of a credit note by lines, as Stripe has them")
+    taxes: list[InvoiceTax] = Field(default=[], description="What of it are taxes, by rate")
+    tell_customer: bool = Field(default=False, description="Whether Stripe mails the credit note")
 
 
 class WaiverQuoteAnswer(MoneyQuoteAnswer):

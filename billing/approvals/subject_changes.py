@@ -147,6 +147,13 @@ def _payments(subject: Subject) -> str:
     return str(len(subject.get("parts", ())))
 
 
+def _credited_lines(subject: Subject) -> str:
+    """How much of which lines a credit note is of."""
+    lines = subject.get("lines") or ()
+    said = (f"{line['description'] or line['line']}: {_money(line, 'amount')}" for line in lines)
+    return "; ".join(said) or NONE
+
+
 def _waiver(what: str) -> tuple[tuple[str, Names, Value], ...]:
     """Of a void or a write-off: `what` is what it comes to."""
     return (
@@ -192,6 +199,8 @@ COMPARED: Mapping[Kind, tuple[tuple[str, Names, Value], ...]] = {
         ("Invoice", "invoice", _text("invoice")),
         ("Off the invoice", "text", lambda subject: _money(subject, "reduces_due")),
         ("To the balance", "text", lambda subject: _money(subject, "to_balance")),
+        ("Lines", "text", _credited_lines),
+        ("Mailed to the customer", "text", lambda subject: "yes" if subject.get("tell_customer") else "no"),
         ("Reason", "text", _text("reason", REASON_WORDS)),
         ("Note", "text", _text("note")),
     ),

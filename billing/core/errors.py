@@ -55,6 +55,11 @@ class Code(StrEnum):
     INVOICE_MISSING = "invoice_missing"
     INVOICE_NOT_FOR_BALANCE = "invoice_not_for_balance"
     INSTRUMENT_UNFIT = "instrument_unfit"
+    CREDIT_NOTE_ONLY = "credit_note_only"
+    CREDIT_AMOUNT_OR_LINES = "credit_amount_or_lines"
+    CREDIT_LINE_UNKNOWN = "credit_line_unknown"
+    CREDIT_LINE_TOO_LARGE = "credit_line_too_large"
+    CREDIT_LINES_REFUSED = "credit_lines_refused"
     INVOICE_NOT_CREDITABLE = "invoice_not_creditable"
     AMOUNT_ABOVE_CREDITABLE = "amount_above_creditable"
     INVOICE_DRAFT = "invoice_draft"
@@ -112,6 +117,11 @@ REMEDIES: dict[str, str] = {
     Code.INVOICE_MISSING: "Specify the invoice, or choose instrument balance.",
     Code.INVOICE_NOT_FOR_BALANCE: "Omit invoice, or choose instrument credit_note.",
     Code.INSTRUMENT_UNFIT: "Choose the instrument that the message names.",
+    Code.CREDIT_NOTE_ONLY: "Omit lines and tell_customer, or choose instrument credit_note.",
+    Code.CREDIT_AMOUNT_OR_LINES: "Specify amount_minor, or lines with amount_minor or quantity each.",
+    Code.CREDIT_LINE_UNKNOWN: "Look at the invoice's lines, and name one of these.",
+    Code.CREDIT_LINE_TOO_LARGE: "Credit no more of a line than was billed.",
+    Code.CREDIT_LINES_REFUSED: "Credit other lines, or an amount.",
     Code.INVOICE_NOT_CREDITABLE: "Choose another invoice, or instrument balance.",
     Code.AMOUNT_ABOVE_CREDITABLE: "Request less, or choose instrument balance.",
     Code.INVOICE_DRAFT: "Delete the draft in Stripe, or finalize it first.",

@@ -133,10 +133,26 @@ def _is_of_subject(subject: Json, intent: IntentRecord) -> bool:
         credit = -minor if isinstance(minor, int) else None  # below zero it is the customer's
         requested = (params.get("amount"), params.get("currency"), intent.target)
         return requested == (credit, amount.get("currency"), subject.get("customer"))
+    if "lines" in params:
+        return (params["lines"], params.get("invoice")) == (_lines_of(subject), subject.get("invoice"))
     return (params.get("amount"), params.get("invoice")) == (
         amount.get("amount_minor"),
         subject.get("invoice"),
     )
+
+
+def _lines_of(subject: Json) -> list[Json]:
+    """The lines that a credit note has to be asked for with, in Stripe's parameters."""
+    lines = subject.get("lines")
+    return [
+        {"type": "invoice_line_item", "invoice_line_item": line.get("line")}
+        | (
+            {"quantity": line["quantity"]}
+            if line.get("quantity") is not None
+            else {"amount": as_object(line.get("amount")).get("amount_minor")}
+        )
+        for line in map(as_object, lines if isinstance(lines, list) else ())
+    ]
 
 
 def check_result(evidence: Evidence) -> Iterator[BrokenLink]:

@@ -13,6 +13,15 @@ from ..core.money import Money, step_problem
 from ..core.operations import Message, Payload, Problem
 from ..policy.policy import Policy
 from ..policy.reasons import CreditReason as CreditReason
+from ..stripe.invoice_amounts import InvoiceTax
+from .credit_lines import (
+    CreditedLine,
+    CreditLine,
+    NoteFigures,
+    asked_again,
+    line_differences,
+    lines_asked,
+)
 from .invoice_money import InvoiceCap
 from .notes import Note
 
@@ -23,13 +32,17 @@ STRIPE_REASONS = frozenset(["duplicate", "fraudulent", "order_change", "product_
 
 
 class CreditWanted(Message):
-    """The credit as the admin asks for it; a credit note also names its `invoice`."""
+    """The credit as the admin asks for it; a credit note also names its `invoice`, and may be of its `lines`
+    instead of an amount."""
 
     customer: str
-    amount_minor: int
+    amount_minor: int | None = None
+    lines: tuple[CreditLine, ...] = ()
     currency: str
     instrument: Instrument
     invoice: str | None = None
+    tell_customer: bool = False
+    """Whether Stripe mails the credit note to the customer."""
     reason: CreditReason
     note: str
 
@@ -38,6 +51,8 @@ class CreditableQuery(Message):
     organization: str
     customer: str
     invoice: str | None = None
+    lines: tuple[CreditLine, ...] = ()
+    """Of the invoice, that are to be credited."""
     mirror: bool = True
     """Whether our mirror is to be refreshed with it."""
 
@@ -69,6 +84,10 @@ class CreditableFacts(Message):
     invoice: CreditableInvoice | None = None
     cap: InvoiceCap | None = None
     """What was paid for the invoice and given back of it, where anything was paid."""
+    of_lines: int | None = None
+    """What the lines that are asked for come to, as it is reckoned."""
+    note: NoteFigures | None = None
+    """The note of these lines, as Stripe previews it."""
     problem: Problem | None = None
 
 
@@ -86,8 +105,21 @@ class CreditSubject(Payload):
     amount: Money
     reduces_due: Money
     to_balance: Money
+    lines: tuple[CreditedLine, ...] = ()
+    """Of a credit note by lines, with their shares of discounts and taxes."""
+    taxes: tuple[InvoiceTax, ...] = ()
+    tell_customer: bool = False
     reason: CreditReason
     note: str
+
+    def document(self) -> dict[str, Any]:
+        """Without what it has nothing of."""
+        said = super().document()
+        return {
+            name: value
+            for name, value in said.items()
+            if name not in ("lines", "taxes", "tell_customer") or value
+        }
 
 
 class CreditInput(Message):
@@ -110,6 +142,8 @@ class CreditRead(Message):
     customer: str
     instrument: Instrument
     invoice: str | None
+    lines: tuple[CreditLine, ...] = ()
+    """That were asked for."""
     object: str
 
 
@@ -124,6 +158,8 @@ class CreditFound(Message):
     balance_after: int
     """The customer's balance now; negative is credit."""
     invoice_remaining: int | None = None
+    lines: tuple[CreditedLine, ...] = ()
+    taxes: tuple[InvoiceTax, ...] = ()
     voided: bool = False
     metadata: dict[str, str]
 
@@ -155,6 +191,24 @@ def check_choice(wanted: CreditWanted) -> Problem | None:
             "A credit note states that the invoice was wrong, which goodwill does not. "
             "Choose instrument balance, or the reason why the invoice is corrected.",
         )
+    if wanted.instrument == "balance" and (wanted.lines or wanted.tell_customer):
+        return _problem(
+            Code.CREDIT_NOTE_ONLY,
+            "A balance credit has no lines, and Stripe mails nothing of it: omit lines and tell_customer, "
+            "or choose instrument credit_note.",
+        )
+    if (wanted.amount_minor is None) is not bool(wanted.lines):
+        return _problem(
+            Code.CREDIT_AMOUNT_OR_LINES, "Specify either amount_minor, or the lines of an invoice."
+        )
+    names = [one.line for one in wanted.lines]
+    if len(set(names)) < len(names) or any(
+        (one.amount_minor is None) is (one.quantity is None) for one in wanted.lines
+    ):
+        return _problem(
+            Code.CREDIT_AMOUNT_OR_LINES,
+            "Name each line once, with either its amount_minor or its quantity.",
+        )
     return None
 
 
@@ -163,7 +217,8 @@ def plan_credit(wanted: CreditWanted, facts: CreditableFacts) -> CreditSubject |
     problem = check_choice(wanted) or facts.problem
     if problem is not None:
         return problem
-    amount = Money(amount_minor=wanted.amount_minor, currency=wanted.currency)
+    credited = wanted.amount_minor if wanted.amount_minor is not None else _of_lines(facts)
+    amount = Money(amount_minor=credited, currency=wanted.currency)
     kept_in = facts.invoice.currency if facts.invoice else facts.currency
     if kept_in not in (None, amount.currency):
         of = "invoice" if facts.invoice else "customer's balance"
@@ -191,6 +246,9 @@ def plan_credit(wanted: CreditWanted, facts: CreditableFacts) -> CreditSubject |
         amount=amount,
         reduces_due=reduces_due,
         to_balance=amount - reduces_due,
+        lines=facts.note.lines if facts.note else (),
+        taxes=facts.note.taxes if facts.note else (),
+        tell_customer=wanted.tell_customer,
         reason=wanted.reason,
         note=wanted.note,
     )
@@ -220,11 +278,14 @@ def credit_params(subject: CreditSubject, note_metadata: dict[str, str]) -> dict
         }
     params: dict[str, Any] = {
         "invoice": subject.invoice,
-        "amount": subject.amount.amount_minor,
-        # Stripe would mail the customer of itself, which nobody asked it for.
-        "email_type": "none",
+        # Stripe would mail the customer of itself.
+        "email_type": "credit_note" if subject.tell_customer else "none",
         "metadata": metadata,
     }
+    if subject.lines:
+        params["lines"] = lines_asked(asked_again(subject.lines))
+    else:
+        params["amount"] = subject.amount.amount_minor
     if subject.to_balance.amount_minor:
         params["credit_amount"] = subject.to_balance.amount_minor
     if subject.reason in STRIPE_REASONS:
@@ -245,7 +306,17 @@ def credit_differences(subject: CreditSubject, found: CreditFound) -> tuple[str,
         for name, wanted in agreed.items()
         if getattr(found, name) != wanted
     ]
+    if subject.lines:
+        differences += line_differences(subject.lines, subject.taxes, found.lines, found.taxes)
     return (*differences, *(["it was voided"] if found.voided else []))
+
+
+def _of_lines(facts: CreditableFacts) -> int:
+    """What the lines come to: as Stripe says, or as it is reckoned where nothing of it can be credited."""
+    if facts.note is not None:
+        return facts.note.amount
+    assert facts.of_lines is not None, "there are lines, a note of them, or a problem"
+    return facts.of_lines
 
 
 def _invoice_problem(invoice: CreditableInvoice, amount: Money) -> Problem | None:

@@ -39,19 +39,24 @@ def tax_rates_of(invoice: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(_rate(tax) for tax in invoice.get("total_taxes") or ())
 
 
+def known_rates(invoice: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """The rates that an invoice says more of than their ids."""
+    return {rate["id"]: rate for rate in invoice.get("default_tax_rates") or ()}
+
+
 def amounts_from_invoice(invoice: Mapping[str, Any], rates: Rates | None = None) -> InvoiceAmounts:
     """What an invoice or a preview with all its lines asks for, in Stripe's JSON, before credit notes.
 
     Raises PreviewDoesNotAddUp where one of its sums is not what the amounts before it come to.
     """
     gross = sum(line["amount"] for line in invoice["lines"]["data"])
-    known = {rate["id"]: rate for rate in invoice.get("default_tax_rates") or ()} | dict(rates or {})
+    known = known_rates(invoice) | dict(rates or {})
     found = InvoiceAmounts(
         currency=invoice["currency"],
         gross=gross,
         discounts=tuple(_discounts(invoice)),
         subtotal=invoice["subtotal"],
-        taxes=tuple(_taxes(invoice, known)),
+        taxes=taxes_of(invoice, known),
         waived_tax=_waived(invoice, gross, known),
         shipping=invoice.get("amount_shipping") or 0,
         total=invoice["total"],
@@ -111,7 +116,8 @@ def _coupon(discount: Any) -> tuple[str, str]:
     return coupon["id"], f"{name} ({amount.format()} off)"
 
 
-def _taxes(invoice: Mapping[str, Any], known: Rates) -> Iterator[InvoiceTax]:
+def taxes_of(invoice: Mapping[str, Any], known: Rates) -> tuple[InvoiceTax, ...]:
+    """Of an invoice or a credit note, each rate once."""
     found: dict[tuple[str, bool], InvoiceTax] = {}
     for tax in invoice.get("total_taxes") or ():
         id, inclusive = _rate(tax), tax["tax_behavior"] == "inclusive"
@@ -124,7 +130,7 @@ def _taxes(invoice: Mapping[str, Any], known: Rates) -> Iterator[InvoiceTax]:
             inclusive=inclusive,
             amount_minor=before + tax["amount"],
         )
-    yield from found.values()
+    return tuple(found.values())
 
 
 def _tax_name(rate: Mapping[str, Any]) -> str:

@@ -1,5 +1,6 @@
 """Quotes as the worker would make them, for an API without Temporal: of a made-up Stripe and real records."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -17,7 +18,16 @@ from billing.cancellations.cancellation import (
 )
 from billing.core.money import Money
 from billing.core.operations import Kind
-from billing.money.credit import CreditableFacts, CreditInput, CreditSubject, credit_hash, plan_credit
+from billing.money.credit import (
+    CreditableFacts,
+    CreditableInvoice,
+    CreditInput,
+    CreditSubject,
+    CreditWanted,
+    credit_hash,
+    plan_credit,
+)
+from billing.money.credit_lines import CreditedLine, CreditLine, NoteFigures
 from billing.money.messages import AuthorityCheck, Commit, CommitPart
 from billing.money.refund import (
     Payment,
@@ -60,6 +70,7 @@ from billing.quotes.quote import (
     RefundQuote,
     WaiverQuote,
 )
+from billing.stripe.invoice_amounts import InvoiceTax
 from db.core.session import Database
 from workflows.approvals.review import Proposal, ReviewTerms, Round, approval_input
 
@@ -242,7 +253,7 @@ async def _refund(house: Records, request: RefundInput, at: datetime) -> RefundQ
 
 
 async def _credit(house: Records, request: CreditInput, at: datetime) -> CreditQuote:
-    subject = plan_credit(request.wanted, CreditableFacts(customer=CUSTOMER, currency="usd"))
+    subject = plan_credit(request.wanted, _creditable(request.wanted))
     assert isinstance(subject, CreditSubject), subject
     authority = await _authority(house, request, Kind.CREDIT, subject.amount, at)
     rule = request.policy.credit.rule_for(subject.reason, subject.amount)
@@ -264,6 +275,45 @@ async def _credit(house: Records, request: CreditInput, at: datetime) -> CreditQ
             subject.amount,
         ),
     )
+
+
+def _creditable(wanted: CreditWanted) -> CreditableFacts:
+    """An open invoice, if one is named; of its lines each has a tax of 19 % on top."""
+    facts = CreditableFacts(customer=CUSTOMER, currency="usd")
+    if wanted.invoice is None:
+        return facts
+    invoice = CreditableInvoice(
+        invoice=wanted.invoice,
+        number="PLX-0042",
+        status="open",
+        currency="usd",
+        total=1_000_000,
+        remaining=1_000_000,
+        credited=0,
+    )
+    facts = facts.model_copy(update={"invoice": invoice})
+    return facts.model_copy(update={"note": _note(wanted.lines)}) if wanted.lines else facts
+
+
+def _note(lines: Sequence[CreditLine]) -> NoteFigures:
+    def usd(amount_minor: int) -> Money:
+        return Money(amount_minor=amount_minor, currency="usd")
+
+    credited = tuple(
+        CreditedLine(
+            line=line.line,
+            description="Consulting in March",
+            quantity=line.quantity,
+            amount=usd(line.amount_minor or 10_000),
+            discount=usd(0),
+            tax=usd((line.amount_minor or 10_000) * 19 // 100),
+        )
+        for line in lines
+    )
+    tax = sum(line.tax.amount_minor for line in credited)
+    total = sum(line.amount.amount_minor for line in credited) + tax
+    vat = InvoiceTax(rate="txr_1", name="DE VAT", percentage="19", inclusive=False, amount_minor=tax)
+    return NoteFigures(amount=total, reduces_due=total, to_balance=0, lines=credited, taxes=(vat,))
 
 
 async def _waiver(house: Records, request: WaiverInput, at: datetime) -> WaiverQuote:

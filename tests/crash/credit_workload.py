@@ -27,6 +27,7 @@ CHECKED = commit("the check", "^checked:1$")
 AUTHORITY = commit("the weighing of authority", "^authority:1$")
 BALANCE = request("the credit", "POST", f"{CUSTOMER}/balance_transactions")
 CREDIT_NOTE = request("the credit note", "POST", CREDIT_NOTES)
+PREVIEW = request("the preview of the note", "GET", f"{CREDIT_NOTES}/preview")
 ISSUING = commit("the start of giving", "^issuing$")
 INTENT = commit("the intent", "^intent$")
 EFFECT = commit("the effect", "^effect:credit:1$")
@@ -149,6 +150,25 @@ class CreditNote(BalanceCredit):
         await check_mirror(home, CreditNoteRow, given, status="issued", operation_id=self.operation)
         assert len(executed(home, CREDIT_NOTES, self.since)) == 1
         return given.metadata
+
+
+class CreditNoteByLines(CreditNote):
+    """Of a part of the invoice's one line."""
+
+    steps: Sequence[Step] = (PREVIEW, INTENT, CREDIT_NOTE, EFFECT)
+
+    async def ask(self, home: House) -> None:
+        bill = await home.shop.client.v1.invoices.retrieve_async(self.bill)
+        self.operation = await money.credit(
+            home,
+            self.acme,
+            self.customer,
+            None,
+            lines=[{"line": bill.lines.data[0].id, "amount_minor": self.amount}],
+            instrument="credit_note",
+            invoice=self.bill,
+            reason="order_change",
+        )
 
 
 class ApprovedCreditNote(CreditNote):

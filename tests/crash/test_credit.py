@@ -11,6 +11,7 @@ from .credit_workload import (
     ApprovedCreditNote,
     BalanceCredit,
     CreditNote,
+    CreditNoteByLines,
 )
 from .plan import Kill, Scenario, Step, every_fault, fault, killed_everywhere
 from .stage import Stage, play_all
@@ -52,3 +53,9 @@ async def test_a_credit_survives_every_kill_and_fault(theatre: Stage) -> None:
             *((one, ApprovedCreditNote()) for one in approved_note),
         ],
     )
+
+
+async def test_a_credit_of_lines_survives_every_kill_and_fault(theatre: Stage) -> None:
+    steps = CreditNoteByLines.steps
+    scenarios = [*killed_everywhere(steps), *every_fault([CREDIT_NOTE]), *together(CREDIT_NOTE)]
+    await play_all(theatre, [(one, CreditNoteByLines()) for one in scenarios])

@@ -75,7 +75,7 @@ async def refund(
     return await _asked(home, by, "/v1/refunds", body)
 
 
-async def credit(home: House, tenant: Tenant, customer_id: str, amount: int, **more: Any) -> str:
+async def credit(home: House, tenant: Tenant, customer_id: str, amount: int | None, **more: Any) -> str:
     """An admin asks for a credit, on the balance unless told otherwise; gives its operation."""
     by: Member = more.pop("by", tenant.admin)
     body = {

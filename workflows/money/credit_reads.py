@@ -18,6 +18,7 @@ with workflow.unsafe.imports_passed_through():
         plan_credit,
         without_own_note,
     )
+    from billing.money.credit_lines import asked_again
     from billing.money.messages import CommitPart
 
 from ..core import options
@@ -39,6 +40,7 @@ class CreditReads(MoneyPlanner[CreditWanted, CreditSubject]):
             organization=self._organization,
             customer=wanted.customer,
             invoice=wanted.invoice,
+            lines=wanted.lines,
             mirror=self._refresh,
         )
         facts = await self._calls.call(MoneyReads.read_creditable, query, options.STRIPE_READ)
@@ -61,6 +63,7 @@ class CreditReads(MoneyPlanner[CreditWanted, CreditSubject]):
             customer=subject.customer,
             instrument=subject.instrument,
             invoice=subject.invoice,
+            lines=asked_again(subject.lines),
             object=given,
         )
         return await self._calls.call(MoneyReads.read_credit, query, options.STRIPE_EFFECT)

@@ -165,6 +165,7 @@ def lines_row(data: Document, organization: str, synced_at: datetime) -> Invoice
     listed = data["lines"]
     lines = [
         {
+            "id": line["id"],
             "description": line.get("description"),
             "quantity": line.get("quantity"),
             "amount": line["amount"],

@@ -19,7 +19,7 @@ from billing.core.operations import CUSTOMER, SYSTEM, State
 from billing.core.text import one_line
 from billing.plan_changes.limits import LimitCheck, percent_reached
 from billing.policy.reasons import REASON_WORDS
-from billing.stripe.invoice_amounts import InvoiceAmount, InvoiceAmounts
+from billing.stripe.invoice_amounts import InvoiceAmount, InvoiceAmounts, InvoiceTax, tax_words
 from db.core.clock import utc_now
 
 from .words import CASES, KINDS, MARKS, OBJECTS, ROLES, SEEN_TO_BY_PEOPLE, TOLD_BY_STAGE, state_words
@@ -87,7 +87,7 @@ def install(environment: Environment) -> None:
         made_in_stripe,
         object_kind,
     )
-    figures = (money, amount_rows, plan, person, named, state, standing, invoice_state, stripe_page)
+    figures = (money, amount_rows, tax_name, plan, person, named, state, standing, invoice_state, stripe_page)
     for rule in (*figures, *times, *texts):
         environment.filters[rule.__name__] = rule
 
@@ -139,6 +139,11 @@ def money(amount: Money | Mapping[str, Any] | int, currency: str | None = None) 
 def amount_rows(amounts: InvoiceAmounts | Mapping[str, Any]) -> tuple[InvoiceAmount, ...]:
     """What stands between an invoice's lines and what is due."""
     return InvoiceAmounts.model_validate(amounts).rows()
+
+
+def tax_name(tax: InvoiceTax | Mapping[str, Any]) -> str:
+    """`Tax 19% (DE VAT)`."""
+    return tax_words(InvoiceTax.model_validate(tax))
 
 
 @pass_context

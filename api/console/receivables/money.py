@@ -14,6 +14,7 @@ from billing.money.waiver import WAIVERS
 from billing.policy.reasons import REASON_WORDS, VoidReason, WriteOffReason
 
 from ...customers import details
+from ...customers.schemas import InvoiceLineAnswer
 from ...money import payments
 from ...money.schemas import PaymentAnswer, PaymentsQuery
 from ...problems.problem import not_found
@@ -22,6 +23,7 @@ from ..frame.page import see
 from ..frame.serving import pages
 from ..frame.visit import InVisit, PageVisit
 from ..frame.words import KINDS as KIND_WORDS
+from . import credit_lines
 
 router = pages("")
 
@@ -34,7 +36,10 @@ KINDS: Mapping[str, Kind] = {
 }
 FIELDS: Mapping[str, tuple[str, ...]] = {
     "refunds": ("payment_intent", "invoice", "currency", "reason", "note", "confirm_fraudulent", "amount"),
-    "credits": ("customer", "invoice", "currency", "instrument", "reason", "note", "amount"),
+    "credits": (
+        *("customer", "invoice", "currency", "instrument", "reason", "note", "tell_customer"),
+        *(credit_lines.FIELD, "amount"),
+    ),
     "voids": ("invoice", "reason", "note"),
     "write-offs": ("invoice", "reason", "note"),
 }
@@ -66,6 +71,8 @@ class MoneyTarget:
     invoice: str | None = None
     number: str | None = None
     choices: Sequence[PaymentAnswer] = ()
+    lines: Sequence[InvoiceLineAnswer] = ()
+    """Of the invoice, that a credit note can credit."""
 
     @property
     def typed_left(self) -> str:
@@ -115,7 +122,7 @@ async def ask(resource: Resource, visit: InVisit) -> Response:
 
 def _slipped(visit: PageVisit, resource: str, form: Form) -> bool:
     """Whether an amount that has to be typed twice was not. Nobody types that of an invoice which is given
-    up: it is what the quote has shown."""
+    up, or of its lines: it is what the quote has shown."""
     amount_minor = _minor(form, "amount")
     if amount_minor is None:
         return True
@@ -132,11 +139,15 @@ def _minor(form: Form, name: str) -> int | None:
 def body_of(resource: str, form: Form) -> dict[str, Any]:
     """The API's body: the amount in minor units, and the rest as it was typed."""
     form.values = {**form.values, "currency": form.value("currency").lower()}
-    body: dict[str, Any] = form.body(*(name for name in FIELDS[resource] if name != "amount"))
+    credit_lines.gather(form)
+    body: dict[str, Any] = form.body(
+        *(name for name in FIELDS[resource] if name not in ("amount", credit_lines.FIELD))
+    )
     if "amount" not in FIELDS[resource]:
         return body
-    if "confirm_fraudulent" in body:
-        body["confirm_fraudulent"] = body["confirm_fraudulent"] == "true"
+    body |= {name: body[name] == "true" for name in ("confirm_fraudulent", "tell_customer") if name in body}
+    if form.value(credit_lines.FIELD):
+        return body | {"lines": credit_lines.lines_of(form)}
     if body.get("instrument") == "balance" or "payment_intent" in body:
         body.pop("invoice", None)
     amount = _minor(form, "amount")
@@ -161,9 +172,14 @@ async def _page(
     quoted: Mapping[str, Any] | None,
 ) -> Response:
     target = await _target(visit, form)
+    credit_lines.gather(form)
     kind, whom = KINDS[resource], one_line(target.customer_name)
     gives_up = kind in WAIVERS
-    shown = Money.model_validate(quoted["amount"]) if gives_up and quoted and quoted["amount"] else None
+    by_lines = bool(form.value(credit_lines.FIELD))
+    if by_lines and not quoted and not form.errors:
+        form.values = {**form.values, "amount": ""}
+    untyped = gives_up or by_lines
+    shown = Money.model_validate(quoted["amount"]) if untyped and quoted and quoted["amount"] else None
     return visit.page("money", title=f"{KIND_WORDS[kind]} {'for' if gives_up else 'to'} {whom}",
         form=form, resource=resource, kind=kind.value, gives_up=gives_up, shown=shown,
         quoted=quoted, target=target, fields=FIELDS[resource], key=secrets.token_urlsafe(16),
@@ -209,6 +225,7 @@ async def _of_invoice(visit: PageVisit, id_: str) -> MoneyTarget:
         unpaid=invoice.amount_remaining,
         invoice=invoice.id,
         number=invoice.number,
+        lines=[line for line in invoice.lines if line.id and line.amount.amount_minor > 0],
     )
 
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from billing.core.money import Money
 from billing.core.operations import Problem
 from billing.money.credit import (
     CreditableFacts,
@@ -11,6 +12,7 @@ from billing.money.credit import (
     CreditWanted,
     plan_credit,
 )
+from billing.money.credit_lines import CreditedLine
 from billing.money.credit_report import credit_report
 from billing.money.refund import (
     Payment,
@@ -22,6 +24,7 @@ from billing.money.refund import (
     plan_refund,
 )
 from billing.money.refund_report import Share, refund_report
+from billing.stripe.invoice_amounts import InvoiceTax
 
 from .contexts import shown
 
@@ -109,6 +112,26 @@ def a_credit_note() -> CreditSubject:
     planned = plan_credit(wanted, facts)
     assert isinstance(planned, CreditSubject)
     return planned
+
+
+def a_note_by_lines() -> CreditSubject:
+    """USD 53.55 off an open invoice: half of its seats, with discount and tax, which Stripe mails."""
+    line = CreditedLine(
+        line="il_1",
+        description="Seats",
+        quantity=2,
+        amount=_usd(5_000),
+        discount=_usd(500),
+        tax=_usd(855),
+    )
+    tax = InvoiceTax(rate="txr_1", name="DE VAT", percentage="19", inclusive=False, amount_minor=855)
+    known = {"amount": _usd(5_355), "reduces_due": _usd(5_355), "to_balance": _usd(0)}
+    by_lines = {"lines": (line,), "taxes": (tax,), "tell_customer": True}
+    return a_credit_note().model_copy(update=known | by_lines)
+
+
+def _usd(amount_minor: int) -> Money:
+    return Money(amount_minor=amount_minor, currency="usd")
 
 
 def refunded(subject: RefundSubject, *ends: str) -> dict[str, Any]:

@@ -31,9 +31,24 @@ from .contexts import (
     shown,
     unread_revert,
 )
-from .money_contexts import DISPUTED, a_credit, a_credit_note, a_refund, credited, refunded
+from .money_contexts import (
+    DISPUTED,
+    a_credit,
+    a_credit_note,
+    a_note_by_lines,
+    a_refund,
+    credited,
+    refunded,
+)
 
-SUBJECTS: list[Any] = [an_upgrade(), a_refund(), a_refund(payments=2), a_credit(), a_credit_note()]
+SUBJECTS: list[Any] = [
+    an_upgrade(),
+    a_refund(),
+    a_refund(payments=2),
+    a_credit(),
+    a_credit_note(),
+    a_note_by_lines(),
+]
 CANCELLATIONS = [
     a_cancellation("at_period_end"),
     a_cancellation(open_invoices=(OPEN,)),

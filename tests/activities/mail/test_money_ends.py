@@ -12,6 +12,7 @@ from .money_contexts import (
     TITLE,
     a_credit,
     a_credit_note,
+    a_note_by_lines,
     a_refund,
     credited,
     refunded,
@@ -168,6 +169,25 @@ def test_a_difference_that_is_no_amount_is_told_in_words() -> None:
     mail = render("money_ended", ended(State.MISMATCHED, a_credit(), result=result))
     assert "\n- it was voided\n" in mail.plain
     assert "agreed  in Stripe" not in mail.plain
+
+
+def test_a_note_by_lines_says_which_with_their_discounts_and_taxes() -> None:
+    subject = a_note_by_lines()
+    held = credited(subject, lines=subject.lines, taxes=subject.taxes)
+    plain = render("money_ended", ended(State.COMPLETED, subject, result=held)).plain
+    assert "Stripe mails it to the customer" in plain
+    assert "- Seats: USD 50.00, less a discount of USD 5.00, tax USD 8.55\n" in plain
+    assert "Tax 19% (DE VAT): USD 8.55" in plain
+    context = {"approval": "apr_1", "kind": "credit", "subject": subject, "requested_by": "per_bea"}
+    asked = render("review_requested", context).plain
+    assert "- Seats: USD 50.00" in asked
+
+
+def test_a_tax_of_a_line_that_differs_is_named() -> None:
+    subject = a_note_by_lines()
+    result = credited(subject, lines=subject.lines)
+    mail = render("money_ended", ended(State.MISMATCHED, subject, result=result)).plain
+    assert "- In Stripe, tax txr_1 is missing instead of 855" in mail
 
 
 REFUSED = Problem(code="stripe_refused", message="Metadata values can have up to 500 characters.")

@@ -10,7 +10,16 @@ from sqlmodel import select
 from api.quotes.service import QuoteDraft
 from db.core.clock import utc_now
 from db.core.session import Database
-from db.tables import Customer, CustomerMail, CustomerSettings, Invoice, PortalNetwork, ReminderPause
+from db.tables import (
+    Customer,
+    CustomerMail,
+    CustomerSettings,
+    Invoice,
+    InvoiceLines,
+    Operation,
+    PortalNetwork,
+    ReminderPause,
+)
 
 from ...support.builders import Tenant, a_customer, an_invoice, store
 from ...support.money_rows import a_note, a_payment, a_refund_operation
@@ -225,6 +234,56 @@ async def test_an_open_invoice_is_given_up_from_its_page(
     assert asked.status_code == 303, asked.text
     page = (await admin.get(asked.headers["location"].removeprefix("http://plixo.test"))).text
     assert "Agreed with their accountant." in page
+
+
+async def test_lines_of_an_invoice_are_credited_from_its_page(
+    admin: Visitor, database: Database, acme: Tenant, blue: Customer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bill, house = an_invoice(blue, id="in_blue", number="BLUE-9"), House(database)
+    line = {"description": "Consulting in March", "quantity": 2, "period_start": 0, "period_end": 0}
+    lines = [line | {"id": f"il_{number}", "amount": 30_000} for number in (1, 2)]
+    await store(
+        database,
+        bill,
+        InvoiceLines(
+            invoice_id=bill.id, organization_id=acme.id, lines=lines, complete=True, synced_at=bill.synced_at
+        ),
+    )
+    monkeypatch.setattr(QuoteDraft, "find_out", lambda _, request, result: made(house, request, utc_now()))
+    assert "line:il_2" in (await admin.get(f"/console/credits/new?invoice={bill.id}")).text
+    typed = {
+        "invoice": bill.id,
+        "customer": blue.id,
+        "currency": "usd",
+        "instrument": "credit_note",
+        "reason": "order_change",
+        "note": "One day of consulting too many.",
+        "amount": "",
+        "line:il_1": "100.00",
+        "line:il_2": "",
+        "tell_customer": "true",
+    }
+    wrong = await admin.post("/console/credits/quote", **typed | {"line:il_1": "much"})
+    assert (wrong.status_code, "must be an amount" in wrong.text) == (422, True)
+    both = await admin.post("/console/credits/quote", **typed | {"amount": "5.00"})
+    assert (both.status_code, "must be empty" in both.text) == (422, True)
+    page = (await admin.post("/console/credits/quote", **typed)).text
+    assert "USD 119.00" in page
+    assert "Tax 19% (DE VAT)" in page
+    assert "The credit note, from Stripe" in page
+    asking, changing = page.split('action="/console/credits/edit"')
+    hidden = dict(re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', asking))
+    assert hidden.pop("quote")
+    assert (hidden["lines"], hidden["tell_customer"]) == ("il_1=100.00", "true")
+    again = dict(re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', changing))
+    form = (await admin.post("/console/credits/edit", **again)).text
+    assert re.search(r'name="line:il_1" type="text"\s+value="100.00"', form)
+    asked = await admin.post("/console/credits", **hidden | {"amount_again": hidden["amount"]})
+    assert asked.status_code == 303, asked.text
+    async with database.reading() as session:
+        [operation] = (await session.exec(select(Operation).where(Operation.kind == "credit"))).all()
+    assert operation.request["lines"] == [{"line": "il_1", "amount_minor": 10_000, "quantity": None}]
+    assert operation.request["tell_customer"] is True
 
 
 async def test_a_note_is_added_from_the_invoice(

@@ -11,6 +11,7 @@ from ...support.builders import NOW, Tenant
 def some_lines(invoice: Invoice, **fields: Any) -> InvoiceLines:
     """One line over the whole invoice, for March."""
     line = {
+        "id": "il_1T4mHx2eZvKYlo2CQx8fR9aB",
         "description": "12 × Seat",
         "quantity": 12,
         "amount": invoice.total,

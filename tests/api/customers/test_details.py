@@ -120,6 +120,7 @@ async def test_an_invoice_is_shown_whole(api: Api, acme: Tenant, blue: Customer,
     assert (shown["number"], shown["customer_name"]) == ("BLUE-1", "Blue Bottle")
     assert shown["lines"] == [
         {
+            "id": "il_1T4mHx2eZvKYlo2CQx8fR9aB",
             "description": "12 × Seat",
             "quantity": 12,
             "amount": {"amount_minor": 10_000, "currency": "usd"},

@@ -20,6 +20,7 @@ from ..giving import CREDIT, NO_TRACE, NOTE, TRACES, ask, given, sent
 
 EVERY_ACTION = ["cancel", "revise", "accept"]
 ACCEPT = {"action": "accept", "comment": "The invoice was paid in between."}
+AMOUNT = "/amount_minor"
 ON_INVOICE = {"instrument": "credit_note", "invoice": "in_known", "reason": "order_change"}
 
 
@@ -33,7 +34,7 @@ async def test_a_request_is_accepted_with_its_address_and_as_it_was_asked(api: A
         "accepted",
         ["cancel"],
     )
-    assert operation["request"] == CREDIT | {"invoice": None}
+    assert operation["request"] == CREDIT | {"invoice": None, "lines": [], "tell_customer": False}
 
 
 async def test_the_row_its_note_their_events_and_the_start_are_written_together(
@@ -59,7 +60,7 @@ async def test_the_row_its_note_their_events_and_the_start_are_written_together(
         "operation": id_,
         "organization": acme.id,
         "requested_by": acme.controller.id,
-        "wanted": operation.request,
+        "wanted": operation.request | {"lines": ()},
         "quoted": None,
         "note": {"seq": 1, "text": NOTE, "author": acme.controller.id, "at": operation.created_at},
         "policy": policy.model_dump(),
@@ -85,7 +86,23 @@ async def test_the_same_key_and_body_answer_with_the_same_operation(
     [
         ({"amount_minor": 0}, "amount_not_positive", "/amount_minor"),
         ({"amount_minor": -2500}, "amount_not_positive", "/amount_minor"),
-        ({"amount_minor": None}, "amount_not_whole", "/amount_minor"),
+        ({"amount_minor": None}, "credit_amount_or_lines", "/amount_minor"),
+        (
+            ON_INVOICE | {"lines": [{"line": "il_1", "quantity": 1}]},
+            "credit_amount_or_lines",
+            AMOUNT,
+        ),
+        (
+            ON_INVOICE | {"amount_minor": ..., "lines": [{"line": "il_1"}]},
+            "credit_amount_or_lines",
+            AMOUNT,
+        ),
+        (
+            {"amount_minor": ..., "lines": [{"line": "il_1", "quantity": 1}]},
+            "credit_note_only",
+            "/instrument",
+        ),
+        ({"tell_customer": True}, "credit_note_only", "/instrument"),
         ({"amount_minor": "25"}, "amount_not_whole", "/amount_minor"),
         ({"amount_minor": 100_000_000}, "amount_too_large", "/amount_minor"),
         ({"amount_minor": 1234, "currency": "kwd"}, "amount_not_in_steps", "/amount_minor"),
@@ -117,7 +134,7 @@ async def test_bad_input_has_a_code_of_its_own_and_leaves_no_trace(
 
 
 @ON_ONE_DATABASE
-@pytest.mark.parametrize("field", ["customer", "amount_minor", "currency", "instrument", "reason"])
+@pytest.mark.parametrize("field", ["customer", "currency", "instrument", "reason"])
 async def test_what_is_required_is_asked_for(api: Api, acme: Tenant, database: Database, field: str) -> None:
     answer = await ask(api, acme.admin, "credits", **{field: ...})
     problem = answer.json()

@@ -1,0 +1,184 @@
+"""Credit notes by lines, with discounts and taxes: quoted to the cent, given as quoted, and verified."""
+
+from typing import Any
+
+import pytest
+from sqlmodel import select
+
+from activities.money import reads
+from db.tables import Intent
+
+from ...support import money
+from ...support.builders import Tenant
+from ...support.house import House
+from ..conftest import ON_BOTH_DATABASES
+
+NOTES = "/v1/credit_notes"
+
+
+@pytest.fixture
+async def acme(home: House) -> Tenant:
+    return await home.shop.tenant(home.database)
+
+
+@pytest.fixture
+async def who(home: House, acme: Tenant) -> str:
+    return await money.customer(home.shop, acme)
+
+
+async def a_bill(
+    home: House, who: str, *amounts: int, inclusive: bool = False, percent_off: int = 0, paid: bool = False
+) -> Any:
+    """An invoice with a line for each amount, a tax of 19 % and perhaps a discount; as Stripe has it."""
+    v1 = home.shop.client.v1
+    rate = await v1.tax_rates.create_async(
+        {"display_name": "VAT", "percentage": 19, "inclusive": inclusive, "country": "DE"}
+    )
+    draft: Any = {
+        "customer": who,
+        "collection_method": "send_invoice",
+        "days_until_due": 30,
+        "default_tax_rates": [rate.id],
+    }
+    if percent_off:
+        coupon = await v1.coupons.create_async({"percent_off": percent_off, "duration": "once"})
+        draft["discounts"] = [{"coupon": coupon.id}]
+    invoice = await v1.invoices.create_async(draft)
+    for amount in amounts:
+        await v1.invoice_items.create_async(
+            {"customer": who, "invoice": str(invoice.id), "amount": amount, "currency": "usd"}
+        )
+    await v1.invoices.finalize_invoice_async(str(invoice.id))
+    if paid:
+        method = await v1.payment_methods.attach_async("pm_card_visa", {"customer": who})
+        await v1.invoices.pay_async(str(invoice.id), {"payment_method": method.id})
+    return await v1.invoices.retrieve_async(str(invoice.id))
+
+
+def body(who: str, bill: Any, *lines: dict[str, Any], **more: Any) -> dict[str, Any]:
+    return {
+        "customer": who,
+        "lines": list(lines),
+        "currency": "usd",
+        "instrument": "credit_note",
+        "invoice": bill.id,
+        "reason": "order_change",
+        "note": money.NOTE,
+    } | more
+
+
+async def quoted(home: House, acme: Tenant, asked: dict[str, Any]) -> dict[str, Any]:
+    answer = await home.post(acme.admin, "/v1/credits/quote", asked)
+    assert answer.status_code == 200, answer.text
+    return dict(answer.json())
+
+
+async def asked_for(home: House, acme: Tenant, asked: dict[str, Any], key: str = "lines-1") -> str:
+    answer = await home.post(acme.admin, "/v1/credits", asked, **{"Idempotency-Key": key})
+    assert answer.status_code == 202, answer.text
+    return str(answer.json()["id"])
+
+
+@ON_BOTH_DATABASES
+@pytest.mark.parametrize("paid", [False, True], ids=["open", "paid"])
+@pytest.mark.parametrize("percent_off", [0, 10], ids=["no discount", "10 % off"])
+@pytest.mark.parametrize("inclusive", [False, True], ids=["tax on top", "tax included"])
+async def test_a_note_by_lines_is_given_as_quoted_and_verified_to_the_cent(
+    home: House, acme: Tenant, who: str, inclusive: bool, percent_off: int, paid: bool
+) -> None:
+    bill = await a_bill(home, who, 9_999, 5_000, inclusive=inclusive, percent_off=percent_off, paid=paid)
+    first, second = bill.lines.data
+    asked = body(
+        who, bill, {"line": first.id, "amount_minor": 3_333}, {"line": second.id, "amount_minor": 777}
+    )
+
+    quote = await quoted(home, acme, asked)
+    done = await home.wait(acme, await asked_for(home, acme, asked | {"quote": quote["quote"]}), "completed")
+
+    assert quote["obstacles"] == []
+    [note] = (await home.shop.client.v1.credit_notes.list_async({"invoice": bill.id})).data
+    assert quote["amount"]["amount_minor"] == note.total == done["result"]["amount"]["amount_minor"]
+    assert quote["to_balance"]["amount_minor"] == note.post_payment_amount == (note.total if paid else 0)
+    found = [(line.invoice_line_item, line.amount, line.discount_amount) for line in note.lines.data]
+    said = [
+        (one["line"], *(one[name]["amount_minor"] for name in ("amount", "discount")))
+        for one in quote["lines"]
+    ]
+    assert said == found
+    [tax], [total] = quote["taxes"], note.to_dict()["total_taxes"]
+    assert (tax["name"], tax["percentage"], tax["inclusive"]) == ("DE VAT", "19", inclusive)
+    assert tax["amount_minor"] == total["amount"] > 0
+    assert done["result"]["verified"]
+    assert done["subject"]["lines"] == quote["lines"]
+
+
+@ON_BOTH_DATABASES
+async def test_approvers_bind_to_the_lines_and_taxes(home: House, acme: Tenant, who: str) -> None:
+    bill = await a_bill(home, who, 90_000)
+    [line] = bill.lines.data
+    operation = await asked_for(home, acme, body(who, bill, {"line": line.id, "amount_minor": 80_000}))
+    approval = await home.reviewed(acme, operation)
+    assert approval["subject"]["amount"]["amount_minor"] == 95_200
+    assert [one["tax"]["amount_minor"] for one in approval["subject"]["lines"]] == [15_200]
+    await home.decide(acme.controller, operation)
+    done = await home.wait(acme, operation, "completed")
+    assert done["result"]["verified"]
+
+
+@pytest.mark.parametrize("tells", [False, True])
+async def test_stripe_mails_the_customer_only_where_that_was_asked_for(
+    home: House, acme: Tenant, who: str, tells: bool
+) -> None:
+    bill = await a_bill(home, who, 10_000)
+    [line] = bill.lines.data
+    asked = body(who, bill, {"line": line.id, "amount_minor": 1_000}, tell_customer=tells)
+    assert (await quoted(home, acme, asked))["tell_customer"] is tells
+    operation = await asked_for(home, acme, asked)
+    await home.wait(acme, operation, "completed")
+    async with home.database.reading() as session:
+        [intent] = await session.exec(select(Intent).where(Intent.operation_id == operation))
+    assert intent.params["email_type"] == ("credit_note" if tells else "none")
+
+
+@pytest.mark.parametrize("fault", ["drop_after", "drop_before", "error_after"])
+async def test_a_note_whose_answer_was_lost_is_given_once(
+    home: House, acme: Tenant, who: str, fault: str
+) -> None:
+    bill = await a_bill(home, who, 10_000, paid=True)
+    [line] = bill.lines.data
+    home.stand_in.fault(fault, method="POST", path=f"{NOTES}$")
+    operation = await asked_for(home, acme, body(who, bill, {"line": line.id, "amount_minor": 1_000}))
+    done = await home.wait(acme, operation, "completed")
+    assert done["result"]["verified"]
+    assert len((await home.shop.client.v1.credit_notes.list_async({"invoice": bill.id})).data) == 1
+
+
+async def test_what_cannot_be_credited_is_refused_by_name(home: House, acme: Tenant, who: str) -> None:
+    bill = await a_bill(home, who, 10_000, 2_000)
+    first, second = (line.id for line in bill.lines.data)
+    for lines, code in (
+        ([{"line": "il_none", "amount_minor": 1}], "credit_line_unknown"),
+        ([{"line": first, "amount_minor": 10_001}], "credit_line_too_large"),
+        ([{"line": first, "quantity": 2}], "credit_line_too_large"),
+    ):
+        [obstacle] = (await quoted(home, acme, body(who, bill, *lines)))["obstacles"]
+        assert obstacle["code"] == code
+    whole = body(who, bill, {"line": first, "quantity": 1}, {"line": second, "quantity": 1})
+    await home.wait(acme, await asked_for(home, acme, whole), "completed")
+    [obstacle] = (await quoted(home, acme, whole))["obstacles"]
+    assert obstacle["code"] == "amount_above_creditable"
+
+
+async def test_stripe_rounding_elsewhere_is_followed(
+    home: House, acme: Tenant, who: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reckon = reads.reckoned
+
+    def beside(*given: Any) -> Any:
+        return reckon(*given) + 1
+
+    monkeypatch.setattr(reads, "reckoned", beside)
+    bill = await a_bill(home, who, 10_000, paid=True)
+    [line] = bill.lines.data
+    quote = await quoted(home, acme, body(who, bill, {"line": line.id, "amount_minor": 1_000}))
+    assert (quote["amount"]["amount_minor"], quote["to_balance"]["amount_minor"]) == (1_190, 1_190)
