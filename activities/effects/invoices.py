@@ -5,15 +5,18 @@ request that did it, by our idempotency key.
 """
 
 from abc import ABC, abstractmethod
+from datetime import datetime
 from typing import Any, ClassVar
 
 import stripe
+from sqlmodel.ext.asyncio.session import AsyncSession
 
 from billing.stripe.effects import Effect
+from db.cases.cases import CaseRules
 
 from ..mirror.objects.invoice import InvoiceSnapshot
-from ..mirror.objects.snapshot import taken_out
-from .money import PAGE
+from ..mirror.objects.snapshot import Owner, taken_out
+from ..stripe.events_of_requests import object_told
 from .protocol import EffectResult, options, plain, request_of
 
 PARTS = ["customer"]
@@ -32,6 +35,8 @@ class InvoiceEnd(ABC):
     """Stripe's type of the event that tells of it."""
     moment: ClassVar[str]
     """Which of the invoice's `status_transitions` it is."""
+    snapshot: ClassVar[type[InvoiceSnapshot]] = InvoiceSnapshot
+    """What the mirror has of it."""
 
     @abstractmethod
     async def send(self, client: stripe.StripeClient, effect: Effect) -> stripe.Invoice:
@@ -49,12 +54,8 @@ class InvoiceEnd(ABC):
         return self._result(invoice)
 
     async def _told(self, client: stripe.StripeClient, effect: Effect, ended_at: int) -> bool:
-        near: Any = {"gte": ended_at - NEAR, "lte": ended_at + NEAR}
-        page = await client.v1.events.list_async({"type": self.event, "created": near, "limit": PAGE})
-        async for told in page.auto_paging_iter():
-            if told.request is not None and told.request.idempotency_key == effect.key:
-                return bool(told.data.object["id"] == effect.target)
-        return False
+        told = await object_told(client, self.event, effect.key, ended_at - NEAR, ended_at + NEAR)
+        return told is not None and bool(told["id"] == effect.target)
 
     def _result(self, invoice: stripe.Invoice) -> EffectResult:
         assert invoice.id is not None, "a finalized invoice has an id"
@@ -67,7 +68,7 @@ class InvoiceEnd(ABC):
             "currency": invoice.currency,
             "metadata": plain(invoice.metadata),
         }
-        snapshot = InvoiceSnapshot(taken_out(document, "customer"), document)
+        snapshot = self.snapshot(taken_out(document, "customer"), document)
         return EffectResult(invoice.id, request, detail, snapshot)
 
 
@@ -76,6 +77,19 @@ class InvoiceVoid(InvoiceEnd):
 
     async def send(self, client: stripe.StripeClient, effect: Effect) -> stripe.Invoice:
         return await client.v1.invoices.void_invoice_async(effect.target, {"expand": PARTS}, options(effect))
+
+
+class BillSnapshot(InvoiceSnapshot):
+    """An invoice to the organization itself."""
+
+    async def store(self, session: AsyncSession, rules: CaseRules, owner: Owner, read_at: datetime) -> None:
+        await super().store(session, rules, owner._replace(subscriber=True), read_at)
+
+
+class BillVoid(InvoiceVoid):
+    """Voids the invoice of a change that waits for its payment: Stripe drops the change with it."""
+
+    snapshot = BillSnapshot
 
 
 class InvoiceWriteOff(InvoiceEnd):

@@ -6,7 +6,7 @@ from billing.stripe.effects import EffectKind
 
 from .cancellations import CancelAtPeriodEnd, CancelNow, KeepSubscription
 from .credits import BalanceCreate, CreditNoteCreate, NotedCreditNote, NotedCustomer, NotedTransaction
-from .invoices import InvoiceVoid, InvoiceWriteOff, NotedInvoice
+from .invoices import BillVoid, InvoiceVoid, InvoiceWriteOff, NotedInvoice
 from .money import AddNotes
 from .protocol import StripeEffect
 from .refunds import NotedCharge, NotedRefund, RefundCancel, RefundCreate
@@ -39,4 +39,5 @@ EFFECTS: Mapping[EffectKind, StripeEffect] = {
     "invoice.note": AddNotes(NotedInvoice()),
     "customer.note": AddNotes(NotedCustomer()),
     "charge.note": AddNotes(NotedCharge()),
+    "bill.void": BillVoid(),
 }

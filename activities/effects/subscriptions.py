@@ -8,13 +8,20 @@ from billing.plan_changes.phases import made_phase
 from billing.stripe.effects import Effect
 
 from ..mirror.objects.subscription import SubscriptionSnapshot
+from ..stripe.events_of_requests import object_told
 from ..stripe.plan_subscription import EXPAND_PLAN, SubscriptionUnsupported, subscription_document
-from .money import PAGE
 from .protocol import EffectResult, bears_mark, marked, options, request_of
+
+PENDING = "pending_if_incomplete"
+"""Stripe's word for a change that is to wait for its payment."""
 
 
 class SubscriptionUpdate:
-    """Changes a subscription; the mark is set by the same request, so it is there or the change isn't."""
+    """Changes a subscription; the mark is set by the same request, so it is there or the change isn't.
+
+    A change that waits for its payment bears the mark where it waits. Once Stripe has dropped it, only the
+    event of our request still tells of it.
+    """
 
     async def call(self, client: stripe.StripeClient, effect: Effect) -> EffectResult:
         params: Any = marked(effect) | {"expand": EXPAND_PLAN}
@@ -23,10 +30,15 @@ class SubscriptionUpdate:
 
     async def read_back(self, client: stripe.StripeClient, effect: Effect) -> EffectResult | None:
         subscription = await client.v1.subscriptions.retrieve_async(effect.target, {"expand": EXPAND_PLAN})
-        if not bears_mark(subscription.metadata, effect):
+        pending = subscription.pending_update
+        if bears_mark(subscription.metadata, effect) or (pending and bears_mark(pending.metadata, effect)):
+            # Its newest invoice may be another's by now.
+            return self._result(subscription, latest_invoice=None)
+        if effect.params.get("payment_behavior") != PENDING:
             return None
-        # Its newest invoice may be another's by now.
-        return self._result(subscription, latest_invoice=None)
+        since = effect.params.get("proration_date")
+        told = await object_told(client, "customer.subscription.updated", effect.key, since)
+        return EffectResult(effect.target, None, _answered(told)) if told is not None else None
 
     def _result(self, subscription: stripe.Subscription, **known: Any) -> EffectResult:
         data = subscription.to_dict() | known
@@ -49,13 +61,14 @@ def _answered(subscription: dict[str, Any]) -> dict[str, Any]:
         {"id": item["id"], "price": item["price"]["id"], "quantity": item.get("quantity")}
         for item in subscription["items"]["data"]
     ]
+    pending = subscription.get("pending_update")
     return {
         "status": subscription["status"],
         "cancel_at": subscription["cancel_at"],
         "items": items,
         "latest_invoice": subscription.get("latest_invoice"),
         "metadata": subscription["metadata"],
-    }
+    } | ({"pending_until": pending["expires_at"]} if pending else {})
 
 
 class NotedSubscription:
@@ -98,22 +111,14 @@ class ScheduleCreate:
         schedule = await client.v1.subscription_schedules.retrieve_async(
             schedule_id, {"expand": EXPAND_DISCOUNTS}
         )
-        return self._result(schedule) if await self._told(client, effect, schedule) else None
-
-    async def _told(
-        self, client: stripe.StripeClient, effect: Effect, schedule: stripe.SubscriptionSchedule
-    ) -> bool:
-        page = await client.v1.events.list_async(
-            {
-                "type": "subscription_schedule.created",
-                "created": {"gte": schedule.created, "lte": schedule.created + TOLD_WITHIN},
-                "limit": PAGE,
-            }
+        told = await object_told(
+            client,
+            "subscription_schedule.created",
+            effect.key,
+            schedule.created,
+            schedule.created + TOLD_WITHIN,
         )
-        async for told in page.auto_paging_iter():
-            if told.data.object["id"] == schedule.id:
-                return told.request is not None and told.request.idempotency_key == effect.key
-        return False
+        return self._result(schedule) if told is not None and told["id"] == schedule.id else None
 
     def _result(self, schedule: stripe.SubscriptionSchedule) -> EffectResult:
         phase = made_phase(schedule.phases[0].to_dict())

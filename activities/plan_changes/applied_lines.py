@@ -16,6 +16,7 @@ from billing.plan_changes.subject import PlanChangeSubject
 from billing.plan_changes.verification import ResultLines, ResultQuery
 from billing.stripe.effects import EFFECT_MARK
 
+from ..stripe.events_of_requests import object_told
 from .invoices import Document, StripeInvoices
 
 NEWEST = 20
@@ -43,7 +44,7 @@ async def _items(client: stripe.StripeClient, subject: PlanChangeSubject) -> lis
 
 async def _billed(client: stripe.StripeClient, invoices: StripeInvoices, query: ResultQuery) -> ResultLines:
     if query.subject.charged_at_once:
-        invoice = await _own_invoice(invoices, query)
+        invoice = await own_invoice(client, invoices, query)
         if invoice is not None:
             found = await _of(invoices, without_usage(invoice, query.subject.from_.metered))
             following = await _following(invoices, query.subject, found.lines)
@@ -89,17 +90,23 @@ async def _following(
     )
 
 
-async def _own_invoice(invoices: StripeInvoices, query: ResultQuery) -> Document | None:
-    """The one that the answer to the change named, if it bears the change's mark; else the first that does.
+async def own_invoice(
+    client: stripe.StripeClient, invoices: StripeInvoices, query: ResultQuery
+) -> Document | None:
+    """The one that the answer to the change named, if it is the change's own; else the one that its request
+    made, or the first that bears its mark.
 
     An invoice keeps the subscription's metadata of its own time, which that of the change stays in: whatever
-    is made later bears the mark as well.
+    is made later bears the mark as well. That of a change which may wait for its payment is made before.
     """
     if query.invoice is not None:
         named = await invoices.invoice(query.invoice)
-        if named["billing_reason"] == UPDATE and _bears(named, query.effect_key):
+        if query.is_own or (named["billing_reason"] == UPDATE and _bears(named, query.effect_key)):
             return named
     since = query.subject.proration_date or query.subject.period_start
+    told = await object_told(client, "invoice.created", query.effect_key, since)
+    if told is not None:
+        return await invoices.invoice(told["id"])
     for found in await invoices.made_since(query.subject.subscription, UPDATE, since):
         if _bears(found, query.effect_key):
             return await invoices.invoice(found["id"])

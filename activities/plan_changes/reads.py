@@ -13,6 +13,7 @@ from billing.plan_changes.items.add_ons import PricedAddOn, add_on_from_stripe, 
 from billing.plan_changes.items.usage import without_usage
 from billing.plan_changes.messages import Target, TargetQuery
 from billing.plan_changes.obstacles import OpenInvoice
+from billing.plan_changes.payment import ChangePayment, PaymentQuery, how_collected
 from billing.plan_changes.phase_fields import (
     amounts_off,
     carried,
@@ -41,6 +42,7 @@ from db.core.clock import utc_now
 from db.core.session import Database
 from db.mirror import mirror
 
+from ..mirror.objects.snapshot import taken_out
 from ..stripe.failures import ask, ask_for
 from ..stripe.plan_subscription import (
     EXPAND_PLAN,
@@ -48,7 +50,7 @@ from ..stripe.plan_subscription import (
     other_items,
     subscription_document,
 )
-from . import applied_lines
+from . import applied_lines, change_payment
 from .invoices import StripeInvoices
 
 EXPAND_FACTS = [
@@ -57,6 +59,10 @@ EXPAND_FACTS = [
     "discounts.source.coupon",
     "items.data.discounts",
     "customer.discount.source.coupon",
+    "default_payment_method",
+    "default_source",
+    "customer.invoice_settings.default_payment_method",
+    "customer.default_source",
 ]
 
 
@@ -80,6 +86,7 @@ class StripeReads:
         await self._name_coupons(data)
         customer = data["customer"]
         data["customer"] = customer["id"]
+        collected = how_collected(data["collection_method"], _payment_method(data, customer))
         try:
             document = subscription_document(data, data["customer"])
         except SubscriptionUnsupported as error:
@@ -97,6 +104,8 @@ class StripeReads:
             customer=data["customer"],
             terms=Terms.model_validate({name: document[name] for name in Terms.model_fields}),
             open_invoice=_open_invoice(data["latest_invoice"]),
+            latest_invoice=(data["latest_invoice"] or {}).get("id"),
+            collected=collected,
             unit_amount=next(
                 one["price"]["unit_amount"] for one in data["items"]["data"] if one["id"] == document["item"]
             ),
@@ -180,6 +189,14 @@ class StripeReads:
             raise ApplicationError(error.message, type=error.code, non_retryable=True) from error
 
     @activity.defn
+    async def read_change_payment(self, query: PaymentQuery) -> ChangePayment:
+        """Whether a change that is charged at once is there, and how its payment stands."""
+        try:
+            return await ask(change_payment.find(self._client, self._invoices, query))
+        except BillingError as error:
+            raise ApplicationError(error.message, type=error.code, non_retryable=True) from error
+
+    @activity.defn
     async def read_schedule(self, schedule: str) -> ScheduleFacts:
         """What a subscription schedule will do, phase by phase."""
         found = await ask(self._client.v1.subscription_schedules.retrieve_async(schedule))
@@ -208,6 +225,14 @@ def _shared_discounts(subscription: dict[str, Any], customer: dict[str, Any]) ->
     """Those of whole invoices: its own, and its customer's."""
     of_customer = [customer["discount"]] if customer.get("discount") else []
     return [*subscription["discounts"], *of_customer]
+
+
+def _payment_method(subscription: dict[str, Any], customer: dict[str, Any]) -> str | None:
+    """The type of what its invoices are charged to, in Stripe's order; the subscription has the ids again."""
+    own = [taken_out(subscription, name) for name in ("default_payment_method", "default_source")]
+    settings = customer.get("invoice_settings") or {}
+    methods = [*own, settings.get("default_payment_method"), customer.get("default_source")]
+    return next((one.get("type") or one["object"] for one in methods if one), None)
 
 
 def _open_invoice(latest: dict[str, Any] | None) -> OpenInvoice | None:

@@ -20,6 +20,7 @@ from billing.money.refund_report import RefundResult
 from billing.money.waiver import WaiverSubject, WaiverWanted
 from billing.money.waiver_report import WaiverResult
 from billing.operations.kinds import KINDS, ON_REQUEST
+from billing.plan_changes.payment import AwaitedPayment
 from billing.plan_changes.report import PlanChangeResult, ScheduledPlanChange
 from billing.plan_changes.subject import PlanChangeRequest, PlanChangeSubject
 from billing.portal.trouble import AccessTroubleResult, AccessTroubleSubject, TroubleWanted
@@ -74,7 +75,9 @@ class _Documents(NamedTuple):
 
 
 _OF: Mapping[Kind, _Documents] = {
-    Kind.PLAN_CHANGE: _Documents(PlanChangeAsked, PlanChangeSubject, PlanChangeResult | ScheduledPlanChange),
+    Kind.PLAN_CHANGE: _Documents(
+        PlanChangeAsked, PlanChangeSubject, PlanChangeResult | ScheduledPlanChange | AwaitedPayment
+    ),
     Kind.REFUND: _Documents(RefundAsked, RefundSubject, RefundResult),
     Kind.CREDIT: _Documents(CreditAsked, CreditSubject, CreditResult),
     Kind.VOID: _Documents(WaiverAsked, WaiverSubject, WaiverResult),

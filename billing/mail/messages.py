@@ -22,6 +22,7 @@ from ..money.waiver import WaiverSubject
 from ..money.waiver_report import WaiverResult
 from ..operations.payloads import OperationResult, OperationSubject
 from ..plan_changes.limits import LimitReached
+from ..plan_changes.payment import AwaitedPayment
 from ..plan_changes.report import PlanChangeResult
 from ..plan_changes.subject import PlanChangeSubject
 from ..portal.promises import BrokenPromise
@@ -120,6 +121,11 @@ class MailContext(Message):
     def cancelled(self) -> CancellationResult | None:
         """What became of a cancellation of the plan."""
         return self.result if isinstance(self.result, CancellationResult) else None
+
+    @property
+    def due(self) -> AwaitedPayment | None:
+        """The payment that a plan change waits for."""
+        return self.result if isinstance(self.result, AwaitedPayment) else None
 
     @property
     def refunded(self) -> RefundResult | None:

@@ -18,6 +18,7 @@ from ..money.refund import RefundSubject
 from ..money.refund_report import RefundResult
 from ..money.waiver import WaiverSubject
 from ..money.waiver_report import WaiverResult
+from ..plan_changes.payment import AwaitedPayment
 from ..plan_changes.report import PlanChangeResult, ScheduledPlanChange
 from ..plan_changes.subject import PlanChangeSubject
 from ..portal.trouble import AccessTroubleResult, AccessTroubleSubject
@@ -40,6 +41,7 @@ OperationResult = Annotated[
     PlanChangeResult
     | ScheduledPlanChange
     | CancellationResult
+    | AwaitedPayment
     | RefundResult
     | CreditResult
     | WaiverResult

@@ -11,7 +11,9 @@ from .revert import RevertResult, revert_words
 from .subject import PlanChangeSubject
 from .verification import ResultLines, Verification
 
-_UNSAID = frozenset({"amounts", "problem", "revert", "reverted", "accepted_by", "reverted_by", "comment"})
+_UNSAID = frozenset(
+    {"amounts", "problem", "unpaid", "revert", "reverted", "accepted_by", "reverted_by", "comment"}
+)
 """What a document leaves out while nobody has said it."""
 
 
@@ -31,6 +33,8 @@ class PlanChangeResult(Payload):
     differences: tuple[AnyDifference, ...] = ()
     problem: Problem | None = None
     """Why nobody knows what Stripe holds."""
+    unpaid: Problem | None = None
+    """Why the change is there, but not paid."""
     revert: PlanChangeSubject | None = None
     """What a revert would do, or was shown to do before it was done."""
     reverted: RevertResult | None = None
@@ -61,10 +65,12 @@ class ScheduledPlanChange(Payload):
     verified: bool = True
 
 
-def applied_report(subject: PlanChangeSubject, found: ResultLines, checked: Verification) -> PlanChangeResult:
-    """The operation's result: what Stripe holds, beside whether it is what was approved."""
+def applied_report(
+    subject: PlanChangeSubject, found: ResultLines, checked: Verification, unpaid: Problem | None = None
+) -> PlanChangeResult:
+    """The operation's result: what Stripe holds, beside whether it is what was approved, and paid."""
     return PlanChangeResult(
-        verified=checked.ok,
+        verified=checked.ok and unpaid is None,
         subscription=subject.subscription,
         invoice=found.invoice,
         invoice_status=found.invoice_status,
@@ -73,6 +79,7 @@ def applied_report(subject: PlanChangeSubject, found: ResultLines, checked: Veri
         lines=found.lines,
         amounts=found.amounts,
         differences=checked.differences,
+        unpaid=unpaid,
     )
 
 

@@ -53,10 +53,11 @@ def renewal_preview_params(query: PreviewQuery) -> dict[str, Any]:
     return {"subscription": query.facts.subscription, "subscription_details": details}
 
 
-def apply_params(subject: PlanChangeSubject) -> dict[str, Any]:
+def apply_params(subject: PlanChangeSubject, *, may_wait: bool = False) -> dict[str, Any]:
     """For `subscriptions.update`, exactly as it was previewed.
 
-    `error_if_incomplete` makes a declined card a 402 that leaves everything unchanged (Stripe,
+    Where it may wait for a payment that does not come through at once, Stripe keeps it as a pending update;
+    otherwise `error_if_incomplete` makes a declined card a 402 that leaves everything unchanged (Stripe,
     "Handling payment failures when updating subscriptions").
     """
     change = _change(
@@ -65,7 +66,7 @@ def apply_params(subject: PlanChangeSubject) -> dict[str, Any]:
         subject.resets_anchor,
         subject.proration_date,
     )
-    return change | {"payment_behavior": "error_if_incomplete"}
+    return change | {"payment_behavior": "pending_if_incomplete" if may_wait else "error_if_incomplete"}
 
 
 def schedule_params(subject: PlanChangeSubject, made: MadePhase) -> dict[str, Any]:

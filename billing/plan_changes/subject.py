@@ -31,6 +31,8 @@ from .proration import (
 
 Effective = Literal["now", "period_end"]
 Invoicing = Literal["immediately", "next_invoice"]
+Collected = Literal["charged", "debited", "sent"]
+"""How invoices are collected: at once, by a bank debit that takes days, or as the customer pays them."""
 
 
 class PlanChangeRequest(Message):
@@ -104,6 +106,8 @@ class SubscriptionFacts(SubscriptionState):
     """What a schedule would take away from it, by the names of the fields."""
     once: tuple[str, ...] = ()
     """The coupons of its discounts that hold for a single invoice."""
+    collected: Collected = "charged"
+    latest_invoice: str | None = None
     spread: tuple[str, ...] = ()
     """The coupons that take an amount off whole invoices."""
 

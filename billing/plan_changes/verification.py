@@ -24,12 +24,13 @@ class ResultQuery(Message):
     """Where to look for what a change left in Stripe.
 
     `invoice` is the newest one that Stripe's answer to the change named, if that is known; whether it is the
-    change's own, it has to say itself.
+    change's own, it has to say itself, unless it is known to be.
     """
 
     subject: PlanChangeSubject
     effect_key: str
     invoice: str | None = None
+    is_own: bool = False
 
 
 class ResultLines(Message):

@@ -129,9 +129,9 @@ class StripePolicy(Message):
 
 class PlanChangePolicy(Message):
     """`ladder` and `calendar` review it; `revise_within` is how long one whose reviewer asked for changes
-    waits for them (business minutes), `scheduled_poll` how often one scheduled for period end is looked at
-    (plain minutes), and `resolve` who may accept or revert a mismatch. `add_ons` are those that can be
-    requested beside a plan, by the short names of their products in Stripe."""
+    waits for them (business minutes), `scheduled_poll` how often one that waits for the period's end or for
+    its payment is looked at (plain minutes), and `resolve` who may accept or revert a mismatch. `add_ons` are
+    those that can be requested beside a plan, by the short names of their products in Stripe."""
 
     ladder: str
     calendar: str

@@ -159,7 +159,7 @@ def _plan_changes(policy: Policy) -> Iterator[tuple[str, str]]:
     )
     yield (
         "plan_change.scheduled_poll",
-        f"A change that is scheduled for the period's end is looked at in Stripe "
+        f"A change that waits for the period's end or for its payment is looked at in Stripe "
         f"{every(rules.scheduled_poll)}.",
     )
     offered = join(rules.add_ons, "and") if rules.add_ons else "none"

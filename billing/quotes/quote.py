@@ -14,10 +14,10 @@ from ..money.credit import CreditSubject
 from ..money.messages import AuthorityCheck
 from ..money.refund import RefundSubject
 from ..money.waiver import WaiverSubject
-from ..plan_changes.costs import MonthlyCost
 from ..plan_changes.subject import PlanChangeSubject
 from ..policy.policy import LadderStep
 from ..policy.review_rules import ReviewRule
+from .costs import MonthlyCost
 
 QUOTED_FOR = timedelta(minutes=30)
 """How long exactly what a quote has shown can be asked for: long enough to read it and to ask a colleague. A

@@ -28,6 +28,7 @@ EffectKind = Literal[
     "invoice.note",
     "customer.note",
     "charge.note",
+    "bill.void",
 ]
 
 

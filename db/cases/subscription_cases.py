@@ -194,7 +194,10 @@ async def _last_changed(
     intent = await session.get(Intent, effect) if effect else None
     if intent is None or intent.organization_id != organization or intent.state == intents.REFUSED:
         return None
-    if since is not None and intent.closed_at is not None and intent.closed_at < since - SKEW:
+    # One that waited for its payment: Stripe put the mark there when that came.
+    waited = "pending_until" in (intent.result or {})
+    closed = intent.closed_at
+    if since is not None and closed is not None and closed < since - SKEW and not waited:
         return None
     return intent
 

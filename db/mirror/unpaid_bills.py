@@ -14,11 +14,11 @@ from billing.core.operations import Role
 from billing.mail.messages import PERSON_MAIL, MailContext, MailRequest, person_mail_workflow
 from billing.mirror.bill import AUTHENTICATION, CHARGED, UnpaidBill, needs_payment
 
-from ..operations import outbox
+from ..operations import intents, operations, outbox
 from ..tables import Organization, OrganizationInvoice
 
-RENEWAL = "subscription_cycle"
-"""Stripe's `billing_reason` of a renewal."""
+RENEWAL, UPDATE = "subscription_cycle", "subscription_update"
+"""Stripe's `billing_reason` of a renewal, and of a change within a period."""
 
 
 async def tell(session: AsyncSession, invoices: Collection[str]) -> None:
@@ -40,8 +40,16 @@ async def tell(session: AsyncSession, invoices: Collection[str]) -> None:
     )
     since = dict((await session.exec(wanted)).all())
     for one in unpaid:
-        if one.created_at >= since[one.organization_id]:
+        if one.created_at >= since[one.organization_id] and not await _is_of_open_change(session, one):
             await _tell(session, one)
+
+
+async def _is_of_open_change(session: AsyncSession, invoice: OrganizationInvoice) -> bool:
+    """Whether it is of a change that has begun in Stripe and waits for its payment: that tells of it."""
+    if invoice.reason != UPDATE:
+        return False
+    change = await operations.open_plan_change(session, invoice.organization_id)
+    return change is not None and bool(await intents.of_operation(session, change.id))
 
 
 def _needs_payment(invoice: OrganizationInvoice) -> bool:

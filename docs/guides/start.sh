@@ -19,15 +19,17 @@ except (ValueError, LookupError, TypeError):
 print(value)' "$1"
 }
 
-# Where an operation stands.
+# Where an operation stands: its state, or with a second argument its stage.
 state() {
-  curl -sS --fail-with-body "$API/v1/operations/$1" -H "Authorization: Bearer $AUDITOR" | field state
+  curl -sS --fail-with-body "$API/v1/operations/$1" -H "Authorization: Bearer $AUDITOR" | field "${2:-state}"
 }
 
-# Waits until an operation is in a state. Stops with a message when it ends in another one, or after two minutes.
+# Waits until an operation is in a state, and at a stage if one is given. Stops with a message when it ends in another
+# state, or after two minutes.
 wait_for() {
-  local operation=$1 wanted=$2 deadline=$((SECONDS + 120)) now
-  while now=$(state "$operation") || return 1; [ "$now" != "$wanted" ]; do
+  local operation=$1 wanted=$2 stage=${3:-} deadline=$((SECONDS + 120)) now
+  while now=$(state "$operation") || return 1
+    [ "$now" != "$wanted" ] || { [ -n "$stage" ] && [ "$(state "$operation" stage)" != "$stage" ]; }; do
     case $now in
       completed | rejected | cancelled | expired | blocked | declined | failed | mismatched)
         echo "Operation $operation is $now, not $wanted:" >&2

@@ -46,7 +46,6 @@ from billing.money.waiver import (
     plan_waiver,
     waiver_hash,
 )
-from billing.plan_changes.costs import MonthlyCost, cost_per_month, monthly_cost
 from billing.plan_changes.items.add_ons import others_after
 from billing.plan_changes.limits import Usage, check_limits
 from billing.plan_changes.proration import Line, LineKind, Period
@@ -61,6 +60,7 @@ from billing.plan_changes.subject import (
     subject_hash,
 )
 from billing.policy.review_rules import ReviewRule
+from billing.quotes.costs import MonthlyCost, cost_per_month, monthly_cost
 from billing.quotes.quote import (
     AnyQuote,
     CancellationQuote,

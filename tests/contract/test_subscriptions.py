@@ -422,6 +422,20 @@ def test_a_pending_update_that_can_be_paid_applies_at_once(business: Business) -
     assert (changed.pending_update, items_of(changed)[0].price.unit_amount) == (None, 3000)
 
 
+def test_a_bank_debit_has_no_pending_update(business: Business) -> None:
+    subscription = business.subscribe(1000)
+    method = business.v1.payment_methods.attach("pm_usBankAccount", {"customer": subscription.customer})
+    business.v1.subscriptions.update(subscription.id, {"default_payment_method": method.id})
+    error = refused(
+        business.change,
+        subscription,
+        business.price(3000, "Gold"),
+        proration_behavior="always_invoice",
+        payment_behavior="pending_if_incomplete",
+    )
+    assert (error.http_status, error.param) == (400, "payment_behavior")
+
+
 def test_a_pending_update_holds_supported_parameters_only(business: Business) -> None:
     subscription = business.subscribe(1000)
     error = refused(

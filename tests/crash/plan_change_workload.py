@@ -5,8 +5,9 @@ from typing import Any
 
 from ..support.builders import Tenant
 from ..support.house import House
+from ..support.money import authenticate
 from .plan import Step, commit, request
-from .records import approve, check_records, taken, until_state
+from .records import approve, check_records, deliver, taken, until_state
 
 SUBSCRIPTION = "/v1/subscriptions/sub_[^/]+"
 PREVIEW = "/v1/invoices/create_preview"
@@ -91,3 +92,71 @@ class ChangeAtPeriodEnd:
         )
         assert [(found.id, found.status) for found in schedules.data] == [(self.scheduled, "released")]
         await check_records(home, self.operation, ["phases:1", "release:1", "schedule:1"], decisions=1)
+
+
+CARD = "pm_card_authenticationRequired"
+WAITING = commit("the waiting", "^payment:1$")
+
+
+class ChangeThatWaits(ChangeNow):
+    """The bank asks the payer, who answers; Stripe tells of it."""
+
+    calls: Sequence[str] = ("/webhooks/stripe$",)
+    steps: Sequence[Step] = (
+        request("the look before the change", "GET", SUBSCRIPTION, 3),
+        INTENT,
+        UPDATE,
+        EFFECT,
+        request("the first look at the payment", "GET", "/v1/invoices/in_[^/]+"),
+        WAITING,
+        request("the look after the event", "GET", SUBSCRIPTION, 5),
+        commit("the payment", "^payment_made$"),
+        commit("the end", "ended"),
+    )
+
+    async def prepare(self, home: House) -> None:
+        await super().prepare(home)
+        await home.shop.use_card(self.acme, CARD)
+        self.since = home.stand_in.last_request()
+
+    async def act(self, home: House) -> None:
+        self.operation = await home.ask(self.acme, plan="growth")
+        await approve(home, self.acme.controller, self.operation)
+        row = await until_state(home, self.operation, "running", stage="payment_due")
+        assert row.result is not None
+        await authenticate(home.shop, row.result["invoice"])
+        await deliver(home, "customer.subscription.pending_update_applied", self._is_ours)
+        row = await until_state(home, self.operation, "completed", "failed", "mismatched", "expired")
+        assert row.state == "completed", row.error
+        assert row.result is not None
+        assert row.result["verified"] is True
+
+    def _is_ours(self, subscription: dict[str, Any]) -> bool:
+        return bool(subscription["id"] == self.acme.organization.stripe_subscription)
+
+
+class ChangeTakenBack(ChangeThatWaits):
+    """The bank asks the payer, and the admin cancels: the invoice is voided once."""
+
+    calls: Sequence[str] = ("/cancel$",)
+    steps: Sequence[Step] = (
+        WAITING,
+        request("the void", "POST", "/v1/invoices/in_[^/]+/void"),
+        commit("the void", "^effect:void"),
+        commit("the end", "ended"),
+    )
+
+    async def act(self, home: House) -> None:
+        self.operation = await home.ask(self.acme, plan="growth")
+        await approve(home, self.acme.controller, self.operation)
+        await until_state(home, self.operation, "running", stage="payment_due")
+        taken(await home.post(self.acme.admin, f"/v1/plan-changes/{self.operation}/cancel", {}))
+        row = await until_state(home, self.operation, "cancelled", "completed", "failed", "mismatched")
+        assert row.state == "cancelled", row.error
+
+    async def check(self, home: House) -> None:
+        assert len(self._writes(home)) == 2
+        assert [one.status for one in await home.shop.invoices(self.acme)] == ["void", "paid"]
+        (item,) = (await home.shop.subscription(self.acme))["items"].data
+        assert item.price.id == home.shop.price["starter", "month"]
+        await check_records(home, self.operation, ["apply:1", "void:1"], decisions=1)

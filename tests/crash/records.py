@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 import httpx
+import stripe
 from sqlmodel import SQLModel
 
 from billing.evidence.timeline import Event, verify_chain
@@ -55,6 +56,16 @@ async def approve(home: House, who: Member, operation: str) -> None:
 def taken(answer: httpx.Response) -> None:
     """What was asked is done, or on its way."""
     assert answer.status_code in (200, 202), answer.text
+
+
+async def deliver(home: House, type: str, is_about: Callable[[dict[str, Any]], bool]) -> None:
+    """Stripe's newest event of this type about such an object arrives."""
+    wanted: Any = {"type": type, "limit": 20}
+    listed = await home.shop.client.v1.events.list_async(wanted)
+    body = str(next(event for event in listed.data if is_about(event.data.object.to_dict())))
+    signature = stripe.WebhookSignature.generate_signature_header(body, home.stand_in.webhook_secret)
+    headers = {"Content-Type": "application/json", "Stripe-Signature": signature}
+    taken(await home.http.post("/webhooks/stripe", content=body, headers=headers))
 
 
 async def check_records(

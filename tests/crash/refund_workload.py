@@ -16,6 +16,7 @@ from .records import (
     check_mirror,
     check_notes,
     check_records,
+    deliver,
     executed,
     taken,
     until_state,
@@ -102,16 +103,9 @@ class Refund:
     async def time_passes(self, home: House) -> None:
         """At Stripe, which then tells of the refund."""
         home.stand_in.advance(SETTLES)
-        listed = await home.shop.client.v1.events.list_async({"type": "refund.updated", "limit": 20})
-        told = next(
-            event
-            for event in listed.data
-            if event.data.object["metadata"]["plixo_operation"] == self.operation
+        await deliver(
+            home, "refund.updated", lambda refund: refund["metadata"]["plixo_operation"] == self.operation
         )
-        body = str(told)
-        signature = stripe.WebhookSignature.generate_signature_header(body, home.stand_in.webhook_secret)
-        headers = {"Content-Type": "application/json", "Stripe-Signature": signature}
-        taken(await home.http.post("/webhooks/stripe", content=body, headers=headers))
 
     async def resolve(self, home: House, action: str) -> None:
         path = f"/v1/refunds/{self.operation}/resolution"

@@ -3,7 +3,15 @@
 import pytest
 
 from .plan import Kill, Scenario, every_fault, fault, killed_everywhere
-from .plan_change_workload import EFFECT, SUBSCRIPTION, UPDATE, ChangeAtPeriodEnd, ChangeNow
+from .plan_change_workload import (
+    EFFECT,
+    SUBSCRIPTION,
+    UPDATE,
+    ChangeAtPeriodEnd,
+    ChangeNow,
+    ChangeTakenBack,
+    ChangeThatWaits,
+)
 from .stage import Stage, play_all
 
 # Many scenarios make one test; each gives up by itself long before this.
@@ -42,4 +50,16 @@ async def test_a_plan_change_survives_every_kill_and_fault(theatre: Stage) -> No
     await play_all(
         theatre,
         [*((one, ChangeNow()) for one in now), *((one, ChangeAtPeriodEnd()) for one in later)],
+    )
+
+
+async def test_a_change_that_waits_for_its_payment_survives_every_kill_and_fault(theatre: Stage) -> None:
+    waiting = [*killed_everywhere(ChangeThatWaits.steps), *every_fault([UPDATE])]
+    taken_back = killed_everywhere(ChangeTakenBack.steps)
+    await play_all(
+        theatre,
+        [
+            *((one, ChangeThatWaits()) for one in waiting),
+            *((one, ChangeTakenBack()) for one in taken_back),
+        ],
     )

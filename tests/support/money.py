@@ -122,3 +122,13 @@ def made(shop: Shop, path: str, since: int = 0) -> list[dict[str, Any]]:
         for line in shop.changes(since)
         if line["path"] == path and line["status"] < 300 and not line["replayed"]
     ]
+
+
+async def authenticate(shop: Shop, invoice: str, *, passes: bool = True) -> None:
+    """Whoever pays an invoice answers their bank, by the stand-in's page."""
+    found = await shop.client.v1.invoices.retrieve_async(
+        invoice, {"expand": ["payments.data.payment.payment_intent"]}
+    )
+    [link] = found.to_dict()["payments"]["data"]
+    intent = link["payment"]["payment_intent"]["id"]
+    shop.stand_in.control("authentications", {"intent": intent, "passes": passes})

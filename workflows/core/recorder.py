@@ -15,7 +15,7 @@ with workflow.unsafe.imports_passed_through():
     from billing.approvals.notice_messages import NoticeInput
     from billing.core.events import EventCode
     from billing.core.notices import NoticeKind
-    from billing.core.operations import SYSTEM, Problem, State
+    from billing.core.operations import SYSTEM, Problem, Role, State
     from billing.mail.messages import MailContext, MailRequest
     from billing.operations.messages import Progress
     from billing.operations.payloads import OperationResult, OperationSubject
@@ -152,14 +152,21 @@ class OperationRecorder:
 
     def mail_requester(self, key: str, template: str, context: MailContext) -> None:
         """Nobody waits for a mail server before the operation is over: see `mails_sent`."""
+        self._mail(key, template, context, person=self.requested_by)
+
+    def mail_roles(self, key: str, template: str, roles: tuple[Role, ...], context: MailContext) -> None:
+        """Likewise, to everybody with one of these roles."""
+        self._mail(key, template, context, roles=roles)
+
+    def _mail(self, key: str, template: str, context: MailContext, **to: Any) -> None:
         self._mails.send(
             MailRequest(
                 organization=self.organization,
                 operation=self.operation,
                 key=key,
                 template=template,
-                person=self.requested_by,
                 context=context,
+                **to,
             )
         )
 

@@ -20,6 +20,7 @@ with workflow.unsafe.imports_passed_through():
     from billing.plan_changes.limits import Usage, check_limits
     from billing.plan_changes.messages import Target, UsageQuery
     from billing.plan_changes.obstacles import ENDED, in_the_way, overtaken, subscription_ended_problem
+    from billing.plan_changes.payment import ChangePayment, PaymentQuery
     from billing.plan_changes.phase_fields import Params
     from billing.plan_changes.phases import differences, not_as_approved, undone
     from billing.plan_changes.report import overtaken_problem
@@ -146,11 +147,21 @@ class PlanChangeReads:
         """Why nothing can come of any change; None while something can."""
         return subscription_ended_problem() if (await self.facts()).status in ENDED else None
 
+    async def payment(self, query: PaymentQuery) -> ChangePayment:
+        """Whether a change that is charged at once is there, and how its payment stands."""
+        return await self._calls.call(StripeReads.read_change_payment, query, options.STRIPE_READ)
+
     async def result(
-        self, subject: PlanChangeSubject, effect_key: str, invoice: str | None = None
+        self,
+        subject: PlanChangeSubject,
+        effect_key: str,
+        invoice: str | None = None,
+        *,
+        is_own: bool = False,
     ) -> ResultLines:
-        """What Stripe holds after the change was applied; `invoice` is the one that its answer named."""
-        query = ResultQuery(subject=subject, effect_key=effect_key, invoice=invoice)
+        """What Stripe holds after the change was applied; `invoice` is the one that its answer named, or is
+        known to be its own."""
+        query = ResultQuery(subject=subject, effect_key=effect_key, invoice=invoice, is_own=is_own)
         return await self._calls.call(StripeReads.read_applied_lines, query, options.STRIPE_READ)
 
     async def renewal(self, subject: PlanChangeSubject) -> ResultLines:

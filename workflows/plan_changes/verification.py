@@ -36,6 +36,7 @@ from ..core.commands import PendingCommands
 from ..core.effects import OperationEffects
 from ..core.outcome import TROUBLE, OperationEnded, Outcome, problem_of
 from ..core.recorder import OperationRecorder
+from .payment import PlanChangePayment
 from .reads import PlanChangeReads
 
 
@@ -57,12 +58,12 @@ class PlanChangeVerification:
         reads: PlanChangeReads,
         glances: PlanChangeReads,
         commands: PendingCommands[Revise, Resolve],
+        payment: PlanChangePayment,
     ) -> None:
         """`glances` are reads that nobody waits for."""
         self._recorder, self._effects, self._commands = recorder, effects, commands
-        self._reads, self._glances = reads, glances
+        self._reads, self._glances, self._payment = reads, glances, payment
         self._report: PlanChangeResult | None = None
-        self._invoice: str | None = None
         self._undone: Collection[str] = ()
         self._asked = self._reverts = 0
         self._reverted_before: PlanChangeResult | None = None
@@ -70,19 +71,20 @@ class PlanChangeVerification:
     def expect(self, subject: PlanChangeSubject, standing: Standing) -> None:
         """What Stripe is to hold; goes on where an earlier run was."""
         self._subject = subject
+        self._payment.expect(subject, standing)
         self._asked = standing.asked_before(Question.MISMATCH)
         self._reverts = standing.version("revert")
         if self._reverts > 0 and standing.result is not None:
             self._reverted_before = PlanChangeResult.model_validate(standing.result)
 
-    async def verify(self, applied: EffectOutcome | None = None, undone: Collection[str] = ()) -> Outcome:
-        """What Stripe now holds is matched with what was approved; Finance gets the final figures.
+    async def verify(self, undone: Collection[str] = ()) -> Outcome:
+        """What Stripe now holds is matched with what was approved, once that is paid; Finance gets the final
+        figures. A change that Stripe has dropped meanwhile ends so.
 
-        `applied` is how the change itself came out, where it is one of now; of one at the end of the period,
-        `undone` are the names of what it took away that nobody had seen.
+        Of a change at the end of the period, `undone` are the names of what it took away that nobody had
+        seen.
         """
         self._undone = undone
-        self._invoice = applied.detail.get("latest_invoice") if applied else None
         report, self._reverted_before = self._reverted_before, None
         if report is not None and report.revert is not None:
             return await self._revert(report)
@@ -131,18 +133,27 @@ class PlanChangeVerification:
                 return resolve, report
 
     async def _read(self) -> Outcome:
-        subject = self._subject
+        subject, unpaid = self._subject, None
         if subject.effective == "period_end":
             found = await self._reads.renewal(subject)
         else:
+            if subject.charged_at_once:
+                settled = await self._payment.settled()
+                if isinstance(settled, Outcome):
+                    return settled
+                unpaid = settled
+            self._commands.cancel.close()
             key = effect_key(self._recorder.organization, self._recorder.operation, "apply", 1)
-            found = await self._reads.result(subject, key, self._invoice)
+            own = self._payment.invoice
+            found = await self._reads.result(subject, key, own, is_own=own is not None)
         checked = verify(subject, found, self._undone)
-        self._report = applied_report(subject, found, checked)
-        await self._flag_finance(self._report)
-        if checked.ok:
-            return Outcome(State.COMPLETED, EventCode.VERIFIED, result=self._report)
-        return await self.resolve(mismatch_problem(checked))
+        problem = unpaid if checked.ok else mismatch_problem(checked)
+        report = applied_report(subject, found, checked, unpaid)
+        self._report = report
+        await self._flag_finance(report)
+        if problem is None:
+            return Outcome(State.COMPLETED, EventCode.VERIFIED, result=report)
+        return await self.resolve(problem)
 
     async def _ask(self, report: PlanChangeResult, problem: Problem) -> Resolve:
         self._commands.cancel.close()
@@ -150,7 +161,7 @@ class PlanChangeVerification:
         asked = Question.MISMATCH.key(self._asked)
         await self._recorder.record_progress(
             asked,
-            EventCode.LINES_DIFFER if report.differences else EventCode.OUTCOME_UNKNOWN,
+            _differing(report),
             state=State.MISMATCHED,
             stage=Question.MISMATCH.stage,
             result=report,
@@ -223,3 +234,9 @@ class PlanChangeVerification:
         await self._recorder.flag_finance(
             NoticeKind.PLAN_CHANGE_APPLIED, self._subject, number, result=report
         )
+
+
+def _differing(report: PlanChangeResult) -> EventCode:
+    if report.differences:
+        return EventCode.LINES_DIFFER
+    return EventCode.PAYMENT_MISSING if report.unpaid else EventCode.OUTCOME_UNKNOWN

@@ -7,6 +7,7 @@ with workflow.unsafe.imports_passed_through():
     from billing.core.operations import State
     from billing.operations.standing import Standing
     from billing.plan_changes.messages import Resolve, Revise
+    from billing.plan_changes.payment import may_wait
     from billing.plan_changes.stripe_params import apply_params
     from billing.plan_changes.subject import PlanChangeInput, PlanChangeSubject
 
@@ -20,6 +21,7 @@ from ..core.lifecycle import OperationRun
 from ..core.outcome import Outcome, outcome_of
 from ..core.recorder import OperationRecorder
 from ..core.stripe_changes import StripeChanges
+from .payment import PlanChangePayment
 from .reads import PlanChangeReads
 from .review import ReviewedPlanChange
 from .schedule import PlanChangeSchedule
@@ -48,8 +50,10 @@ class PlanChangeWorkflow(OperationHandlers):
         glances = PlanChangeReads(request, OptionalCalls(), self._changes)
         reviewed = ReviewedPlanChange(request, self._recorder, reads, glances)
         self._review = Review(self._recorder, self._commands, self._changes, reviewed)
+        self._reads = reads
+        self._payment = PlanChangePayment(self._recorder, self._effects, reads, self._commands, self._changes)
         self._verification = PlanChangeVerification(
-            self._recorder, self._effects, reads, glances, self._commands
+            self._recorder, self._effects, reads, glances, self._commands, self._payment
         )
         self._schedule = PlanChangeSchedule(
             self._recorder, self._effects, reads, self._commands, self._changes, self._verification
@@ -71,7 +75,7 @@ class PlanChangeWorkflow(OperationHandlers):
         self._verification.expect(subject, standing)
         if subject.effective == "period_end":
             return await self._schedule.carry_out(subject, standing)
-        return await self._change_now(subject)
+        return await self._change_now(subject, standing)
 
     async def _approved(self, standing: Standing) -> PlanChangeSubject:
         """The lines that approvers have agreed to, in this run or an earlier one."""
@@ -79,8 +83,8 @@ class PlanChangeWorkflow(OperationHandlers):
             return PlanChangeSubject.model_validate(standing.subject)
         return (await self._review.agree(standing)).subject
 
-    async def _change_now(self, subject: PlanChangeSubject) -> Outcome:
-        self._commands.cancel.close()
+    async def _change_now(self, subject: PlanChangeSubject, standing: Standing) -> Outcome:
+        self._commands.cancel.pause()  # one that waits for its payment can be taken back again
         await self._recorder.record_progress(
             "applying",
             EventCode.APPLYING,
@@ -88,14 +92,17 @@ class PlanChangeWorkflow(OperationHandlers):
             stage="applying",
             allowed_actions=(),
         )
-        applied = await self._effects.perform(
-            "apply", "subscription.update", subject.subscription, apply_params(subject)
-        )
+        before = None
+        if subject.charged_at_once and not standing.version("apply"):
+            before = await self._reads.facts()
+        params = apply_params(subject, may_wait=before is not None and may_wait(subject, before))
+        applied = await self._effects.perform("apply", "subscription.update", subject.subscription, params)
         if applied.outcome == "refused" and applied.declined:
             return Outcome(State.DECLINED, EventCode.CARD_DECLINED, applied.problem)
         if applied.outcome == "refused":
             return Outcome(State.FAILED, EventCode.REFUSED_BY_STRIPE, applied.problem)
-        return await self._verification.verify(applied)
+        self._payment.follow(applied, before)
+        return await self._verification.verify()
 
     # --- What people send -----------------------------------------------------------------------------
 

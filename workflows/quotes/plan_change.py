@@ -5,11 +5,11 @@ from temporalio import workflow
 with workflow.unsafe.imports_passed_through():
     from billing.core.operations import Kind, Problem
     from billing.plan_changes.checks import in_the_way_of
-    from billing.plan_changes.costs import MonthlyCost, monthly_cost
     from billing.plan_changes.obstacles import ENDED, in_the_way
     from billing.plan_changes.report import blocked_problem
     from billing.plan_changes.subject import PlanChangeInput, subject_hash
     from billing.policy.review_rules import ReviewRule
+    from billing.quotes.costs import MonthlyCost, monthly_cost
     from billing.quotes.quote import PlanChangeQuote
 
 from ..approvals.review import Proposal

@@ -34,6 +34,8 @@ STATES: Mapping[str, StateWords] = {
     ApprovalState.DISMISSED.value: StateWords("Withdrawn", "quiet"),
     "overdue": StateWords("Overdue", "bad"),
     "scheduled": StateWords("Scheduled", "run"),
+    "payment_due": StateWords("Waits for payment", "wait"),
+    "payment_under_way": StateWords("Payment under way", "wait"),
     "too_much": StateWords("Too much", "bad"),
     "not_paid": StateWords("Not paid", "bad"),
     "invoice_under_way": StateWords("Payment under way", "wait"),
@@ -142,7 +144,7 @@ ROLES: Mapping[str, str] = {
 
 
 SEEN_TO_BY_PEOPLE = frozenset({Kind.CASE.value, Kind.PORTAL_ACCESS.value})
-TOLD_BY_STAGE = frozenset({"scheduled", "ending", "changes_requested"})
+TOLD_BY_STAGE = frozenset({"scheduled", "ending", "changes_requested", "payment_due", "payment_under_way"})
 """Stages that say more than the state that they are in."""
 
 

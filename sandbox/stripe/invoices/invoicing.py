@@ -324,7 +324,12 @@ def method_for(ctx: Ctx, invoice: Obj) -> str | None:
         )
         if subscription and subscription["default_payment_method"]:
             return str(subscription["default_payment_method"])
-    customer = ctx.store.get("customer", invoice["customer"])
+    return default_method(ctx, invoice["customer"])
+
+
+def default_method(ctx: Ctx, customer_id: str) -> str | None:
+    """What a customer is charged to unless an invoice or subscription has its own."""
+    customer = ctx.store.get("customer", customer_id)
     chosen = (customer.get("invoice_settings") or {}).get("default_payment_method")
     chosen = chosen or customer["default_source"]
     return str(chosen) if chosen else None

@@ -7,7 +7,8 @@ its invoice voided. https://docs.stripe.com/billing/subscriptions/pending-update
 from typing import Any
 
 from ..core.kernel import Ctx, Obj, invalid, public
-from ..invoices import endings
+from ..customers import test_banks
+from ..invoices import endings, invoicing
 from ..invoices.pending_items import release
 from ..subscription_terms.shapes import INCOMPLETE_FOR, editing, period_end, save
 from .billing import apply
@@ -30,8 +31,8 @@ SUPPORTED = {
 stand-in has not `discounts`."""
 
 
-def check_supported(subscription: Obj, params: dict[str, Any]) -> None:
-    """Refuse what a pending update can't hold."""
+def check_supported(ctx: Ctx, subscription: Obj, params: dict[str, Any]) -> None:
+    """Refuse what a pending update can't hold, and how it can't be paid."""
     wrong = sorted(set(params) - SUPPORTED)
     if wrong:
         raise invalid(
@@ -42,6 +43,13 @@ def check_supported(subscription: Obj, params: dict[str, Any]) -> None:
     if subscription["collection_method"] != "charge_automatically":
         raise invalid(
             "`payment_behavior=pending_if_incomplete` needs `collection_method=charge_automatically`.",
+            param="payment_behavior",
+        )
+    chosen = subscription["default_payment_method"] or invoicing.default_method(ctx, subscription["customer"])
+    method = ctx.store.find("payment_method", chosen) if chosen else None
+    if method and method["type"] in (test_banks.US, test_banks.SEPA):
+        raise invalid(
+            "`payment_behavior=pending_if_incomplete` is not supported for bank debits.",
             param="payment_behavior",
         )
 

@@ -38,7 +38,7 @@ def update(ctx: Ctx, subscription: Obj) -> Obj:
     params = ctx.params
     pending = params.get("payment_behavior") == "pending_if_incomplete"
     if pending:
-        pending_updates.check_supported(subscription, params)
+        pending_updates.check_supported(ctx, subscription, params)
     with editing(ctx, subscription):
         take_pricing(ctx, subscription, params)
         billing = any(name in params for name in CHANGES_BILLING)

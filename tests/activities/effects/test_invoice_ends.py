@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from activities.effects import invoices
+from activities.stripe import events_of_requests
 from billing.core.operations import Problem
 from billing.stripe.effects import Effect, EffectKind
 from db.core.session import Database
@@ -103,7 +103,7 @@ async def test_one_is_found_again_when_stripe_has_forgotten_its_key(ending: Endi
 async def test_it_is_looked_for_among_the_events_of_that_minute_however_many_others_there_are(
     ending: Ending, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(invoices, "PAGE", 1)
+    monkeypatch.setattr(events_of_requests, "PAGE", 1)
     shop = ending.job.shop
 
     async def others() -> None:

@@ -209,3 +209,24 @@ def notice(kind: str, subject: Message | None = None, **figures: Any) -> dict[st
         "subject": shown(subject or an_upgrade()),
         "deadline": "2026-04-13T21:00:00+00:00",
     } | figures
+
+
+def payment_due(needs: str, **fields: Any) -> dict[str, Any]:
+    """An upgrade that waits for its payment until 12 April."""
+    due = {
+        "about": "awaited_payment",
+        "subscription": "sub_1",
+        "invoice": "in_9",
+        "number": "PLX-0009",
+        "amount": {"amount_minor": 1316, "currency": "usd"},
+        "needs": needs,
+        "until": APRIL_11 + 23 * 3600,
+    }
+    return {"subject": shown(an_upgrade()), "result": due | fields}
+
+
+def unpaid(subject: PlanChangeSubject) -> dict[str, Any]:
+    """What became of a change whose bank debit came back."""
+    problem = Problem(code="payment_failed", message="The change is there, but its payment failed.")
+    result = invoiced(subject, 1316) | {"verified": False, "invoice_status": "open"}
+    return result | {"unpaid": problem.model_dump()}

@@ -25,10 +25,12 @@ from .contexts import (
     ended,
     invoiced,
     notice,
+    payment_due,
     render,
     reverted,
     review,
     shown,
+    unpaid,
     unread_revert,
 )
 from .money_contexts import (
@@ -320,7 +322,13 @@ FULL: dict[str, list[dict[str, Any]]] = {
     "plan_change_ended": [ended(state) for state in State]
     + [ended(state, result=invoiced(an_upgrade(), 1316)) for state in State]
     + [ended(state, result=result) for state in (State.CANCELLED, State.MISMATCHED) for result in REVERTS]
+    + [ended(State.MISMATCHED, result=unpaid(an_upgrade()))]
     + [{"state": state.value, "subject": None, "result": None, "problem": None} for state in State],
+    "plan_change_payment_due": [
+        payment_due("authentication"),
+        payment_due("payment_method"),
+        payment_due("payment_method", problem=DISPUTED.model_dump(), until=None),
+    ],
     "plan_change_scheduled": [{"subject": shown(an_upgrade(effective="period_end"))}],
     "cancellation_planned": [
         {

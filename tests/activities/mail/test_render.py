@@ -25,11 +25,13 @@ from .contexts import (
     ended,
     invoiced,
     notice,
+    payment_due,
     render,
     report,
     reverted,
     review,
     shown,
+    unpaid,
     unread_revert,
 )
 
@@ -256,6 +258,35 @@ def test_every_other_end_has_its_own_words(state: State, subject: str, sentence:
     assert mail.subject == f"{subject}: Acme, Growth to Scale (USD 13.16 due now)"
     assert sentence in mail.plain
     assert ("Your card has insufficient funds." in mail.plain) == with_problem
+
+
+def test_who_pays_is_led_to_the_page_where_it_is_done() -> None:
+    mail = render("plan_change_payment_due", payment_due("authentication"))
+    assert mail.subject == "Confirm the payment: Acme, Growth to Scale (USD 13.16 due now)"
+    assert "waits for its payment of USD 13.16. Until then the plan stays as it is." in mail.plain
+    assert "Your bank asks you to confirm the payment." in mail.plain
+    assert "If it is not paid by Sun, Apr 12, 2026, 1:30 AM EDT, Stripe drops the change" in mail.plain
+    assert f"\n{API}/plans/invoices/in_9\n" in mail.plain
+    refused = {"code": "generic_decline", "message": "Your card was declined."}
+    again = render("plan_change_payment_due", payment_due("payment_method", problem=refused))
+    assert again.subject.startswith("Pay: Acme")
+    assert "The last try failed: Your card was declined. Pay with another card" in again.plain
+
+
+def test_what_was_not_paid_in_time_is_said_to_be_so() -> None:
+    problem = {"code": "payment_expired", "message": "The change was not paid in time."}
+    mail = render("plan_change_ended", ended(State.EXPIRED, problem=problem))
+    assert "expired: it was not paid in time." in mail.plain
+    assert "nobody decided" not in mail.plain
+
+
+def test_a_change_whose_debit_came_back_is_told_as_unpaid() -> None:
+    subject = an_upgrade()
+    mail = render("plan_change_ended", ended(State.MISMATCHED, subject, result=unpaid(subject)))
+    assert "was applied as approved, but it is not paid: The change is there" in mail.plain
+    finance = render("notice", notice("plan_change_applied", subject, result=unpaid(subject)))
+    assert "was applied in Stripe, but it is not paid: The change is there" in finance.plain
+    assert "USD 13.16, not paid yet" in finance.plain
 
 
 def test_a_scheduled_change_says_when_and_that_nothing_is_charged_before() -> None:

@@ -7,7 +7,9 @@ import pytest
 
 from api.quotes.service import QuoteDraft
 from billing.core.events import EventCode
-from billing.core.operations import State
+from billing.core.money import Money
+from billing.core.operations import Problem, State
+from billing.plan_changes.payment import AwaitedPayment, Needs
 from billing.plan_changes.report import applied_report, mismatch_problem
 from billing.plan_changes.subject import PlanChangeSubject
 from billing.plan_changes.verification import ResultLines, verify
@@ -129,3 +131,44 @@ async def test_a_rejection_is_told_once_and_a_title_goes_with_what_is_followed(
     assert page.count("Not this year.") == 1
     [title] = re.findall(r"<h1>(.*?)</h1>", page)
     assert f'data-title="{title}"' in page
+
+
+@pytest.mark.parametrize(
+    ("needs", "until", "words"),
+    [
+        ("authentication", 1_776_000_000, "The bank asks whoever pays to confirm the payment."),
+        ("payment_method", 1_776_000_000, "The last try failed: Your card was declined."),
+        ("time", None, "The bank takes its days."),
+    ],
+)
+async def test_a_change_that_waits_for_its_payment_leads_to_where_it_is_paid(
+    signed_in: SignIn, acme: Tenant, database: Database, needs: Needs, until: int | None, words: str
+) -> None:
+    declined = Problem(code="generic_decline", message="Your card was declined.")
+    due = AwaitedPayment(
+        subscription="sub_1",
+        invoice="in_1",
+        number="PLX-0007",
+        amount=Money(amount_minor=6_000, currency="usd"),
+        needs=needs,
+        until=until,
+        problem=declined if needs == "payment_method" else None,
+    )
+    fields: dict[str, Any] = {
+        "subject": an_upgrade().document(),
+        "request": {"plan": "scale", "reason": "We grow."},
+        "state": State.RUNNING,
+        "stage": "payment_due" if until else "payment_under_way",
+        "result": due.document(),
+    }
+    operation = an_operation(acme, **fields)
+    await store(database, operation)
+    browser = await signed_in(acme.admin)
+    page = (await browser.get(f"/console/operations/{operation.id}")).text
+    assert words in page
+    assert "USD 60.00" in page
+    assert ("Stripe drops the change" in page) == (until is not None)
+    plans = (await browser.get("/console/plans")).text
+    for shown in (page, plans):
+        assert ("/console/plans/invoices/in_1" in shown) == (until is not None or shown is page)
+        assert "Waits for payment" in shown or "Payment under way" in shown

@@ -79,6 +79,15 @@ NOW_AT: Sequence[tuple[str, str, str, str, dict[str, Any]]] = (
     ("plan change: mismatched", "plan_change_mismatched", "lines_differ", "mismatched",
      {"allowed_actions": ["accept", "revert", "read_again"]}),
     ("plan change: scheduled", "plan_change_later_1", "scheduled", "running", {"stage": "scheduled"}),
+    ("plan change: to be paid", "plan_change_now", "applying", "running",
+     {"stage": "payment_due", "allowed_actions": ["cancel"], "result": {
+      "subscription": "sub_1", "invoice": "in_1", "number": "PLX-0007",
+      "amount": {"amount_minor": 6_000, "currency": "usd"}, "needs": "authentication",
+      "until": 1_776_384_000}}),
+    ("plan change: bank debit under way", "plan_change_now", "applying", "running",
+     {"stage": "payment_under_way", "result": {
+      "subscription": "sub_1", "invoice": "in_1", "number": "PLX-0007",
+      "amount": {"amount_minor": 6_000, "currency": "usd"}, "needs": "time", "until": None}}),
     ("refund: issuing", "refund_by_two", "approved", "running", {"stage": "issuing"}),
     ("refund: held", "refund_by_two", "approved", "held", {"stage": "issuing"}),
     ("refund: failed and open", "refund_retried", "refund_failed", "failed",

@@ -201,6 +201,19 @@ async def now(home: House, acme: Tenant, **wanted: Any) -> None:
     assert done["result"]["total"]["amount_minor"] == preview["total"]
 
 
+async def confirmed(home: House, acme: Tenant) -> None:
+    """Charged what the preview said, once the bank was answered."""
+    home.stand_in.advance(HALF_A_MONTH)
+    found, preview = await _changed(home, acme)
+    assert preview is not None
+    waiting = await home.wait(acme, found["id"], "running", stage="payment_due")
+    async with home.told_by_stripe():
+        await money.authenticate(home.shop, waiting["result"]["invoice"])
+        done = await home.wait(acme, found["id"], *ENDS)
+    _verified(done)
+    assert done["result"]["total"]["amount_minor"] == preview["total"]
+
+
 async def interval(home: House, acme: Tenant) -> None:
     """A year instead of a month, at once."""
     await now(home, acme, plan="starter", interval="year")
@@ -344,7 +357,7 @@ CONCERNED: Mapping[str, list[tuple[Step, Step]]] = {
     "anchor_reset": [(plain, interval)],
     "unpaid_invoices": [(unpaid, now)],
     "scheduled_invoice": [(plain, period_end)],
-    "action_required": [(with_a_card_that_asks, now)],
+    "action_required": [(with_a_card_that_asks, confirmed)],
     "out_of_band": [
         (plain, refund_of_what_was_paid_elsewhere),
         (plain, credit_note_on_what_was_paid_elsewhere),

@@ -174,6 +174,15 @@ async def test_a_cancelled_review_is_dismissed_and_cannot_be_approved_any_more(h
 async def test_a_declined_card_changes_nothing_and_is_told_as_such(home: House) -> None:
     acme = await home.shop.tenant(home.database)
     await home.shop.use_card(acme, "pm_card_chargeCustomerFail")
+    # With what waits for the next invoice Stripe could not wait for another card.
+    await home.shop.client.v1.invoice_items.create_async(
+        {
+            "customer": acme.organization.stripe_customer,
+            "subscription": acme.organization.stripe_subscription,
+            "amount": 900,
+            "currency": "usd",
+        }
+    )
     home.stand_in.advance(HALF_A_MONTH)
     before = (await home.shop.subscription(acme)).to_dict()
     operation = await home.ask(acme)

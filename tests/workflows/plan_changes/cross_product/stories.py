@@ -40,7 +40,7 @@ class Story:
     progress: list[Progress] = field(default_factory=list)
     end: Progress | None = None
     at_once: bool = False
-    """Whether it was over before time went on."""
+    """Whether it was there before time went on: over, or under way to its bank."""
     task: asyncio.Task[str] | None = None
     workflow: PlanChangeWorkflow | None = None
 

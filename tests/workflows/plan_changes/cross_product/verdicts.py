@@ -27,8 +27,10 @@ PLAN = ("items[0].price", "items[0].plan")
 def at_once(case: Case, story: Story, before: Seen, after: Seen) -> Iterator[str]:
     """What is wrong before time goes on."""
     new = after.invoices[: len(after.invoices) - len(before.invoices)]
-    if story.verified and story.subject is not None:
+    if story.subject is not None and (story.verified or story.stage == "payment_under_way"):
         yield from _changed(case, story.subject, before, after, new)
+    elif story.subject is not None and story.stage == "payment_due":
+        yield from _waits(story.subject, before, after, new)
     elif story.over:
         yield from _refused(story, before, after)
         yield from [f"an invoice of {one['total']} of what was refused" for one in new]
@@ -44,6 +46,7 @@ def afterwards(case: Case, story: Story, before: Seen, after: Seen, renewed: See
         return
     failing = case.payment != "ok"
     moves = [*PERIOD, "latest_invoice", *(["status"] if failing or case.trial == "yes" else [])]
+    moves += ["pending_update"] if failing else []
     if not story.verified or story.subject is None:
         yield from _differences(after, renewed, *moves, failing=failing)
         return
@@ -71,6 +74,17 @@ def _refused(story: Story, before: Seen, after: Seen) -> Iterator[str]:
     if story.subject is not None and story.state != "declined":
         yield f"ended as {story.state} after people were asked: {story.problem and story.problem.message}"
     yield from _differences(before, after)
+
+
+def _waits(subject: PlanChangeSubject, before: Seen, after: Seen, new: list[Document]) -> Iterator[str]:
+    """Nothing has changed but that an invoice of what was approved is open, which the change waits for."""
+    yield from _differences(before, after, "pending_update", "latest_invoice", failing=True)
+    if after.subscription["pending_update"] is None:
+        yield "nothing waits in Stripe"
+    if [one["status"] for one in new] != ["open"]:
+        yield f"invoices: {[one['status'] for one in new]}"
+        return
+    yield from _asks(subject, new[0])
 
 
 def _changed(

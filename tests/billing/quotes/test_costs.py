@@ -3,8 +3,8 @@
 import pytest
 
 from billing.core.money import Money
-from billing.plan_changes.costs import MonthlyCost, cost_per_month
 from billing.plan_changes.plans import Interval
+from billing.quotes.costs import MonthlyCost, cost_per_month
 
 
 @pytest.mark.parametrize(

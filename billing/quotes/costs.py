@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 from ..core.money import Money
 from ..core.operations import Message
-from .plans import Interval
-from .subject import Terms
+from ..plan_changes.plans import Interval
+from ..plan_changes.subject import Terms
 
 MONTHS = {"month": 1, "year": 12}
 
