@@ -28,6 +28,9 @@ UNREACHABLE = "stripe_unreachable"
 CREDENTIALS = "stripe_credentials"
 """Codes for what is wrong with Stripe or our access to it: in errors, counts and incidents alike."""
 
+APPROVAL = "approval_required"
+"""A rule of the account's at Stripe wants it approved there: sent again, it would only ask for that again."""
+
 T = TypeVar("T")
 Verdict = Literal["refusal", "later", "unknown"]
 
@@ -81,6 +84,12 @@ def translate(error: stripe.StripeError) -> Failure:
     # Nothing is wrong with the request, and an operator fixes it: the key is wrong, or lacks a permission.
     if status == 401:
         return _failure(error, "later", CREDENTIALS, retry_after=_spread(BAD_CREDENTIALS))
+    if code == APPROVAL:
+        message = (
+            "A rule of Stripe's own approvals binds Plixo's key, so nothing was done. Somebody who runs "
+            "Plixo has to take the key out of that rule; approved in Stripe, it would be done unseen."
+        )
+        return Failure("refusal", Problem(code=APPROVAL, message=message), request_id=error.request_id)
     if status == 403:
         lacks = permission_in(error) or "a permission"
         message = (

@@ -43,6 +43,7 @@ KNOWN: dict[str, tuple[str | int, ...]] = {
     "cancelling_scheduled": ("release", "cancel", "refused"),
     "dispute_fee": ("kept", "returned"),
     "key_refusal": ("coded", "bare"),
+    "approval_refusal": (403, 400),
     "lock_timeout": ("without_id", "with_id"),
 }
 """Every switch, its values, and the first of them: what a new stand-in has."""
@@ -357,6 +358,17 @@ def test_whether_a_lock_timeout_has_the_ids_of_requests(business: Business, valu
     assert (answer.status_code, answer.headers["stripe-should-retry"]) == (429, "true")
     named = {"request-id", "original-request"} & set(answer.headers)
     assert named == (set() if value == "without_id" else {"request-id", "original-request"})
+
+
+@pytest.mark.parametrize("value", [403, 400])
+def test_the_refusal_of_what_has_to_be_approved_in_stripe_first(business: Business, value: int) -> None:
+    switch(business, approval_refusal=value)
+    business.stand_in.control("faults", {"fault": "needs_approval", "method": "POST"})
+    error = refused(business.v1.customers.create, {"name": "Later"})
+    assert error.error is not None
+    assert (error.http_status, error.error.code) == (value, "approval_required")
+    assert str(error.error.approval_request["id"]) in str(error.user_message)
+    assert business.v1.customers.create({"name": "Now"}).name == "Now"
 
 
 # -- retries -----------------------------------------------------------------------------------------------

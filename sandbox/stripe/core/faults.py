@@ -10,6 +10,7 @@
 - delay: held up (as any fault with delay_ms is), then served
 - bad_gateway: 502 in HTML; nothing executed
 - refuse: 404, or another status below 500, as a definite refusal; nothing executed, nothing kept
+- needs_approval: a rule of the account's has the request approved in Stripe first; nothing executed
 - decline: 402 card_declined instead of executing a POST, kept under the key
 """
 
@@ -34,6 +35,7 @@ Kind = Literal[
     "delay",
     "bad_gateway",
     "refuse",
+    "needs_approval",
     "decline",
 ]
 KINDS: tuple[str, ...] = get_args(Kind)

@@ -273,6 +273,21 @@ def _refused_by(make: Callable[[FaultRequest, Request], StripeError]) -> Callabl
     return answer
 
 
+def _needs_approval(engine: Engine, fault: FaultRequest, request: Request, line: Line) -> Answer:
+    """As of a key that a rule of Stripe's own approvals binds. https://docs.stripe.com/account/approvals"""
+    id = engine.store.new_id("apreq_test")
+    error = StripeError(
+        engine.account.switches.approval_refusal,
+        "invalid_request_error",
+        f"This action requires approval before it can be completed. An approval request ({id}) has been "
+        "automatically generated but has not been submitted. To proceed, submit the request for review via "
+        f"POST /v2/core/approval_requests/{id}/submit — if approved, it will automatically execute.",
+        code="approval_required",
+        extra={"approval_request": {"id": id, "object": "approval_request", "status": "pending"}},
+    )
+    return _refusal(engine, error, line)
+
+
 def _bad_gateway(engine: Engine, fault: FaultRequest, request: Request, line: Line) -> Answer:
     status = fault.status or 502
     return Answer(status, BAD_GATEWAY % status, [HTML, *_retry_after(fault)])
@@ -296,5 +311,6 @@ _BEFORE: dict[str, Callable[[Engine, FaultRequest, Request, Line], Answer]] = {
     "error_before": _refused_by(lambda fault, request: api_error(fault.status or 500)),
     "bad_gateway": _bad_gateway,
     "refuse": _refused_by(lambda fault, request: invalid(REFUSED, status=fault.status or 404)),
+    "needs_approval": _needs_approval,
     "drop_before": _dropped,
 }

@@ -68,6 +68,8 @@ class Switches(BaseModel):
     """Whether a dispute that is won brings back its fee, as it did until 2021."""
     key_refusal: Literal["coded", "bare"] = "coded"
     """Whether the 403 of a restricted key has a code and names the account, as newer captures do."""
+    approval_refusal: Literal[403, 400] = 403
+    """The status with which a request is refused that has to be approved in Stripe first; no page says it."""
     lock_timeout: Literal["without_id", "with_id"] = "without_id"
     """Whether the 429 of a locked object has `Request-Id` and `Original-Request`."""
 

@@ -113,6 +113,17 @@ async def test_a_key_without_the_permission_waits_for_an_operator_and_names_it(s
     assert failure.retry_after is not None
 
 
+@pytest.mark.parametrize("status", [403, 400])
+async def test_what_stripe_wants_approved_itself_is_a_refusal_and_is_not_sent_again(
+    shop: Shop, status: int
+) -> None:
+    shop.stand_in.control("switches", {"approval_refusal": status})
+    failure = await failure_by(shop, "needs_approval")
+    shop.stand_in.control("switches", {"approval_refusal": 403})
+    assert (failure.verdict, failure.problem.code) == ("refusal", "approval_required")
+    assert failure.retry_after is None
+
+
 # --- Unknown: perhaps executed ----------------------------------------------------------------------------
 
 

@@ -315,6 +315,17 @@ async def refund_of_a_locked_payment(home: House, acme: Tenant) -> None:
     await _refunded(home, acme, payment, 2_000)
 
 
+async def refund_that_stripe_wants_approved_itself(home: House, acme: Tenant) -> None:
+    """Refused by its code, and not asked for again and again."""
+    payment = await money.pay(home.shop, await money.customer(home.shop, acme), 5_000)
+    home.stand_in.fault("needs_approval", path="/v1/refunds", method="POST", times=1)
+    since = home.stand_in.requests()[-1]["seq"]
+    operation = await money.refund(home, acme, payment, 2_000)
+    found = await home.wait(acme, operation, *ENDS)
+    _refused(home, found, since)
+    assert found["error"]["code"] == "approval_required"
+
+
 async def refund_of_what_a_dispute_has_brought_back(home: House, acme: Tenant) -> None:
     """A dispute that was won, with its fee or without: refused, or given once."""
     who = await money.customer(home.shop, acme)
@@ -368,6 +379,7 @@ CONCERNED: Mapping[str, list[tuple[Step, Step]]] = {
     "cancelling_scheduled": [(cancelling, period_end)],
     "dispute_fee": [(plain, refund_of_what_a_dispute_has_brought_back)],
     "lock_timeout": [(plain, refund_of_a_locked_payment)],
+    "approval_refusal": [(plain, refund_that_stripe_wants_approved_itself)],
     "key_refusal": [(plain, refund_by_a_key_that_may_not)],  # the last: what it holds goes on later
 }
 """What is tried under every value of a switch: what a subscription has before, and what is asked for then."""
