@@ -1,8 +1,5 @@
 """The end of a scenario: everything comes to rest, and nothing may be left hanging."""
 
-from itertools import count
-
-from billing.mirror.reconciliation import ReconcileInput
 from billing.money.notes import with_objects
 from workflows.core import ids
 
@@ -10,8 +7,6 @@ from .machine import SETTLED, Scene
 from .machine_checks import failures_of, told_of
 from .machine_standing import until_nothing
 from .machine_world import World, read
-
-_runs = count(1)
 
 
 async def come_to_rest(scene: Scene) -> World:
@@ -27,16 +22,8 @@ async def come_to_rest(scene: Scene) -> World:
         await home.skip(days=1, minutes=10)
         await scene.operations.rest()
         await home.followed()
-        await _reconcile(scene)
+        await home.run(ids.RECONCILE)
     return await _settled(scene)
-
-
-async def _reconcile(scene: Scene) -> None:
-    assert scene.home.environment is not None
-    with scene.home.environment.auto_time_skipping_disabled():
-        await scene.home.temporal.execute_workflow(
-            ids.RECONCILE, ReconcileInput(), id=f"machine-reconcile-{next(_runs)}", task_queue=ids.MAIN_QUEUE
-        )
 
 
 async def _settled(scene: Scene) -> World:
