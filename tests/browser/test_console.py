@@ -225,7 +225,7 @@ async def test_every_page_can_be_used_by_everybody(home: House, browser: Browser
             assert await faults(page, LOOKS) == [], path
         await sign_in(home, page, address, acme.admin, "/console/approvals")
         for path in (
-            *("plans/invoices", f"plans/invoices/{own}"),
+            *("plans/invoices", f"plans/invoices/{own}", "plans/cancellation"),
             *("", "plans", "invoices", "customers", "approvals", "operations", "finance", "incidents"),
             *("search?q=13", "success-checks", "finance/cases", "finance/months"),
             *("delegations", f"approvals/{approval['id']}", f"operations/{operation}"),

@@ -21,7 +21,14 @@ FEW = 10
 
 pytestmark = [pytest.mark.slow, patience(FEW)]
 
-QUOTED = ("/v1/plan-changes", "/v1/refunds", "/v1/credits", "/v1/voids", "/v1/write-offs")
+QUOTED = (
+    "/v1/plan-changes",
+    "/v1/cancellations",
+    "/v1/refunds",
+    "/v1/credits",
+    "/v1/voids",
+    "/v1/write-offs",
+)
 ASKING = ("/pay-link", "/{id}/pdf", "/quote", *QUOTED)
 """Of what can be `QUOTED` what names a quote, which is looked up."""
 
