@@ -33,6 +33,7 @@ from db.tables import Intent
 
 from ..mirror.objects.snapshot import Owner
 from ..operations.abandonment import must_be_open
+from ..operations.replacement import take_place
 from ..stripe.failures import JITTER, Failure, translate
 from .protocol import EffectResult, StripeEffect
 from .registry import EFFECTS
@@ -101,7 +102,10 @@ class StripeEffects:
                 now = self._clock()
                 if (wait := await self._too_soon(session, effect, now)) is None:
                     await _check_open(session, effect)
-                    return await self._open_intent(session, effect, now)
+                    opened = await self._open_intent(session, effect, now)
+                    if opened[1] and effect.replaces is not None:
+                        await take_place(session, effect.replaces, effect.operation, now)
+                    return opened
                 # Told once, and committed before this attempt ends.
                 detail = {"step": effect.step, "until": (now + wait).isoformat(timespec="seconds")}
                 await timeline.append(

@@ -9,7 +9,12 @@ from billing.stripe.effects import Effect
 
 from ..mirror.objects.subscription import SubscriptionSnapshot
 from ..stripe.events_of_requests import object_told
-from ..stripe.plan_subscription import EXPAND_PLAN, SubscriptionUnsupported, subscription_document
+from ..stripe.plan_subscription import (
+    EXPAND_PHASES,
+    EXPAND_PLAN,
+    SubscriptionUnsupported,
+    subscription_document,
+)
 from .protocol import EffectResult, bears_mark, marked, options, request_of
 
 PENDING = "pending_if_incomplete"
@@ -83,10 +88,6 @@ class NotedSubscription:
         return await client.v1.subscriptions.update_async(target, params, options)
 
 
-EXPAND_DISCOUNTS = ["phases.discounts.discount", "phases.items.discounts.discount"]
-"""When they end: a phase may have none that is over by then."""
-
-
 TOLD_WITHIN = 60
 """Seconds within which Stripe's event follows what it tells of, by Stripe's clock."""
 
@@ -97,7 +98,7 @@ class ScheduleCreate:
 
     async def call(self, client: stripe.StripeClient, effect: Effect) -> EffectResult:
         schedule = await client.v1.subscription_schedules.create_async(
-            {"from_subscription": effect.target, "expand": EXPAND_DISCOUNTS}, options(effect)
+            {"from_subscription": effect.target, "expand": EXPAND_PHASES}, options(effect)
         )
         return self._result(schedule)
 
@@ -109,7 +110,7 @@ class ScheduleCreate:
         if not isinstance(schedule_id, str):
             schedule_id = schedule_id.id
         schedule = await client.v1.subscription_schedules.retrieve_async(
-            schedule_id, {"expand": EXPAND_DISCOUNTS}
+            schedule_id, {"expand": EXPAND_PHASES}
         )
         told = await object_told(
             client,
@@ -131,13 +132,14 @@ class ScheduleUpdate:
     async def call(self, client: stripe.StripeClient, effect: Effect) -> EffectResult:
         params: Any = marked(effect)
         schedule = await client.v1.subscription_schedules.update_async(effect.target, params, options(effect))
-        return EffectResult(schedule.id, request_of(schedule))
+        return self._result(schedule, effect)
 
     async def read_back(self, client: stripe.StripeClient, effect: Effect) -> EffectResult | None:
         schedule = await client.v1.subscription_schedules.retrieve_async(effect.target)
-        return (
-            EffectResult(schedule.id, request_of(schedule)) if bears_mark(schedule.metadata, effect) else None
-        )
+        return self._result(schedule, effect) if bears_mark(schedule.metadata, effect) else None
+
+    def _result(self, schedule: stripe.SubscriptionSchedule, effect: Effect) -> EffectResult:
+        return EffectResult(schedule.id, request_of(schedule), {"phases": effect.params["phases"]})
 
 
 class ScheduleRelease:

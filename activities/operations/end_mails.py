@@ -119,7 +119,9 @@ async def _set_aside(session: AsyncSession, operation: Operation, progress: Prog
         for notice in await notices.of_operation(session, operation.id)
         if is_moot(NoticeKind(notice.kind), state, operation.result)
     ]
-    await supersede(session, moot, because=WHY[state], by=None, at=progress.at)
+    replaced = progress.event is EventCode.PLAN_CHANGE_REPLACED
+    because = "Another plan change has taken its place." if replaced else WHY[state]
+    await supersede(session, moot, because=because, by=None, at=progress.at)
     return moot
 
 

@@ -14,7 +14,9 @@ from billing.operations.standing import (
     StandingQuery,
 )
 from billing.plan_changes.limits import Usage
-from billing.plan_changes.messages import UsageQuery
+from billing.plan_changes.messages import UsageQuery, WaitingQuery
+from billing.plan_changes.report import ScheduledPlanChange
+from billing.plan_changes.subject import PlanChangeSubject, WaitingChange
 from db.core import timeline
 from db.core.session import Database
 from db.mirror import subscription_usage
@@ -79,6 +81,18 @@ class Records:
         """Ends it where nothing was begun in Stripe; otherwise it has to run again."""
         async with self._database.transaction() as session:
             return await abandonment.abandon(session, order)
+
+    @activity.defn
+    async def read_waiting_change(self, query: WaitingQuery) -> WaitingChange | None:
+        """The organization's plan change that waits for the end of the period: another may take its place."""
+        async with self._database.reading() as session:
+            found = await operations.open_plan_changes(session, query.organization)
+        for waiting in found:
+            if operations.waits(waiting) and waiting.id != query.operation:
+                subject = PlanChangeSubject.model_validate(waiting.subject)
+                scheduled = ScheduledPlanChange.model_validate(waiting.result)
+                return WaitingChange(operation=waiting.id, schedule=scheduled.schedule, to=subject.to)
+        return None
 
     @activity.defn
     async def read_usage(self, query: UsageQuery) -> Usage:

@@ -11,7 +11,7 @@ from billing.core.errors import BillingError
 from billing.core.money import Money
 from billing.plan_changes.items.add_ons import PricedAddOn, add_on_from_stripe, price_add_ons
 from billing.plan_changes.items.usage import without_usage
-from billing.plan_changes.messages import Target, TargetQuery
+from billing.plan_changes.messages import ScheduleFacts, SchedulePreviewQuery, Target, TargetQuery
 from billing.plan_changes.obstacles import OpenInvoice
 from billing.plan_changes.payment import ChangePayment, PaymentQuery, how_collected
 from billing.plan_changes.phase_fields import (
@@ -23,14 +23,14 @@ from billing.plan_changes.phase_fields import (
     uncarried,
     uncarried_of,
 )
+from billing.plan_changes.phases import MadePhase, made_phase
 from billing.plan_changes.plans import plan_from_stripe, plan_on_sale
+from billing.plan_changes.report import schedule_gone_problem
 from billing.plan_changes.stripe_lines import lines_from_invoice
 from billing.plan_changes.stripe_params import preview_params, renewal_preview_params
 from billing.plan_changes.subject import (
     PreviewFacts,
     PreviewQuery,
-    ScheduleFacts,
-    SchedulePreviewQuery,
     SubscriptionFacts,
     SubscriptionQuery,
     Terms,
@@ -45,6 +45,7 @@ from db.mirror import mirror
 from ..mirror.objects.snapshot import taken_out
 from ..stripe.failures import ask, ask_for
 from ..stripe.plan_subscription import (
+    EXPAND_PHASES,
     EXPAND_PLAN,
     SubscriptionUnsupported,
     other_items,
@@ -208,6 +209,20 @@ class StripeReads:
             phases=tuple(carried(phase) for phase in data["phases"]),
             uncarried=tuple(name for phase in data["phases"] for name in uncarried(phase)),
         )
+
+    @activity.defn
+    async def read_current_phase(self, schedule: str) -> MadePhase:
+        """The phase in which a schedule's subscription is now."""
+        found = await ask(
+            self._client.v1.subscription_schedules.retrieve_async(schedule, {"expand": EXPAND_PHASES})
+        )
+        data = found.to_dict()
+        since = (data["current_phase"] or {}).get("start_date")
+        for phase in data["phases"]:
+            if phase["start_date"] == since:
+                return made_phase(phase)
+        problem = schedule_gone_problem()
+        raise ApplicationError(problem.message, type=problem.code, non_retryable=True)
 
     @activity.defn
     async def read_schedule_preview(self, query: SchedulePreviewQuery) -> PreviewFacts:

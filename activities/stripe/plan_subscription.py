@@ -9,6 +9,8 @@ from billing.plan_changes.plans import is_plan, price_problem
 
 EXPAND_PLAN = ["items.data.price.product"]
 """What a subscription must be read with for `subscription_document`."""
+EXPAND_PHASES = ["phases.discounts.discount", "phases.items.discounts.discount"]
+"""What a schedule must be read with to know when its discounts end: a phase may have none that is over."""
 
 
 class SubscriptionUnsupported(Exception):

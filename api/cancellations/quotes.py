@@ -50,7 +50,7 @@ async def quote_cancellation(
             organization = await check(session, caller, wanted)
         except (ApiProblem, BillingError) as error:
             return await _answer(draft, CancellationQuote(), [refusal(error)])
-        under_way = await operations.changing_subscription(session, caller.organization)
+        under_way = next(iter(await operations.changing_subscription(session, caller.organization)), None)
         if under_way is not None:
             refusals.append(refusal(operations.subscription_taken(under_way)))
     request = CancellationInput(

@@ -50,7 +50,10 @@ async def read_organization(caller: AnyCaller, context: InContext) -> Organizati
 async def organization_and_change(
     session: AsyncSession, caller: Caller
 ) -> tuple[OrganizationAnswer, Operation | None]:
-    """With the plan change or cancellation that is open. Raises ApiProblem `not_synced`."""
+    """With the plan change or cancellation that is open, the newer one where it is to take another's place.
+
+    Raises ApiProblem `not_synced`.
+    """
     row, plans, usage = await subscription_usage.read(session, caller.organization)
     held = row.subscription
     if held is None or usage is None:
@@ -59,7 +62,7 @@ async def organization_and_change(
     plan = next((plan for plan in plans if plan.plan == held.get("plan")), None)
     if plan is None and unreadable is None:
         raise ApiProblem.of(NOT_SYNCED)
-    change = await operations.changing_subscription(session, row.id)
+    change = next(reversed(await operations.changing_subscription(session, row.id)), None)
     answer = OrganizationAnswer(
         id=row.id,
         name=row.name,

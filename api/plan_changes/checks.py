@@ -8,7 +8,8 @@ from billing.plan_changes.plans import plan_on_sale
 from billing.plan_changes.rules import validate_change
 from billing.plan_changes.subject import PlanChangeRequest, Terms
 from db.mirror import mirror, subscription_usage
-from db.tables import Organization
+from db.operations import operations
+from db.tables import Operation, Organization
 
 from ..http.auth import Caller
 from ..operations.problems import NOT_SYNCED
@@ -34,3 +35,30 @@ async def check_by_mirror(
     add_ons = await mirror.add_ons(session) if wanted.add_ons or current.others else []
     validate_change(current, wanted, plan_on_sale(plans, wanted.plan), usage, add_ons, offered)
     return organization
+
+
+async def check_revision(
+    session: AsyncSession,
+    caller: Caller,
+    wanted: PlanChangeRequest,
+    offered: Sequence[str],
+    operation: str,
+) -> None:
+    """As `check_by_mirror`; one that takes the place of another still comes at the end of the period.
+
+    Raises ApiProblem, InvalidRequest and Conflict `plan_change_open`.
+    """
+    organization = await check_by_mirror(session, caller, wanted, offered)
+    in_progress = await operations.changing_subscription(session, organization.id)
+    others = [one for one in in_progress if one.id != operation]
+    if others and replaceable(wanted, others) is None:
+        raise operations.subscription_taken(others[0])
+
+
+def replaceable(wanted: PlanChangeRequest, in_progress: Sequence[Operation]) -> Operation | None:
+    """Of what holds the subscription, the plan change whose place this may take: nothing else does, and it
+    waits for the end of the period, at which this one is to come as well."""
+    match in_progress:
+        case [waiting] if operations.waits(waiting) and wanted.effective == "period_end":
+            return waiting
+    return None

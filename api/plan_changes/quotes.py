@@ -20,7 +20,7 @@ from ..http.models import ObstacleAnswer
 from ..problems.problem import ApiProblem
 from ..quotes.routes import quote_route
 from ..quotes.service import QuoteDraft, refusal
-from .checks import check_by_mirror
+from .checks import check_by_mirror, replaceable
 from .schemas import MonthlyCostAnswer, NextInvoiceAnswer, PlanChangeBody, PlanChangeQuoteAnswer
 
 router = APIRouter(prefix="/v1/plan-changes", tags=["Plan changes"])
@@ -51,9 +51,9 @@ async def quote_plan_change(
             organization = await check_by_mirror(session, caller, wanted, context.policy.plan_change.add_ons)
         except (ApiProblem, BillingError) as error:
             return await _answer(draft, PlanChangeQuote(), [refusal(error)])
-        under_way = await operations.changing_subscription(session, caller.organization)
-        if under_way is not None:
-            refusals.append(refusal(operations.subscription_taken(under_way)))
+        in_progress = await operations.changing_subscription(session, caller.organization)
+        if in_progress and not replaceable(wanted, in_progress):
+            refusals.append(refusal(operations.subscription_taken(in_progress[-1])))
     request = PlanChangeInput(
         operation=draft.id,
         organization=organization.id,
@@ -97,6 +97,7 @@ def _change(subject: PlanChangeSubject) -> dict[str, Any]:
             date=_time(following.date),
         ),
         "limits": subject.limits,
+        "replaces": subject.replaces,
     }
 
 

@@ -9,6 +9,7 @@ from billing.core.operations import Kind
 from billing.plan_changes.messages import Resolve, Revise
 from billing.plan_changes.subject import PlanChangeInput, PlanChangeRequest
 from billing.quotes.quote import PlanChangeQuote
+from db.operations import operations
 
 from ..http import idempotency
 from ..http.auth import Actor, BillingAdmin, billing_admin
@@ -30,7 +31,7 @@ from ..operations.problems import (
 from ..operations.service import Command
 from ..quotes.problems import WITH_QUOTE
 from ..quotes.service import named_quote
-from .checks import check_by_mirror
+from .checks import check_by_mirror, check_revision, replaceable
 from .problems import REQUEST_PROBLEMS
 from .schemas import PlanChangeBody, PlanChangeStartBody
 
@@ -60,7 +61,9 @@ async def ask(
     `quote_outdated` and nobody is asked.
 
     Only one plan change can be open at a time, and none beside a cancellation that is not planned in Stripe
-    yet. The same Idempotency-Key with the same body returns the same operation, in its current state.
+    yet. But one at `period_end` takes the place of another which waits for that: the quote and what is
+    approved say so (`replaces`), and the other one ends as `cancelled` with the code `replaced` once this is
+    approved. The same Idempotency-Key with the same body returns the same operation, in its current state.
     """
     wanted = body.wanted()
     draft = service.draft(context, caller, Kind.PLAN_CHANGE, wanted, key=key, quote=body.quote)
@@ -69,6 +72,9 @@ async def ask(
         started = await service.find_repeated(session, draft)
         if started is None:
             organization = await check_by_mirror(session, caller, wanted, context.policy.plan_change.add_ons)
+            in_progress = await operations.changing_subscription(session, organization.id)
+            if (waiting := replaceable(wanted, in_progress)) is not None:
+                draft.replaces = waiting.id
             workflow_input = PlanChangeInput(
                 operation=draft.id,
                 organization=organization.id,
@@ -101,6 +107,7 @@ add_comment_command(
     router,
     "revision",
     NOT_REVISABLE,
+    PLAN_CHANGE_OPEN,
     *REQUEST_PROBLEMS,
     summary="Revise a plan change",
     body="plan_changes/plan_change_body",
@@ -114,7 +121,8 @@ async def revise(
     wanted = PlanChangeRequest(**body.model_dump())
     message, detail = Revise(person=caller.person, wanted=wanted), wanted.model_dump(mode="json")
     command = Command("revise", message, EventCode.REVISION_REQUESTED, detail, shapes="revised")
-    check = partial(check_by_mirror, caller=caller, wanted=wanted, offered=context.policy.plan_change.add_ons)
+    offered = context.policy.plan_change.add_ons
+    check = partial(check_revision, caller=caller, wanted=wanted, offered=offered, operation=id)
     return await service.send_command(context, caller, Kind.PLAN_CHANGE, id, command, response, check)
 
 

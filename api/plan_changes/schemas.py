@@ -9,7 +9,7 @@ from billing.plan_changes.items.add_ons import MOST
 from billing.plan_changes.limits import LimitCheck
 from billing.plan_changes.plans import Interval
 from billing.plan_changes.proration import Line
-from billing.plan_changes.subject import Effective, Invoicing, PlanChangeRequest, Terms
+from billing.plan_changes.subject import Effective, Invoicing, PlanChangeRequest, Terms, WaitingChange
 from billing.stripe.invoice_amounts import InvoiceAmounts
 
 from ..http.models import Answer, Body, Name, Reason
@@ -86,3 +86,6 @@ class PlanChangeQuoteAnswer(QuoteAnswer):
     next_invoice: NextInvoiceAnswer | None = None
     per_month: MonthlyCostAnswer | None = None
     limits: list[LimitCheck] = Field(default_factory=list)
+    replaces: WaitingChange | None = Field(
+        default=None, description="The plan change that waits for the end of the period, and would not come"
+    )

@@ -142,6 +142,12 @@ def _beside(side: str) -> Value:
     return value
 
 
+def _replaced(subject: Subject) -> str:
+    """The plan change that waits, and would not come."""
+    replaced = subject.get("replaces")
+    return str(replaced["operation"]) if replaced else NONE
+
+
 def _payments(subject: Subject) -> str:
     """How many payments it is of. Which ones is in the records: their ids tell people nothing."""
     return str(len(subject.get("parts", ())))
@@ -179,6 +185,7 @@ COMPARED: Mapping[Kind, tuple[tuple[str, Names, Value], ...]] = {
         ("Billed", "text", _terms("interval", _INTERVALS)),
         ("Takes effect", "text", _text("effective", _EFFECTIVE)),
         ("Charged", "text", _text("invoicing", _INVOICING)),
+        ("Replaces", "text", _replaced),
         ("Due now", "text", lambda subject: _money(subject, "preview", "due_now")),
         ("Next invoice", "text", lambda subject: _money(subject, "preview", "next_invoice")),
     ),

@@ -112,6 +112,8 @@ class EventCode(StrEnum):
     SCHEDULE_UNREADABLE = "schedule_unreadable"
     SCHEDULE_DIFFERS = "schedule_differs"
     SCHEDULE_REMOVED = "schedule_removed"
+    PLAN_CHANGE_REPLACED = "plan_change_replaced"
+    TOOK_ITS_PLACE = "took_its_place"
 
     # Cancellations of the plan
     CANCELLING_PLAN = "cancelling_plan"

@@ -105,6 +105,8 @@ WORDS: Mapping[EventCode, str] = {
     EventCode.SCHEDULE_UNREADABLE: "the schedule could not be read back from Stripe",
     EventCode.SCHEDULE_DIFFERS: "the schedule differs from the approval",
     EventCode.SCHEDULE_REMOVED: "the schedule was removed in Stripe",
+    EventCode.PLAN_CHANGE_REPLACED: "replaced by plan change {change}",
+    EventCode.TOOK_ITS_PLACE: "took the place of plan change {change}",
     # Cancellations of the plan
     EventCode.CANCELLING_PLAN: "changing the end of the plan as approved",
     EventCode.PLAN_END_PLANNED: "set to end with its period, with the note in Stripe",

@@ -152,6 +152,17 @@ def not_schedulable(query: PreviewQuery) -> Problem | None:
     return uncarried_problem(query.facts.uncarried)
 
 
+def waits_already(query: PreviewQuery) -> Problem | None:
+    """Why a change can't take the place of one that is the same, or None."""
+    if query.replaces is None or query.to != query.replaces.to:
+        return None
+    return Problem(
+        code="same_plan",
+        message=f"Nothing would change: {query.replaces.operation} waits for the end of the period with just "
+        "that.",
+    )
+
+
 _CHECKS: tuple[Callable[[PreviewQuery], Problem | None], ...] = (
     billed_apart,
     several_alike,
@@ -159,6 +170,7 @@ _CHECKS: tuple[Callable[[PreviewQuery], Problem | None], ...] = (
     before_trial_ends,
     not_schedulable,
     discount_used_up,
+    waits_already,
 )
 
 

@@ -1,6 +1,6 @@
 """Messages of a plan change: what people send to it, and what it looks up."""
 
-from typing import Literal
+from typing import Any, Literal
 
 from ..core.messages import Reply
 from ..core.operations import Message
@@ -20,6 +20,13 @@ class Resolve(Reply):
 
     action: Literal["accept", "revert", "read_again"]
     comment: str
+
+
+class WaitingQuery(Message):
+    """Whose plan change may wait, for the plan change that would take its place."""
+
+    organization: str
+    operation: str
 
 
 class UsageQuery(Message):
@@ -43,3 +50,21 @@ class Target(Message):
     plan: Plan
     price: str
     add_ons: tuple[PricedAddOn, ...] = ()
+
+
+class SchedulePreviewQuery(Message):
+    """Which schedule's next invoice, without what is billed by usage at the prices `metered`."""
+
+    schedule: str
+    metered: frozenset[str]
+
+
+class ScheduleFacts(Message):
+    """What a subscription schedule in Stripe says, its phases in Stripe's parameters."""
+
+    schedule: str
+    status: str
+    end_behavior: str
+    phases: tuple[dict[str, Any], ...]
+    uncarried: tuple[str, ...] = ()
+    """The names of what its phases say beside that."""

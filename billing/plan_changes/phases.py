@@ -8,9 +8,10 @@ from typing import Any
 from ..core.operations import Message, Problem
 from ..stripe.invoice_json import id_of
 from .items.others import ItemChange
+from .messages import ScheduleFacts
 from .phase_fields import Document, Params, carried, over, uncarried
 from .proration import Preview
-from .subject import PlanChangeSubject, PreviewQuery, ScheduleFacts, SubscriptionFacts, Terms
+from .subject import PlanChangeSubject, PreviewQuery, SubscriptionFacts, Terms
 
 _TIMES = ("start_date", "end_date", "duration")
 """The current phase has dates; the other one follows it without a gap, for one period."""
@@ -19,7 +20,8 @@ _DAYS = {"month": (28, 31), "year": (365, 366)}
 
 
 class MadePhase(Message):
-    """The one phase of a schedule that has just been made of a subscription, in Stripe's parameters."""
+    """The phase of a schedule in which its subscription is now, in Stripe's parameters: the only one of a
+    schedule that has just been made of it."""
 
     phase: dict[str, Any]
     uncarried: tuple[str, ...] = ()
@@ -59,7 +61,7 @@ def new_cycle_phase(query: PreviewQuery) -> Params:
     }
 
 
-def schedule_phases(subject: PlanChangeSubject, made: MadePhase) -> tuple[Params, Params]:
+def schedule_phases(subject: PlanChangeSubject | PreviewQuery, made: MadePhase) -> tuple[Params, Params]:
     """The current phase as it is, then one period of the new terms with everything else that it has.
 
     A new interval counts from the second phase's start, which flexible billing mode does not do unasked
@@ -127,14 +129,15 @@ def differences(sent: Sequence[Params], found: ScheduleFacts) -> tuple[str, ...]
     return tuple(dict.fromkeys([*names, *_other_terms(sent, found.phases), *found.uncarried]))
 
 
-def undone(sent: Sequence[Params], found: Sequence[Params], ended: Collection[str] = ()) -> tuple[str, ...]:
+def undone(sent: Sequence[Params], found: Sequence[Params]) -> tuple[str, ...]:
     """The names of what a schedule's phases came to have otherwise, once the next one has begun, than they
     were sent: what somebody put on the subscription before the period ended, and that phase took away.
 
-    `ended` are the discounts that were over with the period by themselves. Whether one for a single invoice
-    stays in the phase that bills it no page of Stripe says: those of that phase are told by the renewal.
+    Discounts that were over with the period by themselves are not. Whether one for a single invoice stays in
+    the phase that bills it no page of Stripe says: those of that phase are told by the renewal.
     """
     current, later = sent
+    ended = {*_discounts_of(current)} - {*_discounts_of(later)}
     bare = [_without(one, ended) for one in found if one["start_date"] < current["end_date"]]
     next_ = [one for one in found if one["start_date"] >= current["end_date"]][:1]
     bare += [_without(one, _discounts_of(one)) for one in next_]

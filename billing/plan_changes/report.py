@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 from ..core.money import Money
 from ..core.operations import Payload, Problem
+from ..stripe.effects import NOT_WAITING
 from ..stripe.invoice_amounts import InvoiceAmounts
 from .proration import AnyDifference, Difference, Line
 from .revert import RevertResult, revert_words
@@ -63,6 +64,13 @@ class ScheduledPlanChange(Payload):
     schedule: str
     effective_at: int
     verified: bool = True
+    replaced_by: str | None = None
+    """The plan change that has taken its place before that."""
+
+    def document(self) -> dict[str, Any]:
+        """Without what hasn't taken its place."""
+        said = super().document()
+        return {name: value for name, value in said.items() if name != "replaced_by" or value is not None}
 
 
 def applied_report(
@@ -125,6 +133,15 @@ def schedule_problem(names: Collection[str]) -> Problem:
     )
 
 
+def changed_since_problem(names: Collection[str]) -> Problem:
+    """`names` are those of the subscription's fields that differ."""
+    return Problem(
+        code="subscription_changed",
+        message=f"The subscription was changed in Stripe since the approval: {', '.join(names)}. Nothing was "
+        "done; ask for it again where it is still wanted.",
+    )
+
+
 def overtaken_problem(names: Collection[str]) -> Problem:
     """`names` are those of the subscription's fields that differ."""
     return Problem(
@@ -133,6 +150,40 @@ def overtaken_problem(names: Collection[str]) -> Problem:
         f"{', '.join(names)}. The change would have undone that; its schedule was released and nothing "
         "changes. Ask for it again where it is still wanted.",
     )
+
+
+def replaced_problem(by: str) -> Problem:
+    """How a change ends whose schedule is rewritten to another one."""
+    return Problem(
+        code="replaced",
+        message=f"Its place was taken by {by}, which comes at the end of the period instead.",
+    )
+
+
+def not_replaced_now_problem(waiting: str) -> Problem:
+    """Why a change that is to come now can't take the place of one that waits."""
+    return Problem(
+        code="plan_change_open",
+        message=f"There is {waiting}, which waits for the end of the period. A change at period_end takes "
+        "its place; cancel it first to change the plan now.",
+    )
+
+
+def not_replaceable_problem(waiting: str) -> Problem:
+    """Why a change can't take the place of another one, after all."""
+    return Problem(
+        code=NOT_WAITING,
+        message=f"What it was to replace, {waiting}, has come or was cancelled meanwhile. "
+        "Nothing was changed; ask again where it is still wanted.",
+    )
+
+
+def with_replaced(problem: Problem, subject: PlanChangeSubject) -> Problem:
+    """A change that came to nothing after it had taken the place of another one: nothing comes any more."""
+    if subject.replaces is None:
+        return problem
+    told = f"What it had replaced, {subject.replaces.operation}, doesn't come either."
+    return problem.model_copy(update={"message": f"{problem.message.rstrip('.')}. {told}"})
 
 
 def schedule_gone_problem() -> Problem:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from .items.others import ItemChange
+from .phase_fields import Params
 from .phases import MadePhase, new_cycle_phase, schedule_phases
 from .subject import PlanChangeSubject, PreviewQuery, Terms
 
@@ -16,8 +17,11 @@ def preview_params(query: PreviewQuery) -> dict[str, Any]:
 
     Where a new billing cycle begins with the change, Stripe would preview one that begins now. It is
     previewed as the phase that will be sent, with everything that the subscription has, and without what
-    waits.
+    waits. Where another change waits already, its schedule is previewed as it will be rewritten.
     """
+    if query.replaces is not None:
+        rewritten = _course(query.phases)
+        return {"schedule": query.replaces.schedule, "schedule_details": rewritten}
     if query.effective == "now":
         details = _change(
             _items(query.facts.item, query.to, query.changes),
@@ -72,11 +76,11 @@ def apply_params(subject: PlanChangeSubject, *, may_wait: bool = False) -> dict[
 def schedule_params(subject: PlanChangeSubject, made: MadePhase) -> dict[str, Any]:
     """For `subscription_schedules.update`. All phases are sent, the current one with its own dates and the
     trial that it is in: without, Stripe would end the trial and bill it."""
-    return {
-        "end_behavior": "release",
-        "proration_behavior": "none",
-        "phases": list(schedule_phases(subject, made)),
-    }
+    return _course(schedule_phases(subject, made))
+
+
+def _course(phases: Sequence[Params]) -> dict[str, Any]:
+    return {"end_behavior": "release", "proration_behavior": "none", "phases": list(phases)}
 
 
 def _items(item: str, to: Terms, changes: Sequence[ItemChange]) -> list[dict[str, Any]]:

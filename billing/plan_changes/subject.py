@@ -74,6 +74,14 @@ class Terms(Message):
         return frozenset({self.price, *(one.price for one in self.others)})
 
 
+class WaitingChange(Message):
+    """An approved plan change of ours that waits for the end of the period in its schedule."""
+
+    operation: str
+    schedule: str
+    to: Terms
+
+
 class SubscriptionQuery(Message):
     """Whose subscription to read."""
 
@@ -127,6 +135,13 @@ class PreviewQuery(Message):
     proration_date: int | None = None
     new_cycle: bool = False
     """Whether Stripe has shown that the change begins a new billing cycle, which nobody asked it for."""
+    replaces: WaitingChange | None = None
+    phases: tuple[dict[str, Any], ...] = ()
+    """To which the schedule of the change that it replaces is to be rewritten."""
+
+    @property
+    def from_(self) -> Terms:
+        return self.facts.terms
 
     @property
     def changes(self) -> tuple[ItemChange, ...]:
@@ -192,6 +207,8 @@ class PlanChangeSubject(Payload):
     keeps: dict[str, Any] = Field(default_factory=dict)
     """All that the subscription has and is to have still when a change at the end of the period comes, in
     the parameters of a schedule's phase."""
+    replaces: WaitingChange | None = None
+    """The change that waits until now, and whose schedule is rewritten to this one."""
 
     @property
     def within_limits(self) -> bool:
@@ -250,11 +267,16 @@ def subject_hash(subject: PlanChangeSubject) -> str:
     """
     named = {"others": {"__all__": {"name", "add_on"}}}
     seen = subject.model_dump(
-        mode="json", exclude={"about": True, "limits": True, "preview": True, "from_": named, "to": named}
+        mode="json",
+        exclude={
+            **dict.fromkeys(("about", "limits", "preview"), True),
+            **dict.fromkeys(("from_", "to"), named),
+            "replaces": {"to": named},
+        },
     )
     # Nothing stands for what isn't there.
     for holder, name in (
-        *((seen, "changes"), (seen, "keeps")),
+        *((seen, "changes"), (seen, "keeps"), (seen, "replaces")),
         *((seen["from"], "others"), (seen["to"], "others")),
     ):
         if not holder[name]:
@@ -309,6 +331,7 @@ def build_subject(
         ),
         limits=limits,
         keeps=query.facts.keeps if query.effective == "period_end" else _items_of(query.facts.keeps),
+        replaces=query.replaces,
     )
 
 
@@ -368,21 +391,3 @@ def with_what_waits(query: PreviewQuery, cycle: PreviewFacts, as_it_is: PreviewF
             ),
         }
     )
-
-
-class SchedulePreviewQuery(Message):
-    """Which schedule's next invoice, without what is billed by usage at the prices `metered`."""
-
-    schedule: str
-    metered: frozenset[str]
-
-
-class ScheduleFacts(Message):
-    """What a subscription schedule in Stripe says, its phases in Stripe's parameters."""
-
-    schedule: str
-    status: str
-    end_behavior: str
-    phases: tuple[dict[str, Any], ...]
-    uncarried: tuple[str, ...] = ()
-    """The names of what its phases say beside that."""

@@ -37,6 +37,10 @@ EFFECT_MARK = "plixo_effect"
 """Metadata that marks an object with the effect that last changed it, so that it can be read back."""
 
 
+NOT_WAITING = "waiting_change_over"
+"""What an effect is refused that would replace an operation which doesn't wait any more."""
+
+
 def params_hash(target: str, params: dict[str, Any]) -> str:
     """What a later attempt at the same effect has to match."""
     return digest({"target": target, "params": params})
@@ -62,6 +66,8 @@ class Effect(Message):
     """The Stripe id that the call goes to."""
     params: dict[str, Any]
     version: int = 1
+    replaces: str | None = None
+    """The operation that waits for what this effect rewrites, and ends as it is begun."""
 
     @property
     def key(self) -> str:

@@ -222,17 +222,17 @@ async def _planned(session: AsyncSession, organization: str, before: Document, a
         .join(Intent, col(Intent.operation_id) == col(Operation.id))
         .where(
             Intent.organization_id == organization,
-            Intent.effect == "schedule.create",
+            col(Intent.effect).in_(("schedule.create", "schedule.update")),
             col(Intent.stripe_id).in_(schedules),
         )
     )
     planned = list(found)
-    waiting = await operations.open_plan_change(session, organization)
-    if waiting is not None and any(
-        one.effect == "schedule.update" and one.state != intents.REFUSED
-        for one in await intents.of_operation(session, waiting.id)
-    ):
-        planned.append(waiting)
+    for waiting in await operations.open_plan_changes(session, organization):
+        if any(
+            one.effect == "schedule.update" and one.state != intents.REFUSED
+            for one in await intents.of_operation(session, waiting.id)
+        ):
+            planned.append(waiting)
     return any(
         _of(one.subject or {}, "to") == _terms(after)
         and (one.subject or {})["period_end"] <= after["period_start"]

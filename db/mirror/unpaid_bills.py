@@ -48,8 +48,9 @@ async def _is_of_open_change(session: AsyncSession, invoice: OrganizationInvoice
     """Whether it is of a change that has begun in Stripe and waits for its payment: that tells of it."""
     if invoice.reason != UPDATE:
         return False
-    change = await operations.open_plan_change(session, invoice.organization_id)
-    return change is not None and bool(await intents.of_operation(session, change.id))
+    changes = await operations.open_plan_changes(session, invoice.organization_id)
+    begun = [await intents.of_operation(session, one.id) for one in changes]
+    return any(begun)
 
 
 def _needs_payment(invoice: OrganizationInvoice) -> bool:

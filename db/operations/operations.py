@@ -33,6 +33,9 @@ CHANGE_SUBSCRIPTION = (Kind.PLAN_CHANGE.value, Kind.CANCELLATION.value)
 
 UNCHANGED: Final = KeepValue.UNCHANGED
 
+WAITS = "scheduled"
+"""The stage of a plan change that waits for the end of the period."""
+
 
 async def get(session: AsyncSession, organization_id: str, operation_id: str) -> Operation | None:
     """The operation, if it is this organization's."""
@@ -86,21 +89,36 @@ async def create(session: AsyncSession, operation: Operation) -> tuple[Operation
     The product's own keys are apart from people's, and conflict with nothing.
     """
     named = await _named(session, operation)
+    if operation.replaces and not await _still_waits(session, operation.replaces):
+        operation.replaces = ""
     while True:
-        created = await insert_if_new(session, operation)
+        free = await _in_its_way(session, operation) is None
+        created = await insert_if_new(session, operation) if free else None
         if created:
             await objects.note(session, created.id, created.organization_id, named)
             return created, True
         earlier = await find_repeated(session, operation)
         if earlier:
             return earlier, False
-        is_change = operation.kind in CHANGE_SUBSCRIPTION
-        open_change = await changing_subscription(session, operation.organization_id) if is_change else None
-        if open_change:
-            raise subscription_taken(open_change)
+        if (other := await _in_its_way(session, operation)) is not None:
+            raise subscription_taken(other)
         if await get_any(session, operation.id):
             raise ValueError(f"operation id {operation.id} is taken")
         # What was in the way was closed between the two statements: there is room now.
+
+
+async def _still_waits(session: AsyncSession, change: str) -> bool:
+    """Whether a plan change waits; it doesn't end before this transaction does."""
+    await lock(session, change)
+    return waits(await get_fresh(session, change))
+
+
+async def _in_its_way(session: AsyncSession, operation: Operation) -> Operation | None:
+    """What holds the subscription against it: anything but the plan change whose place it is to take."""
+    if operation.kind not in CHANGE_SUBSCRIPTION:
+        return None
+    found = await changing_subscription(session, operation.organization_id)
+    return next((one for one in found if one.id != operation.replaces), None)
 
 
 def subscription_taken(change: Operation) -> Conflict:
@@ -150,22 +168,32 @@ async def _by_key(session: AsyncSession, operation: Operation) -> Operation | No
     return (await session.exec(select(Operation).where(of, same))).one_or_none()
 
 
-async def open_plan_change(session: AsyncSession, organization_id: str) -> Operation | None:
-    """The organization's plan change that is not closed; there is at most one."""
+def waits(change: Operation) -> bool:
+    """Whether it is a plan change that waits for the end of the period."""
+    return change.kind == Kind.PLAN_CHANGE and change.stage == WAITS and change.closed_at is None
+
+
+async def open_plan_changes(session: AsyncSession, organization_id: str) -> Sequence[Operation]:
+    """The organization's plan changes that are not closed, the oldest first: one at most, and one that is to
+    take its place."""
     found = await about_subscription(session, organization_id)
-    return next((one for one in found if one.kind == Kind.PLAN_CHANGE), None)
+    return [one for one in found if one.kind == Kind.PLAN_CHANGE]
 
 
-async def changing_subscription(session: AsyncSession, organization_id: str) -> Operation | None:
-    """What holds the organization's subscription against other changes; there is at most one."""
+async def changing_subscription(session: AsyncSession, organization_id: str) -> Sequence[Operation]:
+    """What holds the organization's subscription against other changes, as it is now: one at most, and after
+    it the plan change that is to take its place."""
     found = await session.exec(
-        select(Operation).where(Operation.organization_id == organization_id, text(CHANGES_SUBSCRIPTION))
+        select(Operation)
+        .where(Operation.organization_id == organization_id, text(CHANGES_SUBSCRIPTION))
+        .order_by(col(Operation.created_at), col(Operation.id))
+        .execution_options(populate_existing=True)
     )
-    return found.one_or_none()
+    return found.all()
 
 
 async def about_subscription(session: AsyncSession, organization_id: str) -> Sequence[Operation]:
-    """The plan change and the cancellations of the organization that are not closed, the oldest first."""
+    """The plan changes and the cancellations of the organization that are not closed, the oldest first."""
     found = await session.exec(
         select(Operation)
         .where(

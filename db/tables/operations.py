@@ -30,6 +30,7 @@ class Operation(SQLModel, table=True):
         Index(
             "one_changes_subscription",
             "organization_id",
+            "replaces",
             unique=True,
             sqlite_where=text(CHANGES_SUBSCRIPTION),
             postgresql_where=text(CHANGES_SUBSCRIPTION),
@@ -65,6 +66,9 @@ class Operation(SQLModel, table=True):
     created_at: datetime = utc()
     updated_at: datetime = utc()
     closed_at: datetime | None = utc(default=None)
+    replaces: str = ""
+    """The plan change that waits for the end of the period, and whose place this one is to take: the only one
+    that may be open beside it."""
     product_key: str | None = None
     """Of what the product begins by itself, where it may be tried twice. No request can set it."""
     authors: list[dict[str, Any]] = document(default_factory=list)

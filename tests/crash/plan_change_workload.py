@@ -160,3 +160,48 @@ class ChangeTakenBack(ChangeThatWaits):
         (item,) = (await home.shop.subscription(self.acme))["items"].data
         assert item.price.id == home.shop.price["starter", "month"]
         await check_records(home, self.operation, ["apply:1", "void:1"], decisions=1)
+
+
+class ChangeThatReplaces:
+    """Takes the place of one that waits, whose schedule is rewritten once; cancelled while it waits."""
+
+    steps: Sequence[Step] = (
+        request("the phase that there is", "GET", f"{SCHEDULES}/[^/]+", 3),
+        commit("the end of the one that waited", "took_place"),
+        request("the rewriting", "POST", f"{SCHEDULES}/[^/]+", 2),
+        commit("the rewritten phases", "effect:phases", 2),
+        commit("the waiting of the other", "^scheduled$", 2),
+    )
+    calls: Sequence[str] = ("POST /v1/plan-changes$", "/decision$", "/cancel$")
+
+    async def prepare(self, home: House) -> None:
+        self.acme: Tenant = await home.shop.tenant(home.database, "growth", seats=6)
+
+    async def act(self, home: House) -> None:
+        self.first = await home.ask(self.acme, plan="starter", effective="period_end")
+        await approve(home, self.acme.controller, self.first)
+        await until_state(home, self.first, "running", stage="scheduled")
+        self.scheduled = (await home.shop.subscription(self.acme)).schedule
+        self.second = await home.ask(self.acme, plan="scale", effective="period_end")
+        await approve(home, self.acme.controller, self.second)
+        await until_state(home, self.second, "running", stage="scheduled")
+        replaced = await until_state(home, self.first, "cancelled")
+        assert replaced.result is not None
+        assert replaced.result["replaced_by"] == self.second
+        (item,) = (await self._schedule(home)).phases[1]["items"]
+        assert item.price == home.shop.price["scale", "month"]
+        taken(await home.post(self.acme.admin, f"/v1/plan-changes/{self.second}/cancel", {}))
+        await until_state(home, self.second, "cancelled")
+
+    async def check(self, home: House) -> None:
+        schedules = await home.shop.client.v1.subscription_schedules.list_async(
+            {"customer": self.acme.organization.stripe_customer}
+        )
+        assert [(found.id, found.status) for found in schedules.data] == [(self.scheduled, "released")]
+        told = await check_records(home, self.first, ["phases:1", "schedule:1"], decisions=1)
+        assert told.count("plan_change_replaced") == 1
+        told = await check_records(home, self.second, ["phases:1", "release:1"], decisions=1)
+        assert told.count("took_its_place") == 1
+
+    async def _schedule(self, home: House) -> Any:
+        return await home.shop.client.v1.subscription_schedules.retrieve_async(str(self.scheduled))

@@ -10,6 +10,7 @@ from .plan_change_workload import (
     ChangeAtPeriodEnd,
     ChangeNow,
     ChangeTakenBack,
+    ChangeThatReplaces,
     ChangeThatWaits,
 )
 from .stage import Stage, play_all
@@ -47,9 +48,14 @@ TOGETHER = [
 async def test_a_plan_change_survives_every_kill_and_fault(theatre: Stage) -> None:
     now = [*killed_everywhere(ChangeNow.steps), *every_fault([UPDATE]), *TOGETHER]
     later = killed_everywhere(ChangeAtPeriodEnd.steps)
+    instead = [*killed_everywhere(ChangeThatReplaces.steps), *every_fault([ChangeThatReplaces.steps[2]])]
     await play_all(
         theatre,
-        [*((one, ChangeNow()) for one in now), *((one, ChangeAtPeriodEnd()) for one in later)],
+        [
+            *((one, ChangeNow()) for one in now),
+            *((one, ChangeAtPeriodEnd()) for one in later),
+            *((one, ChangeThatReplaces()) for one in instead),
+        ],
     )
 
 

@@ -9,11 +9,16 @@ with workflow.unsafe.imports_passed_through():
     from activities.effects.perform import StripeEffects
     from billing.core.events import EventCode
     from billing.core.operations import State
-    from billing.operations.standing import NOTES, OPERATION_CLOSED, SettleBegun, Standing
-    from billing.stripe.effects import Effect, EffectKind, EffectOutcome
+    from billing.operations.standing import (
+        NOTES,
+        OPERATION_CLOSED,
+        SettleBegun,
+        Standing,
+    )
+    from billing.stripe.effects import NOT_WAITING, Effect, EffectKind, EffectOutcome
 
 from . import options
-from .outcome import OperationEnded, Outcome
+from .outcome import OperationEnded, Outcome, problem_of
 from .stripe_calls import StripeCalls
 
 
@@ -43,18 +48,34 @@ class OperationEffects:
         self._doubted = {(one.step, one.version) for one in standing.begun if one.state != "refused"}
 
     async def perform(
-        self, step: str, kind: EffectKind, target: str, params: dict[str, Any], version: int = 1
+        self,
+        step: str,
+        kind: EffectKind,
+        target: str,
+        params: dict[str, Any],
+        version: int = 1,
+        replaces: str | None = None,
     ) -> EffectOutcome:
-        """Does one thing to Stripe, at most once; a higher `version` is a person's deliberate next try."""
+        """Does one thing to Stripe, at most once; a higher `version` is a person's deliberate next try.
+
+        An operation that it `replaces` ends as it is begun. Raises OperationEnded where that one is over
+        already, or this one: then nothing was sent.
+        """
         if not kind.endswith(NOTES):
             self._doubted.add((step, version))
-        performed = await self._performed(step, kind, target, params, version)
+        performed = await self._performed(step, kind, target, params, version, replaces)
         if performed.outcome == "refused":
             self._doubted.discard((step, version))
         return performed
 
     async def _performed(
-        self, step: str, kind: EffectKind, target: str, params: dict[str, Any], version: int
+        self,
+        step: str,
+        kind: EffectKind,
+        target: str,
+        params: dict[str, Any],
+        version: int,
+        replaces: str | None,
     ) -> EffectOutcome:
         if (step, version) in self._begun:
             order = SettleBegun(operation=self._operation, step=step, version=version)
@@ -67,12 +88,22 @@ class OperationEffects:
             target=target,
             params=params,
             version=version,
+            replaces=replaces,
         )
         try:
             return await self.calls.call(StripeEffects.perform_effect, effect, options.STRIPE_EFFECT)
         except ActivityError as error:
-            if isinstance(error.cause, ApplicationError) and error.cause.type == OPERATION_CLOSED:
-                # It ended while this was on its way: nothing was sent, and the end that it has stands.
-                ended = Outcome(State.FAILED, EventCode.ENDED_BEFORE, settled=True)
+            if (ended := _ended(error)) is not None:
                 raise OperationEnded(ended) from error
             raise
+
+
+def _ended(error: ActivityError) -> Outcome | None:
+    """How it ends that nothing was sent; None where that isn't known."""
+    why = error.cause.type if isinstance(error.cause, ApplicationError) else None
+    if why == OPERATION_CLOSED:
+        # It ended while this was on its way, and the end that it has stands.
+        return Outcome(State.FAILED, EventCode.ENDED_BEFORE, settled=True)
+    if why == NOT_WAITING:
+        return Outcome(State.FAILED, EventCode.GIVEN_UP, problem_of(error), settled=True)
+    return None

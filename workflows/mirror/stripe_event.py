@@ -1,7 +1,7 @@
 """One event of Stripe's: look at its object again, and wake the workflow that waits for it."""
 
 from temporalio import workflow
-from temporalio.exceptions import ActivityError, ApplicationError
+from temporalio.exceptions import ActivityError
 
 with workflow.unsafe.imports_passed_through():
     from activities.mirror.bills import Bills
@@ -11,16 +11,13 @@ with workflow.unsafe.imports_passed_through():
         EventFollowed,
         RenewalQuery,
         SettleEvent,
-        StripeChanged,
         StripeEventInput,
     )
 
 from ..core import ids, options
 from ..core.outcome import problem_of
 from ..core.recorded import recorded
-
-CHANGED = "stripe_changed"
-"""The signal of the workflows that follow something in Stripe."""
+from ..core.stripe_changes import wake
 
 
 @workflow.defn(name=ids.STRIPE_EVENT)
@@ -48,7 +45,7 @@ class StripeEventWorkflow:
         except ActivityError as error:
             return SettleEvent(event=event.event, state="set_aside", error=problem_of(error).code)
         for waiting in followed.waiting:
-            await self._wake(waiting, event.event)
+            await wake(waiting, event.event)
         if followed.bill is not None:
             await self._next_bill(followed.bill)
         return SettleEvent(event=event.event, state=followed.state)
@@ -62,11 +59,3 @@ class StripeEventWorkflow:
             workflow.logger.info(
                 "the next invoice of %s is not read: %s", query.organization, problem_of(error).code
             )
-
-    async def _wake(self, waiting: str, event: str) -> None:
-        try:
-            handle = workflow.get_external_workflow_handle(waiting)
-            await handle.signal(CHANGED, StripeChanged(event=event))
-        except ApplicationError:
-            # It has ended: what changed is in the mirror, and nobody waits for it.
-            workflow.logger.info("%s is no longer running", waiting)

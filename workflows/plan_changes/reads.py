@@ -1,7 +1,7 @@
 """What a plan change reads: the subscription, the plan, previews, and what Stripe holds afterwards."""
 
 import asyncio
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Literal, NamedTuple
 
@@ -18,12 +18,28 @@ with workflow.unsafe.imports_passed_through():
         terms_after,
     )
     from billing.plan_changes.limits import Usage, check_limits
-    from billing.plan_changes.messages import Target, UsageQuery
+    from billing.plan_changes.messages import (
+        ScheduleFacts,
+        SchedulePreviewQuery,
+        Target,
+        UsageQuery,
+        WaitingQuery,
+    )
     from billing.plan_changes.obstacles import ENDED, in_the_way, overtaken, subscription_ended_problem
     from billing.plan_changes.payment import ChangePayment, PaymentQuery
     from billing.plan_changes.phase_fields import Params
-    from billing.plan_changes.phases import differences, not_as_approved, undone
-    from billing.plan_changes.report import overtaken_problem
+    from billing.plan_changes.phases import (
+        MadePhase,
+        differences,
+        not_as_approved,
+        schedule_phases,
+        uncarried_problem,
+        undone,
+    )
+    from billing.plan_changes.report import (
+        not_replaced_now_problem,
+        overtaken_problem,
+    )
     from billing.plan_changes.revert import revert_query
     from billing.plan_changes.subject import (
         PlanChangeInput,
@@ -31,10 +47,9 @@ with workflow.unsafe.imports_passed_through():
         PlanChangeSubject,
         PreviewFacts,
         PreviewQuery,
-        ScheduleFacts,
-        SchedulePreviewQuery,
         SubscriptionFacts,
         SubscriptionQuery,
+        WaitingChange,
         build_subject,
         with_what_waits,
     )
@@ -81,7 +96,11 @@ class PlanChangeReads:
         return (await self._preview(wanted, await self.facts(), proration_date)).subject
 
     async def prepare(
-        self, wanted: PlanChangeRequest, facts: SubscriptionFacts, proration_date: int | None = None
+        self,
+        wanted: PlanChangeRequest,
+        facts: SubscriptionFacts,
+        proration_date: int | None = None,
+        replaces: WaitingChange | None = None,
     ) -> PreparedChange:
         """What is to be previewed; the plan and the add-ons are looked up in Stripe."""
         asked = target_query(facts, wanted, self._request.policy.plan_change.add_ons)
@@ -96,6 +115,7 @@ class PlanChangeReads:
             effective=wanted.effective,
             invoicing=wanted.invoicing,
             proration_date=proration_date,
+            replaces=replaces,
         )
         return PreparedChange(query, target, usage)
 
@@ -103,6 +123,8 @@ class PlanChangeReads:
         """As `preview`, with what it was made of."""
         query, target, usage = asked
         facts = query.facts
+        if query.replaces is not None:
+            query = await self._rewriting(query, query.replaces.schedule)
         preview, renewal = await self._previews(query)
         if (problem := billed_too_soon(query, preview)) is not None:
             raise refused(problem)
@@ -142,6 +164,25 @@ class PlanChangeReads:
             problem_of(error)  # a cancellation is none
             return None
         return build_subject(query, preview, renewal, limits=())
+
+    async def obstacles(
+        self, wanted: PlanChangeRequest, facts: SubscriptionFacts
+    ) -> tuple[tuple[Problem, ...], WaitingChange | None]:
+        """All that stands in the way of it, and the change of ours that waits, whose place it would take."""
+        waiting = await self._waiting(facts)
+        if waiting is None:
+            return in_the_way(facts), None
+        found = in_the_way(facts.model_copy(update={"schedule": None}))
+        if wanted.effective != "period_end":
+            found = (*found, not_replaced_now_problem(waiting.operation))
+        return found, waiting
+
+    async def _waiting(self, facts: SubscriptionFacts) -> WaitingChange | None:
+        if facts.schedule is None:
+            return None
+        query = WaitingQuery(organization=self._request.organization, operation=self._request.operation)
+        found = await recorded(Records.read_waiting_change, query)
+        return found if found is not None and found.schedule == facts.schedule else None
 
     async def over(self) -> Problem | None:
         """Why nothing can come of any change; None while something can."""
@@ -194,13 +235,17 @@ class PlanChangeReads:
             return problem
         return "waits" if facts.schedule == schedule else "gone"
 
-    async def undone(self, schedule: str, sent: Sequence[Params], ended: Collection[str]) -> tuple[str, ...]:
+    async def undone(self, schedule: str, sent: Sequence[Params]) -> tuple[str, ...]:
         """The names of what a change at the end of the period took away that nobody had seen."""
-        return undone(sent, (await self.schedule(schedule)).phases, ended)
+        return undone(sent, (await self.schedule(schedule)).phases)
 
     async def has_changed(self, subject: PlanChangeSubject) -> bool:
         """Whether Stripe has moved the subscription on to the scheduled terms."""
         return _has_changed(await self.facts(mirror=True), subject)
+
+    async def current_phase(self, schedule: str) -> MadePhase:
+        """The phase in which a schedule's subscription is now."""
+        return await self._calls.call(StripeReads.read_current_phase, schedule, options.STRIPE_READ)
 
     async def schedule(self, schedule: str) -> ScheduleFacts:
         """What a schedule in Stripe says."""
@@ -213,19 +258,31 @@ class PlanChangeReads:
             self.facts(), self._calls.call(StripeReads.read_schedule_preview, asked, options.STRIPE_READ)
         )
         query = PreviewQuery(
-            facts=facts, to=approved.to, effective=approved.effective, invoicing=approved.invoicing
+            facts=facts,
+            to=approved.to,
+            effective=approved.effective,
+            invoicing=approved.invoicing,
+            replaces=approved.replaces,
         )
         return build_subject(query, preview, preview, approved.limits)
 
     async def _preview(
         self, wanted: PlanChangeRequest, facts: SubscriptionFacts, proration_date: int | None
     ) -> PreviewedChange:
-        if obstacles := in_the_way(facts):
+        obstacles, waiting = await self.obstacles(wanted, facts)
+        if obstacles:
             raise refused(obstacles[0])
-        asked = await self.prepare(wanted, facts, proration_date)
+        asked = await self.prepare(wanted, facts, proration_date, waiting)
         if obstacles := in_the_way_of(asked.query):
             raise refused(obstacles[0])
         return await self.look(asked)
+
+    async def _rewriting(self, query: PreviewQuery, schedule: str) -> PreviewQuery:
+        """The same, with the phases to which the schedule of the change that waits would be rewritten."""
+        now = await self.current_phase(schedule)
+        if now.uncarried:
+            raise refused(uncarried_problem(now.uncarried))
+        return query.model_copy(update={"phases": schedule_phases(query, now)})
 
     async def _previews(self, query: PreviewQuery) -> tuple[PreviewFacts, PreviewFacts]:
         """The invoice that the change leads to, and the one that follows where that is charged at once."""
@@ -240,7 +297,12 @@ class PlanChangeReads:
         return preview, preview
 
     async def _at_period_end(self, query: PreviewQuery) -> PreviewFacts:
-        """The renewal that the change comes with; Stripe is asked of a new billing cycle in its own way."""
+        """The renewal that the change comes with; Stripe is asked of a new billing cycle in its own way.
+
+        Of a schedule that there is already it is the next invoice, whatever begins with it.
+        """
+        if query.replaces is not None:
+            return await self._read_preview(query)
         if not query.renews_anew:
             preview = await self._read_preview(query)
             if not query.begins_new_period(preview.lines):

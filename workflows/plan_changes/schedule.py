@@ -1,6 +1,7 @@
 """A plan change at the end of the period: scheduled in Stripe, waited for, verified at the renewal."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Awaitable, Collection, Iterator
+from dataclasses import replace
 from datetime import timedelta
 from typing import NamedTuple
 
@@ -15,6 +16,7 @@ with workflow.unsafe.imports_passed_through():
     from billing.operations.standing import Standing
     from billing.plan_changes.messages import Resolve, Revise
     from billing.plan_changes.obstacles import subscription_ended_problem
+    from billing.plan_changes.phase_fields import Params
     from billing.plan_changes.phases import (
         MadePhase,
         differences,
@@ -26,26 +28,29 @@ with workflow.unsafe.imports_passed_through():
     )
     from billing.plan_changes.report import (
         ScheduledPlanChange,
+        changed_since_problem,
         schedule_gone_problem,
         schedule_problem,
+        with_replaced,
     )
     from billing.plan_changes.stripe_params import schedule_params
-    from billing.plan_changes.subject import PlanChangeSubject, subject_hash
+    from billing.plan_changes.subject import PlanChangeSubject, WaitingChange, subject_hash
 
+from ..core import ids
 from ..core.commands import PendingCommands
 from ..core.effects import OperationEffects
 from ..core.outcome import TROUBLE, OperationEnded, Outcome, problem_of
 from ..core.recorder import OperationRecorder
-from ..core.stripe_changes import StripeChanges
+from ..core.stripe_changes import StripeChanges, wake
 from .reads import PlanChangeReads
 from .verification import PlanChangeVerification
 
 
-class CreatedSchedule(NamedTuple):
-    """A schedule in Stripe, and its one phase as it was made of the subscription."""
+class PlannedSchedule(NamedTuple):
+    """A schedule in Stripe, and the phases that were sent for it; none where they were refused."""
 
     schedule: str
-    made: MadePhase
+    sent: tuple[Params, ...]
 
 
 class PlanChangeSchedule:
@@ -63,20 +68,8 @@ class PlanChangeSchedule:
 
     async def carry_out(self, subject: PlanChangeSubject, standing: Standing) -> Outcome:
         """Schedules it, or takes up the schedule of an earlier run, and sees it through."""
-        created = await self._create(subject, standing)
-        if "scheduled" not in standing.keys:
-            refusal = await self._planned(subject, created)
-            if refusal is not None:
-                return await self._over(subject, created, refusal)
-        if standing.version("release") or standing.last(Question.MISMATCH):
-            return await self._over(subject, created, None)
-        await self._record_scheduled(subject, created.schedule)
-        return await self._over(subject, created, await self._until_changed(subject, created))
-
-    # --- Planning -------------------------------------------------------------------------------------
-
-    async def _create(self, subject: PlanChangeSubject, standing: Standing) -> CreatedSchedule:
-        if "scheduled" not in standing.keys:
+        again = "scheduled" in standing.keys
+        if not again:
             await self._recorder.record_progress(
                 "applying",
                 EventCode.SCHEDULING,
@@ -84,34 +77,85 @@ class PlanChangeSchedule:
                 stage="applying",
                 allowed_actions=(),
             )
+        if subject.replaces is not None:
+            planned, refusal = await self._rewritten(subject, subject.replaces, standing)
+        else:
+            planned, refusal = await self._created(subject, again)
+        if refusal is not None:
+            return await self._over(subject, planned, refusal)
+        if standing.version("release") or standing.last(Question.MISMATCH):
+            return await self._over(subject, planned, None)
+        await self._record_scheduled(subject, planned.schedule)
+        return await self._over(subject, planned, await self._until_changed(subject, planned))
+
+    # --- Planning -------------------------------------------------------------------------------------
+
+    async def _created(
+        self, subject: PlanChangeSubject, again: bool
+    ) -> tuple[PlannedSchedule, Outcome | None]:
+        """A schedule made of the subscription; why it can't be planned as approved, if it wasn't before."""
         created = await self._effects.perform("schedule", "schedule.create", subject.subscription, {})
         if created.outcome == "refused" or created.stripe_id is None:
             raise OperationEnded(Outcome(State.FAILED, EventCode.REFUSED_BY_STRIPE, created.problem))
-        return CreatedSchedule(created.stripe_id, MadePhase.model_validate(created.detail))
+        made = MadePhase.model_validate(created.detail)
+        planned = PlannedSchedule(created.stripe_id, schedule_phases(subject, made))
+        return planned, None if again else await _refusal(self._plan(subject, planned, made))
 
-    async def _planned(self, subject: PlanChangeSubject, created: CreatedSchedule) -> Outcome | None:
-        """Plans the change in Stripe; why it can't be planned as approved, or read back."""
-        try:
-            return await self._plan(subject, created)
-        except TROUBLE as error:
-            return Outcome(State.FAILED, EventCode.SCHEDULE_UNREADABLE, problem_of(error))
-
-    async def _plan(self, subject: PlanChangeSubject, created: CreatedSchedule) -> Outcome | None:
-        """Why the schedule does not say what was approved; None when it does."""
-        made = created.made
+    async def _plan(
+        self, subject: PlanChangeSubject, planned: PlannedSchedule, made: MadePhase
+    ) -> Outcome | None:
+        """Why the schedule can't say what was approved; None when it does."""
         if made.uncarried:
             return Outcome(State.FAILED, EventCode.SCHEDULE_DIFFERS, uncarried_problem(made.uncarried))
-        if names := not_as_reviewed(subject, made):
-            return _differs(names)
-        if names := not_as_approved(subject, await self._reads.facts()):
+        if names := await self._since_approved(subject, made):
             return _differs(names)
         params = schedule_params(subject, made)
-        planned = await self._effects.perform("phases", "schedule.update", created.schedule, params)
-        if planned.outcome == "refused":
-            return Outcome(State.FAILED, EventCode.REFUSED_BY_STRIPE, planned.problem)
-        if names := differences(params["phases"], await self._reads.schedule(created.schedule)):
+        sent = await self._effects.perform("phases", "schedule.update", planned.schedule, params)
+        if sent.outcome == "refused":
+            return Outcome(State.FAILED, EventCode.REFUSED_BY_STRIPE, sent.problem)
+        return await self._otherwise(subject, planned)
+
+    async def _rewritten(
+        self, subject: PlanChangeSubject, waiting: WaitingChange, standing: Standing
+    ) -> tuple[PlannedSchedule, Outcome | None]:
+        """The schedule of the change that waited, which ends as it is begun; why it doesn't say what was
+        approved. Raises OperationEnded where nothing was begun."""
+        params: Params = {}
+        if not standing.version("phases"):
+            params = await self._rewriting(subject, waiting)
+        sent = await self._effects.perform(
+            "phases", "schedule.update", waiting.schedule, params, replaces=waiting.operation
+        )
+        await wake(ids.operation_workflow(waiting.operation))  # it is over, and finds out by looking
+        if sent.outcome == "refused":
+            refused = Outcome(State.FAILED, EventCode.REFUSED_BY_STRIPE, sent.problem)
+            return PlannedSchedule(waiting.schedule, ()), _neither_comes(refused, subject)
+        planned = PlannedSchedule(waiting.schedule, tuple(sent.detail["phases"]))
+        if "scheduled" in standing.keys:
+            return planned, None
+        refusal = await _refusal(self._otherwise(subject, planned))
+        return planned, _neither_comes(refusal, subject) if refusal is not None else None
+
+    async def _rewriting(self, subject: PlanChangeSubject, waiting: WaitingChange) -> Params:
+        """The parameters that rewrite its schedule.
+
+        Raises OperationEnded where something has changed since the approval: the other one waits as before.
+        """
+        now = await self._reads.current_phase(waiting.schedule)
+        names = (*now.uncarried, *await self._since_approved(subject, now))
+        if names:
+            problem = changed_since_problem(names)
+            raise OperationEnded(Outcome(State.FAILED, EventCode.GIVEN_UP, problem))
+        return schedule_params(subject, now)
+
+    async def _since_approved(self, subject: PlanChangeSubject, now: MadePhase) -> tuple[str, ...]:
+        return not_as_reviewed(subject, now) or not_as_approved(subject, await self._reads.facts())
+
+    async def _otherwise(self, subject: PlanChangeSubject, planned: PlannedSchedule) -> Outcome | None:
+        """Why the schedule does not say what was approved; None when it does."""
+        if names := differences(planned.sent, await self._reads.schedule(planned.schedule)):
             return _differs(names)
-        will = await self._reads.planned(subject, created.schedule)
+        will = await self._reads.planned(subject, planned.schedule)
         if subject_hash(will) != subject_hash(subject):
             return _differs(differently_billed(subject, will))
         return None
@@ -134,12 +178,11 @@ class PlanChangeSchedule:
 
     # --- Waiting --------------------------------------------------------------------------------------
 
-    async def _until_changed(self, subject: PlanChangeSubject, created: CreatedSchedule) -> Outcome | None:
+    async def _until_changed(self, subject: PlanChangeSubject, planned: PlannedSchedule) -> Outcome | None:
         """Waits for the change or a cancellation: None. Otherwise why it will never happen by itself."""
-        sent = schedule_phases(subject, created.made)
         try:
             while self._commands.cancel.received is None:
-                match await self._reads.standing(subject, created.schedule, sent):
+                match await self._reads.standing(subject, planned.schedule, planned.sent):
                     case "changed":
                         return None
                     case "gone":
@@ -169,14 +212,14 @@ class PlanChangeSchedule:
             yield max(left, poll)
 
     async def _over(
-        self, subject: PlanChangeSubject, created: CreatedSchedule, never: Outcome | None
+        self, subject: PlanChangeSubject, planned: PlannedSchedule, never: Outcome | None
     ) -> Outcome:
         """Done, taken back, or given up; `never` says why it will not happen by itself.
 
         A schedule that stayed would be in the way of the next change, and could happen later after all.
         """
         self._commands.cancel.close()
-        in_time = await self._release(subject, created.schedule)
+        in_time = await self._release(subject, planned.schedule)
         try:
             changed = await self._reads.has_changed(subject) and not in_time
         except TROUBLE as error:
@@ -185,8 +228,7 @@ class PlanChangeSchedule:
                 return await self._verification.resolve(problem)
             changed = False
         if changed:
-            sent = schedule_phases(subject, created.made)
-            undone = await self._reads.undone(created.schedule, sent, created.made.ended)
+            undone = await self._reads.undone(planned.schedule, planned.sent) if planned.sent else ()
             return await self._verification.verify(undone=undone)
         self._effects.came_to_nothing()
         return never or Outcome.cancelled(self._commands.cancel.received)
@@ -197,6 +239,17 @@ class PlanChangeSchedule:
         # By Stripe's clock, as the period is.
         at = released.detail.get("released_at")
         return released.outcome == "done" and at is not None and at < subject.period_end
+
+
+async def _refusal(planning: Awaitable[Outcome | None]) -> Outcome | None:
+    try:
+        return await planning
+    except TROUBLE as error:
+        return Outcome(State.FAILED, EventCode.SCHEDULE_UNREADABLE, problem_of(error))
+
+
+def _neither_comes(refusal: Outcome, subject: PlanChangeSubject) -> Outcome:
+    return replace(refusal, problem=with_replaced(refusal.why, subject))
 
 
 def _differs(names: Collection[str]) -> Outcome:

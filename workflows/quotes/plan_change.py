@@ -5,7 +5,7 @@ from temporalio import workflow
 with workflow.unsafe.imports_passed_through():
     from billing.core.operations import Kind, Problem
     from billing.plan_changes.checks import in_the_way_of
-    from billing.plan_changes.obstacles import ENDED, in_the_way
+    from billing.plan_changes.obstacles import ENDED
     from billing.plan_changes.report import blocked_problem
     from billing.plan_changes.subject import PlanChangeInput, subject_hash
     from billing.policy.review_rules import ReviewRule
@@ -31,10 +31,10 @@ class PlanChangeQuoteWorkflow:
         found: tuple[Problem, ...] = ()
         try:
             facts = await reads.facts()
-            found = in_the_way(facts)
+            found, waiting = await reads.obstacles(request.wanted, facts)
             if facts.status in ENDED:
                 return PlanChangeQuote(obstacles=found)
-            asked = await reads.prepare(request.wanted, facts)
+            asked = await reads.prepare(request.wanted, facts, replaces=waiting)
             found = (*found, *in_the_way_of(asked.query))
             if found:
                 return PlanChangeQuote(obstacles=found)

@@ -86,7 +86,7 @@ async def subscriber(session: AsyncSession, subscription: str | None) -> Owner |
 
 
 async def changes_of_subscription(session: AsyncSession, owner: Owner) -> tuple[str, ...]:
-    """The workflows of the organization's open plan change and cancellations."""
+    """The workflows of the organization's open plan changes and cancellations."""
     found = await operations.about_subscription(session, owner.organization)
     return tuple(one.workflow_id for one in found)
 

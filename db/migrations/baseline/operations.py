@@ -42,6 +42,7 @@ def create() -> None:
         sa.Column("created_at", TIME, nullable=False),
         sa.Column("updated_at", TIME, nullable=False),
         sa.Column("closed_at", TIME),
+        sa.Column("replaces", TEXT, nullable=False),
         sa.Column("product_key", TEXT),
         sa.Column("authors", DOCUMENT, nullable=False),
         sa.Column("customer_id", TEXT),
@@ -59,6 +60,7 @@ def create() -> None:
         sa.Index(
             "one_changes_subscription",
             "organization_id",
+            "replaces",
             unique=True,
             **where(
                 "closed_at IS NULL AND (kind = 'plan_change' "

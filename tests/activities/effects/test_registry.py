@@ -3,10 +3,16 @@
 from typing import Any
 
 import pytest
+from temporalio.exceptions import ApplicationError
 
 from billing.plan_changes.phases import made_phase
+from billing.plan_changes.report import ScheduledPlanChange
 from billing.stripe.effects import Effect
+from db.core import timeline
+from db.operations import intents, operations
+from db.tables import Operation
 
+from ...support.builders import NOW, an_operation, store
 from .effecting import Job
 
 FAULTS = [None, "drop_before", "drop_after", "error_after"]
@@ -119,6 +125,55 @@ async def test_a_schedule_gets_its_phases_once(job: Job, fault: str | None) -> N
     )
     assert now["end_date"] == then["start_date"] == item["current_period_end"]
     assert schedule["metadata"] == {"plixo_operation": job.operation.id, "plixo_effect": effect.key}
+
+
+async def waiting_change(job: Job, schedule: str, stage: str = "scheduled") -> Operation:
+    """Another plan change, which waits by that schedule."""
+    waiting = an_operation(
+        job.tenant,
+        state="running",
+        stage=stage,
+        kind="plan_change",
+        closed_at=NOW if stage == "done" else None,
+        replaces="another" if stage != "done" else "",
+        result=ScheduledPlanChange(schedule=schedule, effective_at=1).document(),
+    )
+    await store(job.database, waiting)
+    return waiting
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+async def test_a_change_that_waits_ends_once_as_its_schedule_is_rewritten(
+    job: Job, fault: str | None
+) -> None:
+    schedule = await scheduled(job)
+    waiting = await waiting_change(job, schedule)
+    effect = (await plan(job, schedule)).model_copy(update={"replaces": waiting.id})
+
+    await perform(job, effect, fault)
+
+    async with job.database.reading() as session:
+        ended = await operations.get_fresh(session, waiting.id)
+        told = [event.code for event in await timeline.read(session, waiting.id)]
+        here = [event.code for event in await timeline.read(session, job.operation.id)]
+    assert (ended.state, ended.result and ended.result["replaced_by"]) == ("cancelled", job.operation.id)
+    assert (told.count("plan_change_replaced"), here.count("took_its_place")) == (1, 1)
+    assert (await job.intent(effect)).result == {"phases": effect.params["phases"]}
+
+
+@pytest.mark.parametrize("stage", ["done", "applying"])
+async def test_nothing_is_begun_where_what_it_would_replace_does_not_wait(job: Job, stage: str) -> None:
+    schedule = await scheduled(job)
+    waiting = await waiting_change(job, schedule, stage)
+    effect = (await plan(job, schedule)).model_copy(update={"replaces": waiting.id})
+
+    with pytest.raises(ApplicationError) as refused:
+        await job.attempt(effect)
+
+    assert (refused.value.type, refused.value.non_retryable) == ("waiting_change_over", True)
+    assert job.sent(effect) == []
+    async with job.database.reading() as session:
+        assert [one.step for one in await intents.of_operation(session, job.operation.id)] == ["schedule"]
 
 
 @pytest.mark.parametrize("fault", FAULTS)

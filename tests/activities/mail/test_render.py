@@ -11,13 +11,20 @@ from activities.mail.render import MailTexts
 from billing.core.operations import State
 from billing.mail.messages import MailContext, MailRequest
 from billing.plan_changes.limits import LimitCheck
-from billing.plan_changes.report import ScheduledPlanChange, blocked_problem, mismatch_problem
+from billing.plan_changes.report import (
+    ScheduledPlanChange,
+    blocked_problem,
+    mismatch_problem,
+    replaced_problem,
+)
+from billing.plan_changes.subject import WaitingChange
 from billing.plan_changes.verification import ResultLines, verify
 
 from .contexts import (
     API,
     APRIL_END,
     DEADLINE,
+    GROWTH,
     TEXTS,
     a_downgrade,
     a_line,
@@ -183,6 +190,18 @@ def test_a_mismatch_shows_the_differences_and_what_can_be_done() -> None:
     assert "Approved, but missing in Stripe:\n  USD 32.88  Remaining time on Scale" in mail.plain
     assert "In Stripe, but not approved:\n  USD 32.89  Remaining time on Scale" in mail.plain
     assert "ask a controller to accept it as it is, or restore the previous plan" in mail.plain
+
+
+def test_what_takes_the_place_of_another_says_so_and_the_other_that_it_was_replaced() -> None:
+    waiting = WaitingChange(operation="op_1", schedule="sub_sched_1", to=GROWTH)
+    subject = an_upgrade().model_copy(update={"replaces": waiting, "effective": "period_end"})
+    problem = replaced_problem("op_2").model_dump()
+    mail = render("plan_change_ended", ended(State.CANCELLED, problem=problem))
+    told = render("notice", notice("plan_change_requested", subject))
+
+    assert "was replaced by another one. Nothing was changed or charged." in mail.plain
+    assert "Its place was taken by another request" in mail.plain
+    assert "Replaces: the change to Growth" in told.plain
 
 
 def test_an_accepted_mismatch_says_who_accepted_it_and_does_not_claim_a_match() -> None:

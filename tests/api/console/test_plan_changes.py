@@ -10,8 +10,8 @@ from billing.core.events import EventCode
 from billing.core.money import Money
 from billing.core.operations import Problem, State
 from billing.plan_changes.payment import AwaitedPayment, Needs
-from billing.plan_changes.report import applied_report, mismatch_problem
-from billing.plan_changes.subject import PlanChangeSubject
+from billing.plan_changes.report import ScheduledPlanChange, applied_report, mismatch_problem
+from billing.plan_changes.subject import PlanChangeSubject, WaitingChange
 from billing.plan_changes.verification import ResultLines, verify
 from db.core import timeline
 from db.core.clock import utc_now
@@ -19,9 +19,10 @@ from db.core.session import Database
 
 from ...activities.mail.contexts import an_upgrade
 from ...billing.builders import some_amounts, taxed_amounts
-from ...support.builders import Tenant, an_approval, an_operation, store
+from ...support.builders import NOW, Tenant, an_approval, an_operation, store
 from ..conftest import ON_ONE_DATABASE
 from ..quoting import made
+from ..sign_in.visitors import Visitor
 from .conftest import SignIn
 
 pytestmark = ON_ONE_DATABASE
@@ -79,6 +80,7 @@ async def test_an_amount_that_differs_is_named_with_both(
 ) -> None:
     subject = a_taxed_change()
     found = ResultLines(lines=subject.preview.lines[1:], amounts=some_amounts(), invoice="in_1")
+    found = found.model_copy(update={"invoice_status": "void"})
     checked = verify(subject, found)
     fields: dict[str, Any] = {
         "subject": subject.document(),
@@ -94,6 +96,7 @@ async def test_an_amount_that_differs_is_named_with_both(
     assert ("USD 17.10 approved Tax 19% (DE VAT)", "USD 0.00") in shown
     assert ("USD 10.00 approved Discount Launch (10% off)", "USD 0.00") in shown
     assert any(what.startswith("Approved, but not there") for what, _ in shown)
+    assert any(what.startswith("Invoice in_1 void in Stripe") for what, _ in shown)
     assert "Tax 19% (DE VAT): USD 17.10 approved, USD 0.00 in Stripe" in page
 
 
@@ -172,3 +175,35 @@ async def test_a_change_that_waits_for_its_payment_leads_to_where_it_is_paid(
     for shown in (page, plans):
         assert ("/console/plans/invoices/in_1" in shown) == (until is not None or shown is page)
         assert "Waits for payment" in shown or "Payment under way" in shown
+
+
+async def test_two_plan_changes_of_which_one_takes_the_others_place_link_to_each_other(
+    signed_in: SignIn, acme: Tenant, database: Database
+) -> None:
+    first = an_operation(acme, state="cancelled", stage="done", closed_at=NOW)
+    waiting = WaitingChange(operation=first.id, schedule="sub_sched_1", to=a_taxed_change().to)
+    subject = a_taxed_change().model_copy(update={"replaces": waiting, "effective": "period_end"})
+    second = an_operation(acme, subject=subject.document())
+    approval = an_approval(second, subject=subject.document())
+    result = ScheduledPlanChange(schedule="sub_sched_1", effective_at=1, replaced_by=second.id)
+    first.subject, first.result = a_taxed_change().document(), result.document()
+    await store(database, first, second, approval)
+    visitor = await signed_in(acme.controller)
+
+    assert f'href="/console/operations/{second.id}"' in await shown_at(visitor, f"operations/{first.id}")
+    for path in (f"operations/{second.id}", f"approvals/{approval.id}"):
+        assert f'href="/console/operations/{first.id}"' in await shown_at(visitor, path)
+
+
+@pytest.mark.parametrize(("stage", "may_ask"), [("scheduled", True), ("review", False)])
+async def test_another_change_can_be_asked_for_while_one_waits_for_the_renewal(
+    signed_in: SignIn, acme: Tenant, database: Database, stage: str, may_ask: bool
+) -> None:
+    await store(database, an_operation(acme, state="running", stage=stage))
+    shown = await shown_at(await signed_in(acme.admin), "plans")
+    assert ("/console/plans/quote" in shown) == may_ask
+
+
+async def shown_at(visitor: Visitor, path: str) -> str:
+    text: str = (await visitor.get(f"/console/{path}")).text
+    return text

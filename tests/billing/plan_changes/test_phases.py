@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from billing.plan_changes.checks import not_schedulable
+from billing.plan_changes.messages import ScheduleFacts
 from billing.plan_changes.phase_fields import carried, kept, phase_ahead, uncarried, uncarried_of
 from billing.plan_changes.phases import (
     MadePhase,
@@ -17,7 +18,6 @@ from billing.plan_changes.phases import (
     schedule_phases,
     undone,
 )
-from billing.plan_changes.subject import ScheduleFacts
 
 from ..builders import APRIL_END, APRIL_START, a_line, a_query, a_subject, some_facts, some_terms
 
@@ -282,9 +282,10 @@ def test_what_was_put_into_the_phase_before_is_undone_by_the_next_and_named() ->
 
 
 def test_a_discount_that_was_over_by_itself_is_not_undone() -> None:
-    sent, found = parted(discounts=[])
-    assert undone(sent, found) == ("discounts",)
-    assert undone(sent, found, ["di_1"]) == ()
+    [current, later], found = parted(discounts=[])
+    assert undone([current, later], found) == ("discounts",)
+    without = {name: value for name, value in later.items() if name != "discounts"}
+    assert undone([current, without], found) == ()
 
 
 def test_a_next_phase_that_was_sent_otherwise_is_named_but_for_discounts() -> None:

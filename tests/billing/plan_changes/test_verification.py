@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from billing.plan_changes.revert import revert_report
-from billing.plan_changes.subject import PlanChangeSubject, build_subject, subject_hash
+from billing.plan_changes.subject import PlanChangeSubject, WaitingChange, build_subject, subject_hash
 from billing.plan_changes.verification import ResultLines, verify
 from billing.stripe.invoice_amounts import InvoiceAmounts
 
@@ -19,6 +19,7 @@ from ..builders import (
     previewed,
     some_amounts,
     some_facts,
+    some_terms,
     taxed_amounts,
 )
 
@@ -100,6 +101,13 @@ def test_what_is_kept_binds_the_approval_of_a_change_at_the_end_of_the_period_al
     now = [a_taxed_subject(facts=some_facts(keeps=one)) for one in ({}, keeps)]
     assert len({subject_hash(one) for one in later}) == 2
     assert len({subject_hash(one) for one in now}) == 1
+
+
+def test_what_it_replaces_binds_the_approval() -> None:
+    waiting = WaitingChange(operation="op_1", schedule="sub_sched_1", to=some_terms(seats=4))
+    plain = a_taxed_subject(effective="period_end")
+    assert len({subject_hash(one) for one in (plain, plain.model_copy(update={"replaces": waiting}))}) == 2
+    assert a_taxed_subject(effective="period_end", replaces=waiting).replaces == waiting
 
 
 # --- The next invoice -------------------------------------------------------------------------------------

@@ -106,6 +106,62 @@ async def test_of_many_plan_changes_at_once_exactly_one_wins(database: Database,
     assert (len(won), lost) == (1, ["plan_change_open"] * 9)
 
 
+async def a_waiting_change(database: Database, acme: Tenant, stage: str = "scheduled") -> Operation:
+    waiting, _ = await create(database, an_operation(acme))
+    async with database.transaction() as session:
+        await operations.update_state(session, waiting.id, state=State.RUNNING, stage=stage, at=NOW)
+    return waiting
+
+
+async def test_one_plan_change_may_be_open_beside_the_one_whose_place_it_is_to_take(
+    database: Database,
+) -> None:
+    acme = await tenant(database)
+    waiting = await a_waiting_change(database, acme)
+    second, _ = await create(database, an_operation(acme, replaces=waiting.id))
+    with pytest.raises(Conflict) as again:
+        await create(database, an_operation(acme, replaces=waiting.id))
+    with pytest.raises(Conflict) as beside:
+        await create(database, an_operation(acme))
+    await move(database, waiting, State.CANCELLED)
+    with pytest.raises(Conflict, match=second.id):
+        await create(database, an_operation(acme))
+
+    assert {again.value.code, beside.value.code} == {"plan_change_open"}
+
+
+@pytest.mark.parametrize("stage", ["review", "ended"])
+async def test_a_plan_change_takes_no_place_that_nothing_waits_in(database: Database, stage: str) -> None:
+    acme = await tenant(database)
+    waiting = await a_waiting_change(database, acme, "scheduled" if stage == "ended" else stage)
+    if stage == "ended":
+        await move(database, waiting, State.CANCELLED)
+        second, _ = await create(database, an_operation(acme, replaces=waiting.id))
+        assert second.replaces == ""
+    else:
+        with pytest.raises(Conflict):
+            await create(database, an_operation(acme, replaces=waiting.id))
+
+
+async def test_of_many_that_would_take_the_same_place_at_once_exactly_one_wins(
+    database: Database, database_url: str
+) -> None:
+    acme = await tenant(database)
+    waiting = await a_waiting_change(database, acme)
+    other = Database(database_url)
+    wanted = [an_operation(acme, replaces=waiting.id if n % 3 else "") for n in range(9)]
+
+    outcomes = await asyncio.gather(
+        *(create((database, other)[n % 2], operation) for n, operation in enumerate(wanted)),
+        return_exceptions=True,
+    )
+    await other.dispose()
+
+    won = [outcome for outcome in outcomes if not isinstance(outcome, BaseException)]
+    lost = [outcome.code for outcome in outcomes if isinstance(outcome, Conflict)]
+    assert (len(won), lost) == (1, ["plan_change_open"] * 8)
+
+
 async def test_of_one_request_sent_many_times_at_once_one_operation_comes(
     database: Database, database_url: str
 ) -> None:
@@ -138,9 +194,8 @@ async def test_a_mismatch_still_counts_as_open(database: Database) -> None:
     await move(database, first, State.MISMATCHED)
 
     async with database.reading() as session:
-        still = await operations.open_plan_change(session, acme.id)
+        [still] = await operations.open_plan_changes(session, acme.id)
 
-    assert still is not None
     assert still.id == first.id
     assert still.closed_at is None
 
