@@ -214,7 +214,7 @@ def check_commitments(evidence: Evidence) -> Iterator[BrokenLink]:
     """What is set aside is what was weighed against authority, and counts in that which covered it."""
     weighed = [event for event in evidence.timeline if event.detail.keys() >= AUTHORITY_MARKS]
     if KINDS[evidence.operation.kind].gives_money:
-        rounds = {event.detail["round"] for event in weighed}
+        rounds = [event.detail["round"] for event in weighed]  # a forged one need not be hashable
         for place, approval in enumerate(evidence.approvals):
             if approval.round not in rounds:
                 yield BrokenLink(pointer_to("approvals", place), "no event weighs its amount")

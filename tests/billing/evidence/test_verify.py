@@ -137,6 +137,12 @@ def test_whatever_is_rewritten_the_check_comes_to_a_verdict(data: st.DataObject)
         verify(json.dumps(whole_again))
 
 
+def test_a_round_that_is_no_number_is_found_in_a_document_whose_hashes_fit() -> None:
+    forged = put(DOCUMENTS["credit_held"], ("timeline", 3, "detail", "round"), [])
+    with pytest.raises((NotWhole, NotEvidence)):
+        verify(json.dumps(rewritten(forged)))
+
+
 # --- What whoever rewrites the records and the chain with them does not get past ----------------------------
 
 
