@@ -95,7 +95,7 @@ class PlanChanges:
         )
         ended = await self._people.ended(operation, "blocked")
         why = ended["error"]["message"]
-        expect("customers" in why, f"the customers limit to be named, but was told: {why}")
+        expect("Customers" in why, f"the customers limit to be named, but was told: {why}")
         self._teller.say(f"Blocked, and nobody was bothered for an approval: {why}")
         self.done.append(f"Downgrade to Starter blocked: {why}")
 
