@@ -2,8 +2,6 @@
 
 from datetime import datetime
 
-import httpx
-
 from .people import Json, People, expect
 from .telling import money
 
@@ -17,9 +15,8 @@ class BadHour:
 
     async def play(self) -> None:
         self._teller.chapter("A bad hour of Stripe's")
-        await self._stripe(
-            "POST", "/_sandbox/faults", {"fault": "rate_limit", "path": "^/v1/", "times": None}
-        )
+        fault = {"fault": "rate_limit", "path": "^/v1/", "times": None}
+        await self._people.stripe("POST", "/_sandbox/faults", json=fault)
         before = len(await self._refunds())
         payment = await self._somebody_elses_payment()
         self._teller.say("Stripe answers every call with 429 from now on. Bea asks for a refund.")
@@ -35,7 +32,7 @@ class BadHour:
         incident = await self._degraded()
         await self._people.until(operation, lambda now: now["state"] == "held")
         await self._follow_the_runbook(incident)
-        await self._stripe("DELETE", "/_sandbox/faults")
+        await self._people.stripe("DELETE", "/_sandbox/faults")
         self._teller.say("Stripe answers again. Plixo looks for a while before it believes it.")
         result = (await self._people.ended(operation))["result"]
         made = (await self._refunds())[before:]
@@ -117,7 +114,7 @@ class BadHour:
 
     async def _refunds(self) -> list[Json]:
         """Those that the stand-in has carried out."""
-        lines: list[Json] = (await self._stripe("GET", "/_sandbox/requests")).json()
+        lines: list[Json] = (await self._people.stripe("GET", "/_sandbox/requests")).json()
         return [
             line
             for line in lines
@@ -125,9 +122,3 @@ class BadHour:
             and line["executed"]
             and not line["replayed"]
         ]
-
-    async def _stripe(self, method: str, path: str, body: Json | None = None) -> httpx.Response:
-        async with httpx.AsyncClient(
-            base_url=self._people.stack.places.url("stripe"), trust_env=False, timeout=10
-        ) as http:
-            return (await http.request(method, path, json=body)).raise_for_status()

@@ -2,8 +2,6 @@
 
 from datetime import datetime
 
-import httpx
-
 from .people import Json, People, expect
 from .telling import money
 
@@ -36,7 +34,7 @@ class MoneyBack:
             },
         )
         result = (await self._people.ended(operation))["result"]
-        refund = (await self._stripe("GET", f"/v1/refunds/{result['refund']}")).json()
+        refund = (await self._people.stripe("GET", f"/v1/refunds/{result['refund']}")).json()
         kept = refund["metadata"].get("plixo_note")
         expect(kept == result["note"], f"the note in Stripe to be {result['note']!r}, but it is {kept!r}")
         self._teller.item(result["note"])
@@ -58,7 +56,7 @@ class MoneyBack:
     async def _dropped_answer(self) -> None:
         self._teller.chapter("A refund whose answer is lost")
         fault = {"method": "POST", "path": "/v1/refunds$", "fault": "drop_after", "times": 1}
-        await self._stripe("POST", "/_sandbox/faults", json=fault)
+        await self._people.stripe("POST", "/_sandbox/faults", json=fault)
         before = await self._refund_requests()
         self._teller.say(
             "Stripe will carry out Bea's next refund and then drop the connection before it answers."
@@ -76,7 +74,9 @@ class MoneyBack:
         sent = (await self._refund_requests())[len(before) :]
         carried_out = [line for line in sent if line["executed"] and not line["replayed"]]
         expect(len(carried_out) == 1, f"one refund to be carried out, but there were {len(carried_out)}")
-        listed = (await self._stripe("GET", f"/v1/refunds?payment_intent={self._payment}")).json()["data"]
+        listed = (await self._people.stripe("GET", f"/v1/refunds?payment_intent={self._payment}")).json()[
+            "data"
+        ]
         expect(len(listed) == 2, f"two refunds of the payment in all, but there are {len(listed)}")
         self._teller.say(
             f"Plixo did not know whether it had happened, so it read Stripe back before sending anything "
@@ -125,15 +125,8 @@ class MoneyBack:
         self.done.append(f"Credited {money(**result['amount'])} after two approvals that it needed.")
 
     async def _balance(self, customer: str) -> int:
-        return int((await self._stripe("GET", f"/v1/customers/{customer}")).json()["balance"])
+        return int((await self._people.stripe("GET", f"/v1/customers/{customer}")).json()["balance"])
 
     async def _refund_requests(self) -> list[Json]:
-        lines: list[Json] = (await self._stripe("GET", "/_sandbox/requests")).json()
+        lines: list[Json] = (await self._people.stripe("GET", "/_sandbox/requests")).json()
         return [line for line in lines if (line["method"], line["path"]) == ("POST", "/v1/refunds")]
-
-    async def _stripe(self, method: str, path: str, json: Json | None = None) -> httpx.Response:
-        """Looks at the stand-in, as the admin would look into Stripe's dashboard."""
-        places = self._people.stack.places
-        headers = {"Authorization": f"Bearer {places.memory.stripe_api_key}"}
-        async with httpx.AsyncClient(base_url=places.url("stripe"), trust_env=False, timeout=10) as http:
-            return (await http.request(method, path, json=json, headers=headers)).raise_for_status()

@@ -57,6 +57,18 @@ class People:
     ) -> Json:
         return read(await self._clients[role].post(path, json=body, headers=headers), expected)
 
+    async def stripe(self, method: str, path: str, **body: Any) -> httpx.Response:
+        """Asks the stand-in, as somebody would look into Stripe's Dashboard or change something there."""
+        places = self.stack.places
+        headers = {"Authorization": f"Bearer {places.memory.stripe_api_key}"}
+        async with httpx.AsyncClient(base_url=places.url("stripe"), trust_env=False, timeout=10) as http:
+            return (await http.request(method, path, headers=headers, **body)).raise_for_status()
+
+    async def make(self, path: str, form: Json) -> Json:
+        """Makes or changes an object there: `form` as Stripe takes it."""
+        made: Json = (await self.stripe("POST", f"/v1/{path}", data=form)).json()
+        return made
+
     async def ask(self, path: str, body: Json) -> str:
         """The admin asks for something; gives the operation's id."""
         key = {"Idempotency-Key": f"demo-{time.time_ns()}"}

@@ -1,14 +1,16 @@
-"""Plan changes of the example organization: an upgrade, one that a limit blocks, one at the period's end."""
+"""Plan changes of the example organization: an upgrade, one that a limit blocks, one whose payment has to be
+confirmed, one at the period's end."""
 
 from datetime import UTC, datetime
 
 from ..stack.seed import CURRENCY
 from .people import Json, People, expect, where
+from .real_account import RealAccount
 from .telling import money
 
 
 class PlanChanges:
-    """Three of them, told as they happen; `done` sums them up."""
+    """Four of them, told as they happen; `done` sums them up."""
 
     def __init__(self, people: People) -> None:
         self._people, self._teller = people, people.teller
@@ -19,6 +21,7 @@ class PlanChanges:
         await self._upgrade()
         await self._finance_acknowledges()
         await self._blocked_downgrade()
+        await self._with_more_on_it()
         await self._scheduled_downgrade()
 
     async def _starting_point(self) -> None:
@@ -98,6 +101,11 @@ class PlanChanges:
         expect("Customers" in why, f"the customers limit to be named, but was told: {why}")
         self._teller.say(f"Blocked, and nobody was bothered for an approval: {why}")
         self.done.append(f"Downgrade to Starter blocked: {why}")
+
+    async def _with_more_on_it(self) -> None:
+        more = RealAccount(self._people)
+        await more.play()
+        self.done += more.done
 
     async def _scheduled_downgrade(self) -> None:
         self._teller.chapter("A downgrade at the end of the period")

@@ -3,7 +3,6 @@
 import asyncio
 import re
 from datetime import UTC, datetime, timedelta
-from typing import Any
 from zoneinfo import ZoneInfo
 
 import httpx
@@ -180,14 +179,14 @@ class CustomersSide:
 
     async def _bill(self, customer: str, due: int) -> str:
         """An invoice as it is made in Stripe; Plixo hears of it by Stripe's events."""
-        draft = await self._stripe(
-            "/v1/invoices", {"customer": customer, "collection_method": "send_invoice", "due_date": due}
+        draft = await self._people.make(
+            "invoices", {"customer": customer, "collection_method": "send_invoice", "due_date": due}
         )
-        await self._stripe(
-            "/v1/invoiceitems",
+        await self._people.make(
+            "invoiceitems",
             {"customer": customer, "invoice": draft["id"], "amount": 12_500, "currency": "usd"},
         )
-        await self._stripe(f"/v1/invoices/{draft['id']}/finalize", {})
+        await self._people.make(f"invoices/{draft['id']}/finalize", {})
 
         async def mirrored() -> Json | None:
             page = await self._people.get("billing_admin", f"/v1/invoices?customer={customer}&status=open")
@@ -195,14 +194,6 @@ class CustomersSide:
 
         await self._people.seen(mirrored, lambda: f"invoice {draft['id']} to be mirrored")
         return str(draft["id"])
-
-    async def _stripe(self, path: str, form: dict[str, Any]) -> Json:
-        headers = {"Authorization": f"Bearer {self._places.memory.stripe_api_key}"}
-        async with httpx.AsyncClient(
-            base_url=self._places.url("stripe"), trust_env=False, timeout=10
-        ) as http:
-            answer: Json = (await http.post(path, data=form, headers=headers)).raise_for_status().json()
-        return answer
 
 
 def _zones(now: datetime) -> tuple[str, str]:
