@@ -7,7 +7,7 @@ from itertools import combinations, product
 from typing import Any, Literal, get_args
 
 TRIED = 1536
-SHARDS = 16
+SHARDS = 32
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ from .cases import ALL, SHARDS, TRIED, Case, shard, tried
 from .market import Market
 from .stories import Stories
 
-VERIFIED = 30
+VERIFIED = 10
 """So many of each shard at least: who refuses everything does nothing wrong."""
 
 
