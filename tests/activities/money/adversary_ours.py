@@ -85,7 +85,7 @@ def planner_of(scene: Scene, step: Ask, operation: str) -> tuple[Any, Any]:
                 currency="usd",
                 instrument="credit_note" if step.kind == "note" else "balance",
                 invoice=scene.paid[-1][0] if step.kind == "note" else None,
-                reason="goodwill",
+                reason="duplicate" if step.kind == "note" else "goodwill",
                 note=NOTE,
             )
             return CreditReads(request, calls), credit
@@ -123,6 +123,8 @@ async def issue(scene: Scene, step: Issue) -> None:
             fit.append(one)
         else:
             await give_up(scene, one)
+    if not fit:
+        return
     before = await given_back(scene)
     for one in fit:
         await give(scene, one)

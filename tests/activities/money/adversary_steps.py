@@ -106,7 +106,7 @@ _rest = st.one_of(
     st.builds(Bill, st.booleans()),
     st.just(Compare()),
 )
-steps = st.lists(st.one_of(_asks, _outside, _rest), min_size=3, max_size=7)
+steps = st.lists(st.one_of(_asks, _outside, _rest), min_size=3, max_size=6)
 
 _FULL = (Compare(), Ask("refund", 3), Ask("balance", 1), Ask("void", 1))
 """What a window that is full leaves for us."""
@@ -114,7 +114,15 @@ _FULL = (Compare(), Ask("refund", 3), Ask("balance", 1), Ask("void", 1))
 ALWAYS: tuple[list[Step], ...] = (
     # Each instrument, learnt of by events that come twice, or by the comparison alone.
     [*(InStripe(kind, 2) for kind in IN_STRIPE[:7]), Events(times=2), Ask("balance", 2)],
-    [Bill(), InStripe("write off"), InStripe("pay"), *(InStripe(kind, 1) for kind in IN_STRIPE[8:])],
+    [InStripe("subscription coupon"), Events()],
+    [InStripe("subscription coupon"), Events("newest first")],
+    [
+        Bill(),
+        InStripe("write off"),
+        Compare(),
+        InStripe("pay"),
+        *(InStripe(kind, 1) for kind in IN_STRIPE[8:]),
+    ],
     # A window that is filled in Stripe is full for us, whatever filled it.
     [InStripe("refund", 6), InStripe("note", 4), InStripe("dispute", 6), *_FULL],
     [*(3 * [InStripe("balance", 6)]), *_FULL],
