@@ -119,12 +119,16 @@ async def test_a_wait_ends_with_its_object(home: House, acme: Tenant, told: bool
     assert failed["error"]["code"] == "subscription_ended"
 
 
-@pytest.mark.parametrize("read", ["subscription", "invoices"])
+@pytest.mark.parametrize("read", ["subscription", "invoices", "schedule"])
 async def test_a_renewal_that_cannot_be_read_waits_for_a_person_and_can_be_read_again(
     home: House, acme: Tenant, read: str
 ) -> None:
     subscription = acme.organization.stripe_subscription
-    path = {"subscription": f"^/v1/subscriptions/{subscription}$", "invoices": INVOICES["path"]}[read]
+    path = {
+        "subscription": f"^/v1/subscriptions/{subscription}$",
+        "invoices": INVOICES["path"],
+        "schedule": "^/v1/subscription_schedules/",
+    }[read]
     operation = await home.ask(acme, effective="period_end")
     await home.reviewed(acme, operation)
     await home.decide(acme.controller, operation)
