@@ -12,7 +12,7 @@ class NearLimits:
         self._database, self._clock = database, clock
 
     @activity.defn
-    async def check_near_limits(self, after: str) -> str | None:
+    async def mail_near_limits(self, after: str) -> str | None:
         """Looks at the next organizations after this id, each in a transaction of its own; returns the last
         one's id, None where there are no more."""
         async with self._database.reading() as session:

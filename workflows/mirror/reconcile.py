@@ -92,7 +92,7 @@ class ReconcileWorkflow:
         after: str | None = ""
         while after is not None:
             after = await workflow.execute_activity_method(
-                NearLimits.check_near_limits, after, **options.RECONCILIATION
+                NearLimits.mail_near_limits, after, **options.RECONCILIATION
             )
 
     async def _begin(self) -> None:
