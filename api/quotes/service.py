@@ -85,7 +85,8 @@ class QuoteDraft:
 
         `refusals` are what the request itself would be answered with.
         """
-        obstacles = [*refusals, *map(_obstacle, quote.obstacles)]
+        told = {one.code for one in refusals}
+        obstacles = [*refusals, *(_obstacle(one) for one in quote.obstacles if one.code not in told)]
         clear = not obstacles and quote.subject_hash is not None
         return {
             "quote": str(QuoteToken(self.id, quote.subject_hash or "")) if clear else None,

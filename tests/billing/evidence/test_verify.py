@@ -137,8 +137,23 @@ def test_whatever_is_rewritten_the_check_comes_to_a_verdict(data: st.DataObject)
         verify(json.dumps(whole_again))
 
 
-def test_a_round_that_is_no_number_is_found_in_a_document_whose_hashes_fit() -> None:
-    forged = put(DOCUMENTS["credit_held"], ("timeline", 3, "detail", "round"), [])
+APPROVER = [*DOCUMENTS["cancellation_now"]["timeline"][7]["names"]][-1]
+ROLES = ("timeline", 7, "names", APPROVER, "roles")
+
+
+@pytest.mark.parametrize(
+    ("name", "way", "value"),
+    [
+        ("credit_held", ("timeline", 3, "detail", "round"), []),
+        ("refund_by_two", ("timeline", 6, "detail", "subject_hash"), []),
+        ("case_1", ("timeline", 2, "detail", "person"), []),
+        ("cancellation_now", ROLES, 7),
+    ],
+)
+def test_what_is_of_another_shape_is_found_in_a_document_whose_hashes_fit(
+    name: str, way: tuple[Any, ...], value: Any
+) -> None:
+    forged = put(DOCUMENTS[name], way, value)
     with pytest.raises((NotWhole, NotEvidence)):
         verify(json.dumps(rewritten(forged)))
 
