@@ -8,9 +8,9 @@ from temporalio import activity
 
 from billing.core.operations import Role
 from billing.incidents.messages import IncidentMail
-from billing.mail.messages import PERSON_MAIL, MailContext, MailRequest
+from billing.mail.messages import MailContext, MailRequest
 from db.core.session import Database
-from db.incidents.mails import mail_workflow
+from db.incidents.mails import mail_key
 from db.mail import chat_webhooks
 from db.operations import outbox
 from db.tables import Organization, Person
@@ -64,15 +64,8 @@ class IncidentMails:
             organizations = list(await session.exec(select(Organization.id).order_by(Organization.id)))
             requests = {organization: _request(mail, organization) for organization in organizations}
             await chat_webhooks.tell(session, requests.values(), mail.at)
-            for organization, request in requests.items():
-                await outbox.enqueue(
-                    session,
-                    action=outbox.START,
-                    workflow_id=mail_workflow(mail.incident, organization, mail.key),
-                    name=PERSON_MAIL,
-                    payload=request.model_dump(mode="json"),
-                    at=mail.at,
-                )
+            for request in requests.values():
+                await outbox.mail(session, request, at=mail.at)
         return len(organizations)
 
     @activity.defn
@@ -106,7 +99,7 @@ def _request(mail: IncidentMail, organization: str) -> MailRequest:
     return MailRequest(
         organization=organization,
         operation="",
-        key=f"{mail.incident}:{mail.key}",
+        key=mail_key(mail.incident, mail.key),
         template=mail.template,
         roles=mail.roles,
         context=MailContext(

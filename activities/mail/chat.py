@@ -12,7 +12,7 @@ from billing.core.money import Money
 from billing.core.operations import Role
 from billing.incidents.words import IncidentSubject
 from billing.mail.chat import ChatKind, ChatMessage, ChatPost, payload
-from billing.mail.messages import PERSON_MAIL, MailContext, MailRequest, person_mail_workflow
+from billing.mail.messages import MailContext, MailRequest
 from billing.money.credit import CreditSubject
 from billing.money.refund import RefundSubject
 from billing.money.waiver import WaiverSubject
@@ -102,14 +102,7 @@ class ChatPosts:
                 roles=(Role.BILLING_ADMIN,),
                 context=MailContext(why=f"{_NAMES[ChatKind(webhook.kind)]} answered {status}."),
             )
-            await outbox.enqueue(
-                session,
-                action=outbox.START,
-                workflow_id=person_mail_workflow(mail.key),
-                name=PERSON_MAIL,
-                payload=mail.model_dump(mode="json"),
-                at=at,
-            )
+            await outbox.mail(session, mail, at=at)
         log.error("the chat webhook %s answered %s and is disabled", webhook.id, status)
 
 

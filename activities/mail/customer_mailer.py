@@ -17,7 +17,7 @@ from temporalio import activity
 
 from billing.core.operations import SYSTEM, Role
 from billing.mail.customer_mails import CUSTOMER_MAIL, CustomerMailInput, customer_mail_workflow
-from billing.mail.messages import PERSON_MAIL, MailContext, MailRequest, person_mail_workflow
+from billing.mail.messages import MailContext, MailRequest
 from billing.policy.policy import Policy
 from billing.reminders.runs import SendDue, SentDue
 from db.core.alone import Alone, Unit
@@ -198,7 +198,7 @@ async def _acquit(session: AsyncSession, at: datetime) -> None:
     since = at - RUN_UP
     await customer_settings.lift_bounces_since(session, since, why="server_refused_everybody", at=at)
     for mail in await customer_mails.reopen_bounced(session, since, due_at=at + BACKOFF):
-        await outbox.withdraw(session, person_mail_workflow(mail.id))
+        await outbox.withdraw(session, _bounced(mail).workflow)
         if mail.template == links_mail.TEMPLATE:
             # What sent it has ended; a reminder is left to the run that it is of, or to the next.
             await outbox.enqueue(
@@ -223,21 +223,17 @@ async def _tell_admins(session: AsyncSession, outcome: SendAttempt, at: datetime
             "Nothing is held against the address, and the next mail is tried again"
         )
     whom = post.recipient or "A customer without a name"
-    request = MailRequest(
+    await outbox.mail(session, _bounced(mail, f"{whom}: {code}."), at=at)
+
+
+def _bounced(mail: CustomerMail, why: str | None = None) -> MailRequest:
+    return MailRequest(
         organization=mail.organization_id,
         operation=mail.operation_id or "",
         key=mail.id,
         template="customer_mail_bounced",
         roles=(Role.BILLING_ADMIN,),
-        context=MailContext(why=f"{whom}: {code}."),
-    )
-    await outbox.enqueue(
-        session,
-        action=outbox.START,
-        workflow_id=person_mail_workflow(mail.id),
-        name=PERSON_MAIL,
-        payload=request.model_dump(mode="json"),
-        at=at,
+        context=MailContext(why=why),
     )
 
 

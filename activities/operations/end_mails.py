@@ -17,7 +17,7 @@ from billing.approvals.messages import ApprovalOutcome
 from billing.core.events import EventCode
 from billing.core.notices import NoticeKind, is_moot
 from billing.core.operations import CUSTOMER, SYSTEM, Kind, State
-from billing.mail.messages import PERSON_MAIL, MailContext, MailRequest, person_mail_workflow
+from billing.mail.messages import MailContext, MailRequest
 from billing.operations.messages import Progress
 from billing.operations.payloads import read_notice, read_subject
 from db.approvals import approvals
@@ -201,11 +201,4 @@ async def _mail(
         people=tuple(sorted(people)),
         context=context,
     )
-    await outbox.enqueue(
-        session,
-        action=outbox.START,
-        workflow_id=person_mail_workflow(f"{operation}-{key}"),
-        name=PERSON_MAIL,
-        payload=request.model_dump(mode="json"),
-        at=at,
-    )
+    await outbox.mail(session, request, at=at)

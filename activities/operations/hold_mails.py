@@ -6,7 +6,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from billing.core.operations import CUSTOMER, SYSTEM
 from billing.incidents.states import Component
-from billing.mail.messages import PERSON_MAIL, MailContext, MailRequest, person_mail_workflow
+from billing.mail.messages import MailContext, MailRequest
 from billing.operations.payloads import read_subject
 from db.incidents import holds
 from db.operations import operations, outbox
@@ -46,11 +46,4 @@ async def _mail(session: AsyncSession, hold: Hold, what: str, template: str, at:
             held_by=Component(hold.component),
         ),
     )
-    await outbox.enqueue(
-        session,
-        action=outbox.START,
-        workflow_id=person_mail_workflow(key),
-        name=PERSON_MAIL,
-        payload=request.model_dump(mode="json"),
-        at=at,
-    )
+    await outbox.mail(session, request, at=at)

@@ -7,7 +7,7 @@ from temporalio import activity
 
 from billing.core.money import Money
 from billing.core.operations import Role
-from billing.mail.messages import PERSON_MAIL, MailContext, MailRequest, person_mail_workflow
+from billing.mail.messages import MailContext, MailRequest
 from billing.portal.promises import BrokenPromise
 from billing.reminders.runs import SettlePromises
 from db.core.alone import Alone, Unit
@@ -65,11 +65,4 @@ async def _tell_admins(session: AsyncSession, promise: PaymentPromise, invoice: 
             )
         ),
     )
-    await outbox.enqueue(
-        session,
-        action=outbox.START,
-        workflow_id=person_mail_workflow(promise.id),
-        name=PERSON_MAIL,
-        payload=request.model_dump(mode="json"),
-        at=utc_now(),
-    )
+    await outbox.mail(session, request, at=utc_now())

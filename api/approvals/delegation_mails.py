@@ -4,7 +4,7 @@ from datetime import datetime
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from billing.mail.messages import PERSON_MAIL, MailContext, MailRequest, person_mail_workflow
+from billing.mail.messages import MailContext, MailRequest
 from billing.operations.payloads import read_subject
 from db.operations import outbox
 from db.tables import Approval, Delegation, Outbox
@@ -43,15 +43,7 @@ async def _mail(
         people=(to,),
         context=context,
     )
-    return await outbox.enqueue(
-        session,
-        action=outbox.START,
-        workflow_id=person_mail_workflow(f"{row.id}-{template}"),
-        name=PERSON_MAIL,
-        payload=request.model_dump(mode="json"),
-        at=at,
-        due_at=at + HEAD_START,
-    )
+    return await outbox.mail(session, request, at=at, head_start=HEAD_START)
 
 
 def _context(row: Delegation, approval: Approval | None) -> MailContext:

@@ -10,7 +10,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from billing.approvals.authorship import people
 from billing.core.events import EventCode
 from billing.core.operations import CUSTOMER, SYSTEM
-from billing.mail.messages import PERSON_MAIL, MailContext, MailRequest, person_mail_workflow
+from billing.mail.messages import MailContext, MailRequest
 from billing.operations.payloads import read_subject
 from db.approvals import approvals
 from db.approvals.deciders import authors_of
@@ -148,15 +148,7 @@ async def _mail(session: AsyncSession, operation: Operation, row: CommentRow, ot
             comment=row.text,
         ),
     )
-    return await outbox.enqueue(
-        session,
-        action=outbox.START,
-        workflow_id=person_mail_workflow(row.id),
-        name=PERSON_MAIL,
-        payload=request.model_dump(mode="json"),
-        at=row.at,
-        due_at=row.at + HEAD_START,
-    )
+    return await outbox.mail(session, request, at=row.at, head_start=HEAD_START)
 
 
 def _answer(row: CommentRow) -> CommentAnswer:

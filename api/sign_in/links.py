@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from billing.mail.messages import PERSON_MAIL, MailContext, MailRequest, person_mail_workflow
+from billing.mail.messages import MailContext, MailRequest
 from billing.policy.sign_in import SignInPolicy
 from db.operations import outbox
 from db.people import people
@@ -51,12 +51,4 @@ async def _mail(session: AsyncSession, person: Person, link: PersonLink, at: dat
         person=person.id,
         context=MailContext(sign_in=link.id, until=link.expires_at),
     )
-    return await outbox.enqueue(
-        session,
-        action=outbox.START,
-        workflow_id=person_mail_workflow(link.id),
-        name=PERSON_MAIL,
-        payload=request.model_dump(mode="json"),
-        at=at,
-        due_at=at + HEAD_START,
-    )
+    return await outbox.mail(session, request, at=at, head_start=HEAD_START)

@@ -32,11 +32,6 @@ PERSON_MAIL = "PersonMailWorkflow"
 """What mails somebody of an organization; who has something to tell starts it with the same transaction."""
 
 
-def person_mail_workflow(key: str) -> str:
-    """`key` names what is told, so that it is told once."""
-    return f"person-mail-{key}"
-
-
 MailSubject = Annotated[OperationSubject | IncidentSubject, Field(discriminator="about")]
 
 
@@ -259,6 +254,11 @@ class MailRequest(Message):
     """The approval or notice that it asks them for: once that is closed it is not sent any more. None: it
     tells of the operation itself."""
     context: MailContext = MailContext()
+
+    @property
+    def workflow(self) -> str:
+        """What sends it: one mail has one, however often it is noted."""
+        return f"person-mail-{self.operation or self.organization}-{self.key}"
 
 
 class MailsSent(Message):

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from billing.mail.messages import PERSON_MAIL, person_mail_workflow
+from billing.mail.messages import PERSON_MAIL, MailRequest
 
 from ..tables import Outbox
 
@@ -19,19 +19,20 @@ class MailedRole(NamedTuple):
     at: datetime
 
 
-def mail_workflow(incident_id: str, organization_id: str, key: str) -> str:
-    return person_mail_workflow(f"{incident_id}-{organization_id}-{key}")
+def mail_key(incident_id: str, what: str) -> str:
+    """Of the mail that tells an organization this of the incident."""
+    return f"{incident_id}:{what}"
 
 
 async def told(session: AsyncSession, incident_id: str, organization_id: str) -> list[MailedRole]:
     """Who of an organization was told of the incident, in order."""
+    of_it = MailRequest(
+        organization=organization_id, operation="", key=mail_key(incident_id, ""), template=""
+    )
     found = await session.exec(
         select(Outbox)
         .where(
-            Outbox.name == PERSON_MAIL,
-            col(Outbox.workflow_id).startswith(
-                mail_workflow(incident_id, organization_id, ""), autoescape=True
-            ),
+            Outbox.name == PERSON_MAIL, col(Outbox.workflow_id).startswith(of_it.workflow, autoescape=True)
         )
         .order_by(col(Outbox.created_at), col(Outbox.id))
     )

@@ -10,7 +10,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from billing.core.money import Money
 from billing.core.operations import Role
-from billing.mail.messages import PERSON_MAIL, MailContext, MailRequest, person_mail_workflow
+from billing.mail.messages import MailContext, MailRequest
 from billing.money.dispute import TOLD_OF, UNANSWERED, DisputeNews
 
 from ..cases import dispute_cases
@@ -77,14 +77,7 @@ async def _tell(session: AsyncSession, row: DisputeRow) -> None:
         roles=(Role.FINANCE, Role.CONTROLLER),
         context=MailContext(dispute=await _news(session, row)),
     )
-    await outbox.enqueue(
-        session,
-        action=outbox.START,
-        workflow_id=person_mail_workflow(key),
-        name=PERSON_MAIL,
-        payload=request.model_dump(mode="json"),
-        at=row.synced_at,
-    )
+    await outbox.mail(session, request, at=row.synced_at)
 
 
 async def _news(session: AsyncSession, row: DisputeRow) -> DisputeNews:

@@ -8,7 +8,7 @@ from sqlmodel import col, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from billing.core.operations import Role
-from billing.mail.messages import PERSON_MAIL, MailContext, MailRequest, person_mail_workflow
+from billing.mail.messages import MailContext, MailRequest
 from billing.plan_changes.limits import LimitReached, check_limits, crossed
 
 from ..cases import subscription_cases
@@ -61,11 +61,4 @@ async def _mail(session: AsyncSession, organization: str, reached: LimitReached,
         roles=(Role.BILLING_ADMIN,),
         context=MailContext(limit=reached),
     )
-    await outbox.enqueue(
-        session,
-        action=outbox.START,
-        workflow_id=person_mail_workflow(key),
-        name=PERSON_MAIL,
-        payload=request.model_dump(mode="json"),
-        at=at,
-    )
+    await outbox.mail(session, request, at=at)

@@ -11,7 +11,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from billing.core.money import Money
 from billing.core.operations import Role
-from billing.mail.messages import PERSON_MAIL, MailContext, MailRequest, person_mail_workflow
+from billing.mail.messages import MailContext, MailRequest
 from billing.mirror.bill import AUTHENTICATION, CHARGED, UnpaidBill, needs_payment
 
 from ..operations import intents, operations, outbox
@@ -87,11 +87,4 @@ async def _tell(session: AsyncSession, invoice: OrganizationInvoice) -> None:
             )
         ),
     )
-    await outbox.enqueue(
-        session,
-        action=outbox.START,
-        workflow_id=person_mail_workflow(key),
-        name=PERSON_MAIL,
-        payload=request.model_dump(mode="json"),
-        at=invoice.synced_at,
-    )
+    await outbox.mail(session, request, at=invoice.synced_at)

@@ -12,6 +12,8 @@ from sqlalchemy import delete, update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from billing.mail.messages import PERSON_MAIL, MailRequest
+
 from ..core.statements import insert_if_new
 from ..tables import Outbox, new_id
 
@@ -60,6 +62,22 @@ async def enqueue(
         )
     )
     return earlier.one()
+
+
+async def mail(
+    session: AsyncSession, request: MailRequest, *, at: datetime, head_start: timedelta = timedelta(0)
+) -> Outbox:
+    """Note a mail to people, once. Who has it sent right after the commit keeps the sweep away for
+    `head_start`."""
+    return await enqueue(
+        session,
+        action=START,
+        workflow_id=request.workflow,
+        name=PERSON_MAIL,
+        payload=request.model_dump(mode="json"),
+        at=at,
+        due_at=at + head_start,
+    )
 
 
 def command_key(name: str, update_id: str) -> str:

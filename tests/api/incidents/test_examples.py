@@ -2,7 +2,8 @@
 
 from datetime import timedelta
 
-from db.incidents.mails import mail_workflow
+from billing.mail.messages import MailRequest
+from db.incidents.mails import mail_key
 from db.tables import Hold, Incident, Outbox, new_id
 
 from ...support.builders import NOW
@@ -45,7 +46,9 @@ async def test_a_component_is_degraded(house: ExampleHouse) -> None:
     told = Outbox(
         id=new_id("out"),
         action="start",
-        workflow_id=mail_workflow(INCIDENT, acme.id, "alert-1"),
+        workflow_id=MailRequest(
+            organization=acme.id, operation="", key=mail_key(INCIDENT, "alert-1"), template="incident_alert"
+        ).workflow,
         name="PersonMailWorkflow",
         payload={"roles": ["controller"], "template": "incident_alert"},
         created_at=NOW - timedelta(minutes=19, seconds=30),

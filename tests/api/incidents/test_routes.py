@@ -8,8 +8,9 @@ from sqlmodel import select
 
 from billing.incidents.key_permissions import Capability
 from billing.incidents.runbooks import Component, runbook
+from billing.mail.messages import MailRequest
 from db.core.session import Database
-from db.incidents.mails import mail_workflow
+from db.incidents.mails import mail_key
 from db.portal import links as portal_links
 from db.tables import CustomerMail, HealthCount, Hold, Incident, Outbox, new_id
 
@@ -210,7 +211,12 @@ async def test_the_note_and_who_was_told_are_shown_within_their_organization(
     told = Outbox(
         id=new_id("out"),
         action="start",
-        workflow_id=mail_workflow(incident.id, acme.id, "alert-1"),
+        workflow_id=MailRequest(
+            organization=acme.id,
+            operation="",
+            key=mail_key(incident.id, "alert-1"),
+            template="incident_alert",
+        ).workflow,
         name="PersonMailWorkflow",
         payload={"roles": ["controller"], "template": "incident_alert"},
         created_at=NOW,
