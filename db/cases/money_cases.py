@@ -24,8 +24,9 @@ from .external import ExternalChange, came_to_nothing, new, open_counted
 
 OneKind = TypeVar("OneKind", RefundRow, CreditNoteRow, BalanceTransactionRow)
 
-ADJUSTMENT = "adjustment"
-"""The type of a balance transaction that somebody made, and not an invoice or a credit note."""
+BY_HAND = frozenset({"adjustment", "initial"})
+"""Types of balance transactions that somebody made, and not an invoice or a credit note: `initial` is what a
+customer was created with."""
 
 
 async def notice(session: AsyncSession, rules: CaseRules, rows: Iterable[MoneyRow], at: datetime) -> None:
@@ -120,7 +121,7 @@ def _of_credit_note(row: CreditNoteRow) -> ExternalChange:
 def _of_transaction(row: BalanceTransactionRow) -> list[ExternalChange]:
     """A credit on a customer's balance; what invoices and credit notes do there is theirs, and what makes
     the customer owe more gives nothing."""
-    if row.type != ADJUSTMENT or row.amount >= 0:
+    if row.type not in BY_HAND or row.amount >= 0:
         return []
     found = CaseFound(
         object_kind=CaseObject.BALANCE_TRANSACTION,

@@ -12,7 +12,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from billing.mail.languages import is_offered
 from billing.money.object_end import is_about
 from db.cases.cases import CaseRules
-from db.cases.money_cases import ADJUSTMENT
+from db.cases.money_cases import BY_HAND
 from db.core.session import Database
 from db.mirror import bills, mirror
 from db.mirror.mirror import MirrorRow
@@ -114,8 +114,8 @@ class CustomerSnapshot(CustomersObject):
 
     async def rows(self, session: AsyncSession, organization: str, read_at: datetime) -> list[MirrorRow]:
         # The other changes come with the invoice or credit note that made them.
-        adjustments = [change for change in self.balance_changes if change["type"] == ADJUSTMENT]
-        return [*await balance_transaction_rows(session, adjustments, organization, read_at)]
+        by_hand = [change for change in self.balance_changes if change["type"] in BY_HAND]
+        return [*await balance_transaction_rows(session, by_hand, organization, read_at)]
 
 
 @dataclass(frozen=True)

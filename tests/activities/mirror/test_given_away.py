@@ -216,6 +216,19 @@ async def test_a_credit_on_the_balance_that_an_invoice_used_up_is_found_without_
 
 
 @pytest.mark.both_databases
+async def test_credit_that_a_customer_is_created_with_is_a_case(desk: Desk, how: str) -> None:
+    """Stripe calls it `initial`, and not an adjustment."""
+    metadata = {"plixo_organization": desk.tenant.id}
+    customer = await desk.v1.customers.create_async({"balance": -5_000, "metadata": metadata})
+    await desk.v1.customers.create_async({"balance": 300, "metadata": metadata})  # they owe it
+    desk.customer = customer.id
+    [credit] = (await desk.v1.customers.balance_transactions.list_async(customer.id)).data
+    assert credit.type == "initial"
+    await learnt(desk, how)
+    assert await desk.cases() == {credit.id: ("balance_transaction", 5_000)}
+
+
+@pytest.mark.both_databases
 async def test_a_coupon_on_a_subscription_is_worth_a_year_at_most(desk: Desk, how: str) -> None:
     coupon = await desk.v1.coupons.create_async({"percent_off": 10, "duration": "forever", "name": "Spring"})
     subscription = await subscribed(desk)
