@@ -23,7 +23,7 @@ from db.tables import Customer, Invoice, Organization, OrganizationInvoice
 from ..stripe.failures import concerns_everybody
 from .objects.bill import organization_invoice_row, read_renewal
 from .objects.customer import CustomerSnapshot, customer_row, named_owner
-from .objects.invoice import InvoiceSnapshot, invoice_row, lines_row
+from .objects.invoice import InvoiceSnapshot, invoice_row, lines_row, with_all_lines
 from .objects.subscription import SubscriptionSnapshot, document_or_why_not
 from .page_store import (
     MirrorDifference,
@@ -114,8 +114,9 @@ async def invoices(access: MirrorAccess, began: datetime, after: str | None, of:
         if snapshot is None:
             await _remove(access.database, row, read_at, page)
             return
-        now = invoice_row(snapshot.invoice, row.organization_id, read_at)
-        lines = lines_row(snapshot.invoice, row.organization_id, read_at)
+        whole = await with_all_lines(access.client, snapshot.invoice)
+        now = invoice_row(whole, row.organization_id, read_at)
+        lines = lines_row(whole, row.organization_id, read_at)
         async with access.database.transaction() as session:
             await store_invoices(session, [now], [lines], page)
             await invoice_cases.notice(session, access.rules, [now.id], read_at)

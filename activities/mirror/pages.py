@@ -266,10 +266,10 @@ async def _with_payments(access: MirrorAccess, invoice: Document) -> Document:
 
 
 async def _whole(access: MirrorAccess, invoices: Sequence[Document]) -> list[Document]:
-    """Final invoices with all their lines, but those whose lines are known: they stay as they are."""
-    long = [data["id"] for data in invoices if data["lines"]["has_more"]]
+    """Final invoices with all their lines, but those that were read so in the same status."""
+    long = {data["id"]: data["status"] for data in invoices if data["lines"]["has_more"]}
     async with access.database.reading() as session:
-        known = set(await mirror.read_whole(session, long))
+        known = await mirror.read_whole(session, long)
     return [data if data["id"] in known else await with_all_lines(access.client, data) for data in invoices]
 
 

@@ -164,14 +164,15 @@ async def store_invoice(session: AsyncSession, invoice: Invoice) -> None:
         await store_reading(session, invoice, NOT_ALL_LINES)
 
 
-async def read_whole(session: AsyncSession, invoices: Collection[str]) -> list[str]:
-    """Those of these final invoices of which all lines were read."""
-    if not invoices:
-        return []
-    whole = select(Invoice.id).where(
-        col(Invoice.id).in_(invoices), col(Invoice.finalized_at).is_not(None), col(Invoice.given).is_not(None)
+async def read_whole(session: AsyncSession, statuses: Mapping[str, str]) -> set[str]:
+    """Those of these final invoices, by their statuses, of which all lines were read in that status: in
+    another one more may be given away."""
+    if not statuses:
+        return set()
+    whole = select(Invoice.id, Invoice.status).where(
+        col(Invoice.id).in_(statuses), col(Invoice.finalized_at).is_not(None), col(Invoice.given).is_not(None)
     )
-    return list(await session.exec(whole))
+    return {id_ for id_, status in await session.exec(whole) if statuses[id_] == status}
 
 
 async def store_invoice_lines(session: AsyncSession, lines: Sequence[InvoiceLines]) -> None:
