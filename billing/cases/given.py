@@ -1,6 +1,6 @@
 """What of an invoice was given away in Stripe, read from Stripe's JSON.
 
-    write-off   what remained when it was marked uncollectible, unless it was paid since
+    write-off   what remained when it was marked uncollectible, unless it was paid through Stripe since
     void        what was still due, unless a write-off gave that before, and what its customer's balance had
                 paid of it, which a void gives back
     item        each negative line that was added by hand, with the taxes on top of it; prorations are none
@@ -65,11 +65,17 @@ def _given(invoice: Document) -> Iterator[GivenOnInvoice]:
 
 
 def _given_up(invoice: Document) -> Iterator[GivenOnInvoice]:
-    """Stripe says that nothing remains of a void one: what did is what was due and not paid."""
+    """Stripe says that nothing remains of a void one: what did is what was due and not paid.
+
+    Of a paid one it is what somebody said was paid outside of Stripe: no money was seen.
+    """
     moved = invoice["status_transitions"]
     written_off, voided = moved["marked_uncollectible_at"], moved["voided_at"]
-    left = invoice["amount_due"] - invoice["amount_paid"]
-    if written_off is not None and invoice["status"] != "paid":
+    if invoice["status"] == "paid":
+        left = invoice.get("amount_paid_off_stripe") or 0
+    else:
+        left = invoice["amount_due"] - invoice["amount_paid"]
+    if written_off is not None:
         yield GivenOnInvoice(
             kind=CaseObject.WRITE_OFF, object=invoice["id"], amount=left, at=_time(written_off)
         )

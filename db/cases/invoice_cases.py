@@ -27,7 +27,7 @@ PAID = "paid"
 
 async def notice(session: AsyncSession, rules: CaseRules, invoices: Collection[str], at: datetime) -> None:
     """Opens a case for what no operation of its organization did, however often it is seen; a write-off of
-    what was paid since came to nothing."""
+    what was paid through Stripe since came to nothing."""
     wanted = select(Invoice).where(col(Invoice.id).in_(invoices))
     found = await session.exec(
         wanted.order_by(col(Invoice.organization_id), col(Invoice.id)).execution_options(
@@ -41,12 +41,13 @@ async def notice(session: AsyncSession, rules: CaseRules, invoices: Collection[s
 async def _of_organization(
     session: AsyncSession, rules: CaseRules, organization: str, rows: Sequence[Invoice], at: datetime
 ) -> None:
-    paid = [_written_off(row) for row in rows if row.status == PAID]
+    given = [(row, GivenOnInvoice.model_validate(one)) for row in rows for one in row.given or ()]
+    still = {one.object for _, one in given if one.kind is CaseObject.WRITE_OFF}
+    paid = [_written_off(row) for row in rows if row.status == PAID and row.id not in still]
     cased = await cases.of_objects(session, organization, {one.key for one in paid})
     for one in paid:
         if one.key in cased:
             await came_to_nothing(session, one, at)
-    given = [(row, GivenOnInvoice.model_validate(one)) for row in rows for one in row.given or ()]
     made = await new(
         session,
         organization,

@@ -40,6 +40,7 @@ def given(document: dict[str, Any]) -> list[tuple[str, str, int]]:
 
 
 WRITE_OFF = {"status": "uncollectible", "moved": {"marked_uncollectible_at": WRITTEN_OFF}}
+OUTSIDE = {"status": "paid", "amount_paid_off_stripe": 10_000}
 VOID = {"status": "void", "moved": {"voided_at": VOIDED}}
 BOTH = {"status": "void", "moved": {"marked_uncollectible_at": WRITTEN_OFF, "voided_at": VOIDED}}
 
@@ -52,6 +53,17 @@ BOTH = {"status": "void", "moved": {"marked_uncollectible_at": WRITTEN_OFF, "voi
         (WRITE_OFF | {"amount_paid": 2_500}, [("write_off", 7_500)]),
         # The customer has paid it after all.
         (WRITE_OFF | {"status": "paid", "amount_paid": 10_000}, []),
+        # Or so somebody says: Stripe has seen no money, whether or not it counts it as paid.
+        (WRITE_OFF | OUTSIDE | {"amount_paid": 10_000}, [("write_off", 10_000)]),
+        (WRITE_OFF | OUTSIDE, [("write_off", 10_000)]),
+        (OUTSIDE | {"amount_paid": 10_000}, []),
+        # A part of it came through Stripe.
+        (
+            WRITE_OFF | OUTSIDE | {"amount_paid": 10_000, "amount_paid_off_stripe": 6_000},
+            [("write_off", 6_000)],
+        ),
+        # A credit note has settled it: what that gave is its own.
+        (WRITE_OFF | {"status": "paid"}, []),
         (VOID, [("void", 10_000)]),
         # USD 20.00 of their credit had paid a part: the void gives that back.
         (VOID | {"amount_due": 8_000, "starting_balance": -2_000}, [("void", 10_000)]),
