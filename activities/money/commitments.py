@@ -10,6 +10,7 @@ from billing.core.errors import Code
 from billing.core.events import WITHIN_AUTHORITY, EventCode
 from billing.core.money import Money
 from billing.core.operations import SYSTEM, Kind, Problem
+from billing.money.credit import CreditSubject
 from billing.money.invoice_money import InvoiceCap
 from billing.money.messages import AuthorityCheck, Commit, CommitmentResult, CommitPart
 from billing.money.waiver import WAIVERS
@@ -140,7 +141,26 @@ async def _held_by_others(session: AsyncSession, order: Commit) -> Problem | Non
         problem = _too_little(part, waiting, order.currency)
         if problem is not None:
             return problem
-    return await _above_cap(session, order)
+    return await _above_cap(session, order) or await _lines_held(session, order)
+
+
+async def _lines_held(session: AsyncSession, order: Commit) -> Problem | None:
+    """Why what others will credit of the invoice's lines leaves too little of one."""
+    if not order.lines or order.invoice is None:
+        return None
+    held = await commitments.credits_on(session, order.organization, order.invoice, excluding=order.operation)
+    subjects = {one.id: CreditSubject.model_validate(one.subject) for one in held}
+    for line in order.lines:
+        in_stripe = {credit.operation for credit in line.credits}
+        waiting = {
+            operation: credited.amount.amount_minor
+            for operation, subject in subjects.items()
+            for credited in subject.lines
+            if credited.line == line.line and operation not in in_stripe
+        }
+        if problem := line.problem(sum(waiting.values()), tuple(waiting)):
+            return problem
+    return None
 
 
 async def _claimed(session: AsyncSession, order: Commit) -> Problem | None:

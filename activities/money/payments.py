@@ -51,9 +51,23 @@ async def notes_of(client: stripe.StripeClient, invoice: Document) -> list[Docum
     """The invoice's credit notes that gave anything back; none are asked for where there are none."""
     if not invoice["post_payment_credit_notes_amount"]:
         return []
-    page = await client.v1.credit_notes.list_async({"invoice": invoice["id"], "limit": PAGE})
-    notes = [note.to_dict() async for note in page.auto_paging_iter()]
+    notes = await all_notes_of(client, invoice)
     return [note for note in notes if note["status"] == "issued" and note["post_payment_amount"]]
+
+
+async def all_notes_of(client: stripe.StripeClient, invoice: Document) -> list[Document]:
+    """The invoice's credit notes, voided ones too."""
+    page = await client.v1.credit_notes.list_async({"invoice": invoice["id"], "limit": PAGE})
+    return [note.to_dict() async for note in page.auto_paging_iter()]
+
+
+async def lines_of_note(client: stripe.StripeClient, note: Document) -> list[Document]:
+    """All of a credit note's lines; it embeds its first ten only."""
+    lines = note["lines"]
+    if not lines["has_more"]:
+        return list(lines["data"])
+    page = await client.v1.credit_notes.line_items.list_async(note["id"], {"limit": PAGE})
+    return [line.to_dict() async for line in page.auto_paging_iter()]
 
 
 def _paid_at(link: Document) -> int:

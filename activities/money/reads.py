@@ -17,7 +17,7 @@ from temporalio.exceptions import ApplicationError
 from billing.core.errors import Code
 from billing.core.operations import Problem
 from billing.money.credit import CreditableFacts, CreditableInvoice, CreditableQuery, CreditFound, CreditRead
-from billing.money.credit_lines import CreditLine, NoteFigures, figures_of, lines_asked, reckoned
+from billing.money.credit_lines import CreditLine, LineCredit, NoteFigures, figures_of, lines_asked, reckoned
 from billing.money.dispute import withdrawn
 from billing.money.invoice_money import CreditedAmount, InvoiceCap, InvoiceMoney
 from billing.money.refund import (
@@ -90,7 +90,7 @@ class MoneyReads:
             cap = await self._credit_cap(query.organization, found.invoice)
             facts = facts.model_copy(update={"invoice": _creditable(found.invoice), "cap": cap})
             if query.lines:
-                facts = await self._with_lines(facts, query.lines, found.invoice)
+                facts = await self._with_lines(facts, query.lines, query.organization, found.invoice)
         if query.mirror:
             await self._mirror(query.organization, read_at, mirrored)
         return facts
@@ -142,30 +142,42 @@ class MoneyReads:
         )
 
     async def _with_lines(
-        self, facts: CreditableFacts, lines: Sequence[CreditLine], invoice: Document
+        self, facts: CreditableFacts, lines: Sequence[CreditLine], organization: str, invoice: Document
     ) -> CreditableFacts:
-        """With what these lines come to, as Stripe previews their note."""
+        """With what these lines come to, as Stripe previews their note, and what is left of each."""
         whole = await ask(self._invoices.whole(invoice))
-        total = reckoned(lines, whole["lines"]["data"])
-        if isinstance(total, Problem):
-            return facts.model_copy(update={"problem": total})
+        found = reckoned(lines, whole["lines"]["data"], await self._line_credits(organization, invoice))
+        if isinstance(found, Problem):
+            return facts.model_copy(update={"problem": found})
+        total = found.total
         if invoice["status"] in CREDITABLE and total <= _creditable(invoice).left + len(lines):
             note = await self._previewed_note(lines, total, invoice)
             if isinstance(note, Problem):
                 return facts.model_copy(update={"problem": note})
             facts = facts.model_copy(update={"note": note})
-        return facts.model_copy(update={"of_lines": total})
+        return facts.model_copy(update={"lines": found.lines, "of_lines": total})
+
+    async def _line_credits(self, organization: str, invoice: Document) -> Mapping[str, list[LineCredit]]:
+        """What credit notes have taken of each of the invoice's lines."""
+        notes = await ask(payments.all_notes_of(self._client, invoice))
+        by = await self._operations(organization, notes)
+        found: dict[str, list[LineCredit]] = {}
+        for note in notes:
+            for line in await ask(payments.lines_of_note(self._client, note)):
+                amount = line["amount"] if note["status"] == "issued" else 0
+                credit = LineCredit(operation=by.get(note["id"]), amount=amount)
+                found.setdefault(line.get("invoice_line_item") or "", []).append(credit)
+        return found
 
     async def _previewed_note(
         self, lines: Sequence[CreditLine], total: int, invoice: Document
     ) -> NoteFigures | Problem:
         """Stripe wants to be told what of it goes to the balance: what was reckoned, or a cent or two beside
-        it, as Stripe may have rounded elsewhere."""
+        it, as Stripe may have rounded elsewhere. Where nothing does, there is one way to ask."""
         refusals: list[str] = []
-        for beside in BESIDE:
+        for back in dict.fromkeys(max(total + one - invoice["amount_remaining"], 0) for one in BESIDE):
             asked: Any = {"invoice": invoice["id"], "lines": lines_asked(lines)}
-            back = total + beside - invoice["amount_remaining"]
-            if back > 0:
+            if back:
                 asked["credit_amount"] = back
             try:
                 found = await ask(self._client.v1.credit_notes.preview_async(asked))
@@ -242,8 +254,7 @@ class MoneyReads:
     ) -> InvoiceMoney:
         """What was paid for the invoice by these payments and otherwise, and what of it was given back."""
         notes = await ask(payments.notes_of(self._client, invoice))
-        async with self._database.reading() as session:
-            by = await ours.operations(session, organization, {note["id"]: claim_of(note) for note in notes})
+        by = await self._operations(organization, notes)
         return InvoiceMoney(
             invoice=invoice["id"],
             number=invoice.get("number"),
@@ -262,9 +273,14 @@ class MoneyReads:
 
     async def _ours(self, organization: str, paid: Sequence[PaymentSnapshot]) -> Mapping[str, str]:
         """The operations of ours, by the refunds that they made."""
-        claims = {refund["id"]: claim_of(refund) for payment in paid for refund in payment.refunds}
+        return await self._operations(
+            organization, [refund for payment in paid for refund in payment.refunds]
+        )
+
+    async def _operations(self, organization: str, made: Sequence[Document]) -> Mapping[str, str]:
+        """The operations of ours, by the objects that they made."""
         async with self._database.reading() as session:
-            return await ours.operations(session, organization, claims)
+            return await ours.operations(session, organization, {one["id"]: claim_of(one) for one in made})
 
     async def _mirror(self, organization: str, read_at: datetime, *snapshots: Snapshot) -> None:
         for one in snapshots:  # each by itself: holding several's rows, two readers could wait for each other

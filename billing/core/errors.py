@@ -120,7 +120,7 @@ REMEDIES: dict[str, str] = {
     Code.CREDIT_NOTE_ONLY: "Omit lines and tell_customer, or choose instrument credit_note.",
     Code.CREDIT_AMOUNT_OR_LINES: "Specify amount_minor, or lines with amount_minor or quantity each.",
     Code.CREDIT_LINE_UNKNOWN: "Look at the invoice's lines, and name one of these.",
-    Code.CREDIT_LINE_TOO_LARGE: "Credit no more of a line than was billed.",
+    Code.CREDIT_LINE_TOO_LARGE: "Credit no more of a line than is not credited yet.",
     Code.CREDIT_LINES_REFUSED: "Credit other lines, or an amount.",
     Code.INVOICE_NOT_CREDITABLE: "Choose another invoice, or instrument balance.",
     Code.AMOUNT_ABOVE_CREDITABLE: "Request less, or choose instrument balance.",

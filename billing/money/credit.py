@@ -4,6 +4,7 @@ Which instrument for what (Stripe, Credit notes and Customer balance): goodwill 
 transaction; what is wrong on a finalized invoice is a credit note on it; money back is a refund.
 """
 
+from collections.abc import Iterable
 from typing import Any, Literal
 
 from ..core.errors import Code
@@ -17,6 +18,7 @@ from ..stripe.invoice_amounts import InvoiceTax
 from .credit_lines import (
     CreditedLine,
     CreditLine,
+    LineToCredit,
     NoteFigures,
     asked_again,
     line_differences,
@@ -84,10 +86,12 @@ class CreditableFacts(Message):
     invoice: CreditableInvoice | None = None
     cap: InvoiceCap | None = None
     """What was paid for the invoice and given back of it, where anything was paid."""
+    lines: tuple[LineToCredit, ...] = ()
+    """That are asked for, with what earlier notes have taken of them."""
     of_lines: int | None = None
-    """What the lines that are asked for come to, as it is reckoned."""
+    """What they come to, as it is reckoned."""
     note: NoteFigures | None = None
-    """The note of these lines, as Stripe previews it."""
+    """Their note, as Stripe previews it."""
     problem: Problem | None = None
 
 
@@ -230,7 +234,7 @@ def plan_credit(wanted: CreditWanted, facts: CreditableFacts) -> CreditSubject |
         return _problem(Code.AMOUNT_NOT_IN_STEPS, step)
     due = 0
     if facts.invoice is not None:
-        problem = _invoice_problem(facts.invoice, amount)
+        problem = _invoice_problem(facts.invoice, amount) or _line_problem(facts.lines)
         if problem is not None:
             return problem
         due = min(amount.amount_minor, facts.invoice.remaining)
@@ -255,11 +259,11 @@ def plan_credit(wanted: CreditWanted, facts: CreditableFacts) -> CreditSubject |
 
 
 def without_own_note(facts: CreditableFacts, operation: str) -> CreditableFacts:
-    """The cap as it was before this operation gave anything, so that a reset workflow plans the same."""
-    if facts.cap is None:
-        return facts
-    cap = facts.cap.model_copy(update={"money": facts.cap.money.without(operation)})
-    return facts.model_copy(update={"cap": cap})
+    """Cap and lines as they were before this operation gave anything, so that a reset workflow plans the
+    same."""
+    lines = tuple(line.without(operation) for line in facts.lines)
+    cap = facts.cap and facts.cap.model_copy(update={"money": facts.cap.money.without(operation)})
+    return facts.model_copy(update={"cap": cap, "lines": lines})
 
 
 def credit_hash(subject: CreditSubject) -> str:
@@ -341,6 +345,10 @@ def _invoice_problem(invoice: CreditableInvoice, amount: Money) -> Problem | Non
             "Ask for less, or for a balance credit.",
         )
     return None
+
+
+def _line_problem(lines: Iterable[LineToCredit]) -> Problem | None:
+    return next((problem for line in lines if (problem := line.problem())), None)
 
 
 def _problem(code: str, message: str) -> Problem:

@@ -7,7 +7,7 @@ say how much of it goes to the balance.
 
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import ROUND_HALF_UP, Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..core.errors import Code
 from ..core.money import Money
@@ -44,6 +44,56 @@ class CreditedLine(Message):
     tax: Money
 
 
+class LineCredit(Message):
+    """What a credit note has taken of an invoice's line, in minor units: nothing where it was voided.
+
+    `operation` is ours, None of a note that was made elsewhere.
+    """
+
+    operation: str | None
+    amount: int
+
+
+class LineToCredit(Message):
+    """A line of an invoice of which something is asked for.
+
+    All of it is before discounts and without taxes on top: the `amount` that is asked for, what was `billed`,
+    and the `credits` that took of it before.
+    """
+
+    line: str
+    name: str
+    amount: Money
+    billed: Money
+    credits: tuple[LineCredit, ...] = ()
+
+    @property
+    def left(self) -> Money:
+        """What credit notes may still take of it, never less than nothing."""
+        taken = sum(one.amount for one in self.credits)
+        return Money(amount_minor=max(self.billed.amount_minor - taken, 0), currency=self.billed.currency)
+
+    def without(self, operation: str) -> "LineToCredit":
+        """As it was before this operation credited anything."""
+        credits = tuple(one for one in self.credits if one.operation != operation)
+        return self.model_copy(update={"credits": credits})
+
+    def problem(self, held: int = 0, others: Sequence[str] = ()) -> Problem | None:
+        """Why so much of it can't be credited beside the minor units that these other operations hold of it;
+        None when it can. Stripe itself limits only what all notes of an invoice come to."""
+        free = Money(amount_minor=max(self.left.amount_minor - held, 0), currency=self.left.currency)
+        if 0 < self.amount.amount_minor <= free.amount_minor:
+            return None
+        left = f", of which {self.left.format()} is not credited yet" if self.credits else ""
+        most = f"no more than {free.format()}" if free.amount_minor else "no more"
+        beside = f" beside what {', '.join(others)} will credit" if others else ""
+        return _problem(
+            Code.CREDIT_LINE_TOO_LARGE,
+            f"“{self.name}” was billed at {self.billed.format()}{left}: "
+            f"{most} of it can be credited{beside}.",
+        )
+
+
 class NoteFigures(Message):
     """What Stripe says that a credit note comes to, taxes included, in minor units."""
 
@@ -54,26 +104,39 @@ class NoteFigures(Message):
     taxes: tuple[InvoiceTax, ...]
 
 
-def reckoned(wanted: Sequence[CreditLine], lines: Iterable[Document]) -> int | Problem:
-    """What these lines of an invoice come to with discounts and taxes, to a cent or two; or what is wrong."""
+class Reckoned(NamedTuple):
+    """Lines that are asked for, and what they come to with discounts and taxes, to a cent or two."""
+
+    total: int
+    lines: tuple[LineToCredit, ...]
+
+
+def reckoned(
+    wanted: Sequence[CreditLine],
+    lines: Iterable[Document],
+    credits: Mapping[str, Sequence[LineCredit]],
+) -> Reckoned | Problem:
+    """What these lines of an invoice come to, with the `credits` of each line before; or what is wrong."""
     known = {line["id"]: line for line in lines}
-    total = 0
+    total, asked = 0, []
     for one in wanted:
         line = known.get(one.line)
         if line is None:
             return _problem(Code.CREDIT_LINE_UNKNOWN, f"The invoice has no line {one.line}.")
         amount = _amount(one, line)
-        if amount <= 0 or amount > line["amount"]:
-            named = line.get("description") or one.line
-            billed = Money(amount_minor=line["amount"], currency=line["currency"])
-            return _problem(
-                Code.CREDIT_LINE_TOO_LARGE,
-                f"“{named}” was billed at {billed.format()}: no more of it can be credited.",
-            )
+        to_credit = LineToCredit(
+            line=one.line,
+            name=line.get("description") or one.line,
+            amount=Money(amount_minor=amount, currency=line["currency"]),
+            billed=Money(amount_minor=line["amount"], currency=line["currency"]),
+        )
+        if problem := to_credit.problem():
+            return problem
+        asked.append(to_credit.model_copy(update={"credits": tuple(credits.get(one.line, ()))}))
         total += amount - _shares(line.get("discount_amounts"), amount, line["amount"])
         on_top = (tax for tax in line.get("taxes") or () if tax["tax_behavior"] == "exclusive")
         total += _shares(on_top, amount, line["amount"])
-    return total
+    return Reckoned(total, tuple(asked))
 
 
 def lines_asked(wanted: Iterable[CreditLine]) -> list[dict[str, Any]]:

@@ -7,6 +7,7 @@ from pydantic import AwareDatetime
 from ..core.operations import Kind, Message, Problem, Role
 from ..policy.policy import AuthorityLimit, Policy
 from .authority import AuthorityLeft
+from .credit_lines import LineToCredit
 from .invoice_money import InvoiceCap
 
 
@@ -43,6 +44,8 @@ class Commit(Message):
     """Of the invoice that parts are given back of."""
     invoice: str | None = None
     """That it is about, where it is about one."""
+    lines: tuple[LineToCredit, ...] = ()
+    """Of the invoice, that are credited."""
     authority: dict[Role, tuple[AuthorityLimit, ...]]
     counted: tuple[Kind, ...]
     reviewed_anyway: bool = False
@@ -66,6 +69,7 @@ class Commit(Message):
         at: datetime,
         cap: InvoiceCap | None = None,
         invoice: str | None = None,
+        lines: tuple[LineToCredit, ...] = (),
         round: int = 1,
         revised: bool = False,
     ) -> "Commit":
@@ -81,6 +85,7 @@ class Commit(Message):
             parts=parts,
             cap=cap,
             invoice=invoice,
+            lines=lines,
             authority=policy.authority.get(kind, {}),
             counted=policy.counted_with(kind),
             reviewed_anyway=reason in policy.money_rules(kind).always,

@@ -168,6 +168,21 @@ async def claims_on(
 ) -> list[Operation]:
     """An organization's operations about an invoice that have set money aside and have not ended, but for
     `excluding`: those whose subject is of that invoice, not those whose text only names it."""
+    found = await _holding(session, organization_id, invoice_id, GIVE_MONEY, excluding)
+    return [one for one in found if one.closed_at is None]
+
+
+async def credits_on(
+    session: AsyncSession, organization_id: str, invoice_id: str, *, excluding: str
+) -> list[Operation]:
+    """An organization's credits of an invoice that hold money, but for `excluding`; those that were given
+    too, as whoever asks may have looked at Stripe before."""
+    return await _holding(session, organization_id, invoice_id, {Kind.CREDIT}, excluding)
+
+
+async def _holding(
+    session: AsyncSession, organization_id: str, invoice_id: str, kinds: Collection[Kind], excluding: str
+) -> list[Operation]:
     held = select(Commitment.operation_id).where(Commitment.organization_id == organization_id, _HELD)
     found = await session.exec(
         select(Operation)
@@ -175,8 +190,7 @@ async def claims_on(
         .where(
             OperationObject.object_id == invoice_id,
             Operation.organization_id == organization_id,
-            col(Operation.kind).in_([kind.value for kind in GIVE_MONEY]),
-            col(Operation.closed_at).is_(None),
+            col(Operation.kind).in_([kind.value for kind in kinds]),
             Operation.id != excluding,
             col(Operation.id).in_(held),
         )

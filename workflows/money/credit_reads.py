@@ -80,6 +80,7 @@ def proposal_of(subject: CreditSubject, facts: CreditableFacts) -> MoneyProposal
         parts=_parts(subject, facts),
         cap=facts.cap,
         invoice=subject.invoice,
+        lines=facts.lines,
     )
 
 

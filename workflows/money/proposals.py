@@ -10,6 +10,7 @@ with workflow.unsafe.imports_passed_through():
     from billing.core.money import Money
     from billing.core.operations import Problem
     from billing.money.credit import CreditSubject
+    from billing.money.credit_lines import LineToCredit
     from billing.money.invoice_money import InvoiceCap
     from billing.money.messages import CommitPart
     from billing.money.refund import RefundSubject
@@ -31,6 +32,8 @@ class MoneyProposal(Proposal[Subject]):
     """Of the invoice that parts are given back of."""
     invoice: str | None = None
     """That it is about, where it is about one."""
+    lines: tuple[LineToCredit, ...] = ()
+    """Of the invoice, that are credited."""
     refundable: Money | None = None
     """What Stripe would return at most, of a refund."""
 

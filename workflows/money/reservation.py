@@ -51,6 +51,7 @@ def commit_order(asked: RequestOrigin, kind: Kind, proposal: MoneyProposal[Any],
         parts=proposal.parts,
         cap=proposal.cap,
         invoice=proposal.invoice,
+        lines=proposal.lines,
         round=round_.number,
         at=workflow.now(),
     )

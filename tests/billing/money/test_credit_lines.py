@@ -15,8 +15,18 @@ from billing.money.credit import (
     credit_hash,
     credit_params,
     plan_credit,
+    without_own_note,
 )
-from billing.money.credit_lines import CreditedLine, CreditLine, NoteFigures, figures_of, reckoned
+from billing.money.credit_lines import (
+    CreditedLine,
+    CreditLine,
+    LineCredit,
+    LineToCredit,
+    NoteFigures,
+    Reckoned,
+    figures_of,
+    reckoned,
+)
 from billing.stripe.invoice_amounts import InvoiceTax
 
 from ..builders import a_correction, an_invoice_to_credit, creditable
@@ -56,7 +66,9 @@ def a_line(id: str = "il_1", amount: int = 10_000, quantity: int = 4, **fields: 
     ids=["amount", "quantity", "all", "decimal", "on top", "included", "discount", "rounded"],
 )
 def test_a_line_comes_to_its_share_of_discounts_and_taxes(line, wanted, total):
-    assert reckoned([CreditLine(line="il_1", **wanted)], [a_line("il_0", 7), line]) == total
+    found = reckoned([CreditLine(line="il_1", **wanted)], [a_line("il_0", 7), line], {})
+    assert isinstance(found, Reckoned)
+    assert found.total == total
 
 
 @pytest.mark.parametrize(
@@ -69,9 +81,42 @@ def test_a_line_comes_to_its_share_of_discounts_and_taxes(line, wanted, total):
     ],
 )
 def test_no_more_of_a_line_is_credited_than_was_billed(wanted, code):
-    problem = reckoned([CreditLine(**wanted)], [a_line(), a_line("il_credit", -500)])
+    problem = reckoned([CreditLine(**wanted)], [a_line(), a_line("il_credit", -500)], {})
     assert isinstance(problem, Problem)
     assert problem.code == code
+
+
+def a_line_to_credit(amount: int, *credits: tuple[str | None, int]) -> LineToCredit:
+    """Of a line that was billed at USD 100.00; each credit with the operation that gave it."""
+    taken = tuple(LineCredit(operation=by, amount=minor) for by, minor in credits)
+    return LineToCredit(line="il_1", name="Seats", amount=usd(amount), billed=usd(10_000), credits=taken)
+
+
+@pytest.mark.parametrize(
+    ("line", "held", "fits"),
+    [
+        (a_line_to_credit(10_000), 0, True),
+        (a_line_to_credit(10_001), 0, False),
+        (a_line_to_credit(4_000, ("op_1", 5_000), (None, 1_000)), 0, True),
+        (a_line_to_credit(4_001, ("op_1", 5_000), (None, 1_000)), 0, False),
+        (a_line_to_credit(1, ("op_1", 10_000)), 0, False),
+        (a_line_to_credit(10_000, ("op_1", 0)), 0, True),
+        (a_line_to_credit(4_000, (None, 1_000)), 5_000, True),
+        (a_line_to_credit(4_001, (None, 1_000)), 5_000, False),
+    ],
+    ids=["all", "more", "the rest", "more than the rest", "nothing left", "voided", "beside", "beside more"],
+)
+def test_what_earlier_notes_took_of_a_line_and_what_others_hold_of_it_is_not_credited_again(line, held, fits):
+    assert (line.problem(held, ("op_2",) if held else ()) is None) is fits
+
+
+def test_a_line_of_which_too_little_is_left_stands_in_the_way_unless_its_own_note_took_it():
+    facts = creditable(an_invoice_to_credit(), lines=(a_line_to_credit(5_001, ("op_1", 5_000)),), of_lines=1)
+    problem = plan_credit(by_lines(), facts)
+    assert isinstance(problem, Problem)
+    assert problem.code == "credit_line_too_large"
+    assert all(amount in problem.message for amount in ("USD 100.00", "USD 50.00"))
+    assert isinstance(plan_credit(by_lines(), without_own_note(facts, "op_1")), CreditSubject)
 
 
 def by_lines(*lines: CreditLine, **fields: Any) -> CreditWanted:

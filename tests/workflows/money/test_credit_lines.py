@@ -175,10 +175,97 @@ async def test_stripe_rounding_elsewhere_is_followed(
     reckon = reads.reckoned
 
     def beside(*given: Any) -> Any:
-        return reckon(*given) + 1
+        found = reckon(*given)
+        return found._replace(total=found.total + 1)
 
     monkeypatch.setattr(reads, "reckoned", beside)
     bill = await a_bill(home, who, 10_000, paid=True)
     [line] = bill.lines.data
     quote = await quoted(home, acme, body(who, bill, {"line": line.id, "amount_minor": 1_000}))
     assert (quote["amount"]["amount_minor"], quote["to_balance"]["amount_minor"]) == (1_190, 1_190)
+
+
+async def refused_for(home: House, acme: Tenant, asked: dict[str, Any]) -> list[str]:
+    return [one["code"] for one in (await quoted(home, acme, asked))["obstacles"]]
+
+
+@ON_BOTH_DATABASES
+@pytest.mark.parametrize("paid", [False, True], ids=["open", "paid"])
+async def test_no_more_of_a_line_is_credited_over_several_notes_than_was_billed(
+    home: House, acme: Tenant, who: str, paid: bool
+) -> None:
+    bill = await a_bill(home, who, 10_000, 30_000, paid=paid)
+    first, second = (line.id for line in bill.lines.data)
+    most = body(who, bill, {"line": first, "amount_minor": 8_000})
+    await home.wait(acme, await asked_for(home, acme, most, "first"), "completed")
+
+    assert await refused_for(home, acme, most) == ["credit_line_too_large"]
+    blocked = await home.wait(acme, await asked_for(home, acme, most, "again"), "blocked")
+    assert blocked["error"]["code"] == "credit_line_too_large"
+    assert "USD 20.00" in blocked["error"]["message"]
+    rest = body(who, bill, {"line": first, "amount_minor": 2_000}, {"line": second, "amount_minor": 8_000})
+    done = await home.wait(acme, await asked_for(home, acme, rest, "rest"), "completed")
+    assert done["result"]["verified"]
+
+
+async def test_what_others_will_credit_of_a_line_is_not_credited_beside_it(
+    home: House, acme: Tenant, who: str
+) -> None:
+    bill = await a_bill(home, who, 90_000, 90_000)
+    first, second = (line.id for line in bill.lines.data)
+    waiting = await asked_for(home, acme, body(who, bill, {"line": first, "amount_minor": 80_000}), "first")
+    await home.reviewed(acme, waiting)
+
+    beside = body(who, bill, {"line": first, "amount_minor": 10_001})
+    blocked = await home.wait(acme, await asked_for(home, acme, beside, "beside"), "blocked")
+    assert blocked["error"]["code"] == "credit_line_too_large"
+    assert waiting in blocked["error"]["message"]
+    for line, key in ((first, "of the first"), (second, "of the second")):
+        fits = body(who, bill, {"line": line, "amount_minor": 10_000})
+        await home.wait(acme, await asked_for(home, acme, fits, key), "completed")
+    await home.decide(acme.controller, waiting)
+    await home.wait(acme, waiting, "completed")
+
+
+async def test_a_line_that_is_credited_in_stripe_while_its_credit_waits_is_not_credited_again(
+    home: House, acme: Tenant, who: str
+) -> None:
+    bill = await a_bill(home, who, 90_000, 90_000)
+    [line, _] = bill.lines.data
+    operation = await asked_for(home, acme, body(who, bill, {"line": line.id, "amount_minor": 80_000}))
+    await home.reviewed(acme, operation)
+    elsewhere: Any = {"type": "invoice_line_item", "invoice_line_item": line.id, "amount": 10_001}
+    await home.shop.client.v1.credit_notes.create_async({"invoice": bill.id, "lines": [elsewhere]})
+
+    await home.decide(acme.controller, operation)
+
+    blocked = await home.wait(acme, operation, "blocked")
+    assert blocked["error"]["code"] == "credit_line_too_large"
+    assert len((await home.shop.client.v1.credit_notes.list_async({"invoice": bill.id})).data) == 1
+
+
+async def test_what_a_voided_note_had_taken_of_a_line_can_be_credited_again(
+    home: House, acme: Tenant, who: str
+) -> None:
+    bill = await a_bill(home, who, 10_000, 30_000)
+    whole = body(who, bill, {"line": bill.lines.data[0].id, "amount_minor": 10_000})
+    await home.wait(acme, await asked_for(home, acme, whole, "first"), "completed")
+    [note] = (await home.shop.client.v1.credit_notes.list_async({"invoice": bill.id})).data
+    await home.shop.client.v1.credit_notes.void_credit_note_async(note.id)
+
+    assert await refused_for(home, acme, whole) == []
+    await home.wait(acme, await asked_for(home, acme, whole, "again"), "completed")
+
+
+async def test_stripe_is_asked_once_for_each_way_in_which_it_could_come_to_another_cent(
+    home: House, acme: Tenant, who: str
+) -> None:
+    """Of an open invoice nothing goes to the balance, whatever the note comes to."""
+    bill = await a_bill(home, who, 10_000)
+    [line] = bill.lines.data
+    asked = body(who, bill, {"line": line.id, "amount_minor": 1_000})
+    home.stand_in.fault("refuse", method="GET", path=f"{NOTES}/preview$", times=5, status=400)
+
+    assert await refused_for(home, acme, asked) == ["credit_lines_refused"]
+    previews = [one for one in home.stand_in.requests() if one["path"] == f"{NOTES}/preview"]
+    assert len(previews) == 1
