@@ -104,7 +104,7 @@ class NoteFigures(Message):
     taxes: tuple[InvoiceTax, ...]
 
 
-class Reckoned(NamedTuple):
+class ReckonedLines(NamedTuple):
     """Lines that are asked for, and what they come to with discounts and taxes, to a cent or two."""
 
     total: int
@@ -115,7 +115,7 @@ def reckoned(
     wanted: Sequence[CreditLine],
     lines: Iterable[Document],
     credits: Mapping[str, Sequence[LineCredit]],
-) -> Reckoned | Problem:
+) -> ReckonedLines | Problem:
     """What these lines of an invoice come to, with the `credits` of each line before; or what is wrong."""
     known = {line["id"]: line for line in lines}
     total, asked = 0, []
@@ -136,7 +136,7 @@ def reckoned(
         total += amount - _shares(line.get("discount_amounts"), amount, line["amount"])
         on_top = (tax for tax in line.get("taxes") or () if tax["tax_behavior"] == "exclusive")
         total += _shares(on_top, amount, line["amount"])
-    return Reckoned(total, tuple(asked))
+    return ReckonedLines(total, tuple(asked))
 
 
 def lines_asked(wanted: Iterable[CreditLine]) -> list[dict[str, Any]]:

@@ -23,7 +23,7 @@ from billing.money.credit_lines import (
     LineCredit,
     LineToCredit,
     NoteFigures,
-    Reckoned,
+    ReckonedLines,
     figures_of,
     reckoned,
 )
@@ -67,7 +67,7 @@ def a_line(id: str = "il_1", amount: int = 10_000, quantity: int = 4, **fields: 
 )
 def test_a_line_comes_to_its_share_of_discounts_and_taxes(line, wanted, total):
     found = reckoned([CreditLine(line="il_1", **wanted)], [a_line("il_0", 7), line], {})
-    assert isinstance(found, Reckoned)
+    assert isinstance(found, ReckonedLines)
     assert found.total == total
 
 
