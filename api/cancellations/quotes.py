@@ -50,9 +50,9 @@ async def quote_cancellation(
             organization = await check(session, caller, wanted)
         except (ApiProblem, BillingError) as error:
             return await _answer(draft, CancellationQuote(), [refusal(error)])
-        under_way = next(iter(await operations.changing_subscription(session, caller.organization)), None)
-        if under_way is not None:
-            refusals.append(refusal(operations.subscription_taken(under_way)))
+        under_way = await operations.changing_subscription(session, caller.organization)
+        if under_way:
+            refusals.append(refusal(operations.subscription_taken(under_way[-1])))
     request = CancellationInput(
         operation=draft.id,
         organization=organization.id,

@@ -114,11 +114,12 @@ async def _still_waits(session: AsyncSession, change: str) -> bool:
 
 
 async def _in_its_way(session: AsyncSession, operation: Operation) -> Operation | None:
-    """What holds the subscription against it: anything but the plan change whose place it is to take."""
+    """What holds the subscription against it: anything but the plan change whose place it is to take. Of two
+    the later one, which would take the place of the other: that has to go first."""
     if operation.kind not in CHANGE_SUBSCRIPTION:
         return None
     found = await changing_subscription(session, operation.organization_id)
-    return next((one for one in found if one.id != operation.replaces), None)
+    return next((one for one in reversed(found) if one.id != operation.replaces), None)
 
 
 def subscription_taken(change: Operation) -> Conflict:

@@ -119,9 +119,9 @@ async def test_one_plan_change_may_be_open_beside_the_one_whose_place_it_is_to_t
     acme = await tenant(database)
     waiting = await a_waiting_change(database, acme)
     second, _ = await create(database, an_operation(acme, replaces=waiting.id))
-    with pytest.raises(Conflict) as again:
+    with pytest.raises(Conflict, match=second.id) as again:
         await create(database, an_operation(acme, replaces=waiting.id))
-    with pytest.raises(Conflict) as beside:
+    with pytest.raises(Conflict, match=second.id) as beside:
         await create(database, an_operation(acme))
     await move(database, waiting, State.CANCELLED)
     with pytest.raises(Conflict, match=second.id):
