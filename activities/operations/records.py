@@ -14,7 +14,7 @@ from billing.operations.standing import (
     StandingQuery,
 )
 from billing.plan_changes.limits import Usage
-from billing.plan_changes.messages import UsageQuery, WaitingQuery
+from billing.plan_changes.messages import OtherChange, OtherChangeQuery, UsageQuery
 from billing.plan_changes.report import ScheduledPlanChange
 from billing.plan_changes.subject import PlanChangeSubject, WaitingChange
 from db.core import timeline
@@ -83,15 +83,14 @@ class Records:
             return await abandonment.abandon(session, order)
 
     @activity.defn
-    async def read_waiting_change(self, query: WaitingQuery) -> WaitingChange | None:
-        """The organization's plan change that waits for the end of the period: another may take its place."""
+    async def read_other_change(self, query: OtherChangeQuery) -> OtherChange | None:
+        """The organization's plan change that is open beside this one: while it waits for the end of the
+        period, another may take its place."""
         async with self._database.reading() as session:
             found = await operations.open_plan_changes(session, query.organization)
-        for waiting in found:
-            if operations.waits(waiting) and waiting.id != query.operation:
-                subject = PlanChangeSubject.model_validate(waiting.subject)
-                scheduled = ScheduledPlanChange.model_validate(waiting.result)
-                return WaitingChange(operation=waiting.id, schedule=scheduled.schedule, to=subject.to)
+        for other in found:
+            if other.id != query.operation:
+                return OtherChange(operation=other.id, waiting=_waiting(other))
         return None
 
     @activity.defn
@@ -99,6 +98,14 @@ class Records:
         """What the organization uses of its plan, by our mirror and our people."""
         async with self._database.reading() as session:
             return await subscription_usage.usage(session, query.organization, query.currency)
+
+
+def _waiting(change: Operation) -> WaitingChange | None:
+    if not operations.waits(change):
+        return None
+    subject = PlanChangeSubject.model_validate(change.subject)
+    scheduled = ScheduledPlanChange.model_validate(change.result)
+    return WaitingChange(operation=change.id, schedule=scheduled.schedule, to=subject.to)
 
 
 async def write(session: AsyncSession, progress: Progress) -> Operation | None:

@@ -6,7 +6,7 @@ from ..core.messages import Reply
 from ..core.operations import Message
 from .items.add_ons import PricedAddOn
 from .plans import Interval, Plan
-from .subject import PlanChangeRequest
+from .subject import PlanChangeRequest, WaitingChange
 
 
 class Revise(Reply):
@@ -22,11 +22,19 @@ class Resolve(Reply):
     comment: str
 
 
-class WaitingQuery(Message):
-    """Whose plan change may wait, for the plan change that would take its place."""
+class OtherChangeQuery(Message):
+    """Whose plan change may be open beside this one."""
 
     organization: str
     operation: str
+
+
+class OtherChange(Message):
+    """A plan change of ours that is not over."""
+
+    operation: str
+    waiting: WaitingChange | None = None
+    """The same, where it waits for the end of the period."""
 
 
 class UsageQuery(Message):

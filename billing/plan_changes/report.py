@@ -169,6 +169,15 @@ def not_replaced_now_problem(waiting: str) -> Problem:
     )
 
 
+def still_open_problem(other: str) -> Problem:
+    """Why a change can't come beside another one that is being applied, or whose outcome is not settled."""
+    return Problem(
+        code="plan_change_open",
+        message=f"The plan change {other} is not over. Wait until it ends, or settle its mismatch (accept or "
+        "revert it), then ask again where this one is still wanted.",
+    )
+
+
 def not_replaceable_problem(waiting: str) -> Problem:
     """Why a change can't take the place of another one, after all."""
     return Problem(

@@ -1,6 +1,6 @@
 """What Stripe holds after a plan change, beside what was approved."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 
 from ..core.money import Money
 from ..core.operations import Message
@@ -14,7 +14,7 @@ from .proration import (
     compare,
     own_lines,
 )
-from .subject import PlanChangeSubject
+from .subject import PlanChangeSubject, Terms
 
 GIVEN_UP = ("void", "uncollectible")
 """What an invoice is that asks for nothing any more, whatever it says."""
@@ -72,10 +72,25 @@ def expected_lines(subject: PlanChangeSubject) -> tuple[Line, ...]:
     return tuple(line for line in own_lines(lines, subject.proration_date or 0) if line.kind != "renewal")
 
 
-def verify(subject: PlanChangeSubject, found: ResultLines, undone: Collection[str] = ()) -> Verification:
+def unforeseen(
+    subject: PlanChangeSubject, terms: Terms, undone: Collection[str]
+) -> tuple[OtherDifference, ...]:
+    """What came at the end of the period that nobody had seen in time: `terms` are those since then, `undone`
+    the names of what the change took away."""
+    what = "changed in Stripe while the change waited, and undone by it"
+    names = tuple(OtherDifference(name=name, says=what) for name in undone)
+    if subject.replaces is None or subject.replaces.to != terms:
+        return names
+    what = "came into force after all: its schedule could not be rewritten before the period ended"
+    return (OtherDifference(name=subject.replaces.operation, says=what), *names)
+
+
+def verify(
+    subject: PlanChangeSubject, found: ResultLines, unforeseen: Sequence[OtherDifference] = ()
+) -> Verification:
     """Matches what Stripe holds with what was approved: line by line, and every amount of the invoice.
 
-    `undone` are the names of what the change took away that nobody had seen when it was approved.
+    What was `unforeseen` differs as well.
     """
     approved = expected_lines(subject)
     lines = compare(
@@ -86,7 +101,7 @@ def verify(subject: PlanChangeSubject, found: ResultLines, undone: Collection[st
         waits = not subject.charged_at_once and subject.effective == "now"
         which = "Next invoice, " if waits else ""
         amounts = compare_amounts(subject.preview.amounts, found.amounts, which)
-    differences = (*lines, *amounts, *_following(subject, found), *_others(found, undone))
+    differences = (*lines, *amounts, *_following(subject, found), *_others(found), *unforeseen)
     return Verification(ok=not differences, approved=approved, actual=found.lines, differences=differences)
 
 
@@ -108,12 +123,9 @@ def _following(subject: PlanChangeSubject, found: ResultLines) -> Iterator[Amoun
             )
 
 
-def _others(found: ResultLines, undone: Collection[str]) -> Iterator[OtherDifference]:
+def _others(found: ResultLines) -> Iterator[OtherDifference]:
     if found.invoice_status in GIVEN_UP:
         what = f"{found.invoice_status} in Stripe: nobody has to pay it"
         yield OtherDifference(name=f"Invoice {found.invoice}", says=what)
     for name in found.otherwise:
         yield OtherDifference(name=name, says="otherwise in Stripe than was approved")
-    for name in undone:
-        what = "changed in Stripe while the change waited, and undone by it"
-        yield OtherDifference(name=name, says=what)

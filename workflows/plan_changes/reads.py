@@ -19,11 +19,11 @@ with workflow.unsafe.imports_passed_through():
     )
     from billing.plan_changes.limits import Usage, check_limits
     from billing.plan_changes.messages import (
+        OtherChangeQuery,
         ScheduleFacts,
         SchedulePreviewQuery,
         Target,
         UsageQuery,
-        WaitingQuery,
     )
     from billing.plan_changes.obstacles import ENDED, in_the_way, overtaken, subscription_ended_problem
     from billing.plan_changes.payment import ChangePayment, PaymentQuery
@@ -39,6 +39,7 @@ with workflow.unsafe.imports_passed_through():
     from billing.plan_changes.report import (
         not_replaced_now_problem,
         overtaken_problem,
+        still_open_problem,
     )
     from billing.plan_changes.revert import revert_query
     from billing.plan_changes.subject import (
@@ -49,6 +50,7 @@ with workflow.unsafe.imports_passed_through():
         PreviewQuery,
         SubscriptionFacts,
         SubscriptionQuery,
+        Terms,
         WaitingChange,
         build_subject,
         with_what_waits,
@@ -72,6 +74,15 @@ class PreparedChange(NamedTuple):
     query: PreviewQuery
     target: Target
     usage: Usage
+
+
+class Obstacles(NamedTuple):
+    """What stands in the way of a change, and the change of ours whose place it would take."""
+
+    in_stripe: tuple[Problem, ...]
+    still_open: tuple[Problem, ...]
+    """Another change of ours that neither waits nor is over: what this one would bill can be told."""
+    waiting: WaitingChange | None
 
 
 class PreviewedChange(NamedTuple):
@@ -165,24 +176,18 @@ class PlanChangeReads:
             return None
         return build_subject(query, preview, renewal, limits=())
 
-    async def obstacles(
-        self, wanted: PlanChangeRequest, facts: SubscriptionFacts
-    ) -> tuple[tuple[Problem, ...], WaitingChange | None]:
+    async def obstacles(self, wanted: PlanChangeRequest, facts: SubscriptionFacts) -> Obstacles:
         """All that stands in the way of it, and the change of ours that waits, whose place it would take."""
-        waiting = await self._waiting(facts)
-        if waiting is None:
-            return in_the_way(facts), None
+        query = OtherChangeQuery(organization=self._request.organization, operation=self._request.operation)
+        other = await recorded(Records.read_other_change, query)
+        waiting = other.waiting if other is not None else None
+        if waiting is None or waiting.schedule != facts.schedule:
+            open_ = (still_open_problem(other.operation),) if other is not None else ()
+            return Obstacles(in_the_way(facts), open_, None)
         found = in_the_way(facts.model_copy(update={"schedule": None}))
         if wanted.effective != "period_end":
             found = (*found, not_replaced_now_problem(waiting.operation))
-        return found, waiting
-
-    async def _waiting(self, facts: SubscriptionFacts) -> WaitingChange | None:
-        if facts.schedule is None:
-            return None
-        query = WaitingQuery(organization=self._request.organization, operation=self._request.operation)
-        found = await recorded(Records.read_waiting_change, query)
-        return found if found is not None and found.schedule == facts.schedule else None
+        return Obstacles(found, (), waiting)
 
     async def over(self) -> Problem | None:
         """Why nothing can come of any change; None while something can."""
@@ -239,9 +244,10 @@ class PlanChangeReads:
         """The names of what a change at the end of the period took away that nobody had seen."""
         return undone(sent, (await self.schedule(schedule)).phases)
 
-    async def has_changed(self, subject: PlanChangeSubject) -> bool:
-        """Whether Stripe has moved the subscription on to the scheduled terms."""
-        return _has_changed(await self.facts(mirror=True), subject)
+    async def terms_since(self, subject: PlanChangeSubject) -> Terms | None:
+        """The terms to which Stripe has moved the subscription on; None where it hasn't."""
+        facts = await self.facts(mirror=True)
+        return facts.terms if _has_changed(facts, subject) else None
 
     async def current_phase(self, schedule: str) -> MadePhase:
         """The phase in which a schedule's subscription is now."""
@@ -269,10 +275,10 @@ class PlanChangeReads:
     async def _preview(
         self, wanted: PlanChangeRequest, facts: SubscriptionFacts, proration_date: int | None
     ) -> PreviewedChange:
-        obstacles, waiting = await self.obstacles(wanted, facts)
-        if obstacles:
+        found = await self.obstacles(wanted, facts)
+        if obstacles := (*found.in_stripe, *found.still_open):
             raise refused(obstacles[0])
-        asked = await self.prepare(wanted, facts, proration_date, waiting)
+        asked = await self.prepare(wanted, facts, proration_date, found.waiting)
         if obstacles := in_the_way_of(asked.query):
             raise refused(obstacles[0])
         return await self.look(asked)

@@ -35,6 +35,7 @@ with workflow.unsafe.imports_passed_through():
     )
     from billing.plan_changes.stripe_params import schedule_params
     from billing.plan_changes.subject import PlanChangeSubject, WaitingChange, subject_hash
+    from billing.plan_changes.verification import unforeseen
 
 from ..core import ids
 from ..core.commands import PendingCommands
@@ -221,15 +222,15 @@ class PlanChangeSchedule:
         self._commands.cancel.close()
         in_time = await self._release(subject, planned.schedule)
         try:
-            changed = await self._reads.has_changed(subject) and not in_time
+            terms = await self._reads.terms_since(subject)
         except TROUBLE as error:
             problem = problem_of(error)
             if not in_time:
                 return await self._verification.resolve(problem)
-            changed = False
-        if changed:
+            terms = None
+        if terms is not None and not in_time:
             undone = await self._reads.undone(planned.schedule, planned.sent) if planned.sent else ()
-            return await self._verification.verify(undone=undone)
+            return await self._verification.verify(unforeseen(subject, terms, undone))
         self._effects.came_to_nothing()
         return never or Outcome.cancelled(self._commands.cancel.received)
 

@@ -1,6 +1,6 @@
 """What Stripe made of a plan change: verified as approved, or resolved by a person."""
 
-from collections.abc import Collection
+from collections.abc import Sequence
 
 from temporalio import workflow
 
@@ -12,6 +12,7 @@ with workflow.unsafe.imports_passed_through():
     from billing.operations.questions import Question
     from billing.operations.standing import Standing
     from billing.plan_changes.messages import Resolve, Revise
+    from billing.plan_changes.proration import OtherDifference
     from billing.plan_changes.report import (
         PlanChangeResult,
         applied_report,
@@ -64,7 +65,7 @@ class PlanChangeVerification:
         self._recorder, self._effects, self._commands = recorder, effects, commands
         self._reads, self._glances, self._payment = reads, glances, payment
         self._report: PlanChangeResult | None = None
-        self._undone: Collection[str] = ()
+        self._unforeseen: Sequence[OtherDifference] = ()
         self._asked = self._reverts = 0
         self._reverted_before: PlanChangeResult | None = None
 
@@ -77,14 +78,13 @@ class PlanChangeVerification:
         if self._reverts > 0 and standing.result is not None:
             self._reverted_before = PlanChangeResult.model_validate(standing.result)
 
-    async def verify(self, undone: Collection[str] = ()) -> Outcome:
+    async def verify(self, unforeseen: Sequence[OtherDifference] = ()) -> Outcome:
         """What Stripe now holds is matched with what was approved, once that is paid; Finance gets the final
         figures. A change that Stripe has dropped meanwhile ends so.
 
-        Of a change at the end of the period, `undone` are the names of what it took away that nobody had
-        seen.
+        What was `unforeseen` of a change at the end of the period differs in any case.
         """
-        self._undone = undone
+        self._unforeseen = unforeseen
         report, self._reverted_before = self._reverted_before, None
         if report is not None and report.revert is not None:
             return await self._revert(report)
@@ -146,7 +146,7 @@ class PlanChangeVerification:
             key = effect_key(self._recorder.organization, self._recorder.operation, "apply", 1)
             own = self._payment.invoice
             found = await self._reads.result(subject, key, own, is_own=own is not None)
-        checked = verify(subject, found, self._undone)
+        checked = verify(subject, found, self._unforeseen)
         problem = unpaid if checked.ok else mismatch_problem(checked)
         report = applied_report(subject, found, checked, unpaid)
         self._report = report

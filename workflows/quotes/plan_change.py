@@ -31,7 +31,7 @@ class PlanChangeQuoteWorkflow:
         found: tuple[Problem, ...] = ()
         try:
             facts = await reads.facts()
-            found, waiting = await reads.obstacles(request.wanted, facts)
+            found, _, waiting = await reads.obstacles(request.wanted, facts)  # the route tells what is open
             if facts.status in ENDED:
                 return PlanChangeQuote(obstacles=found)
             asked = await reads.prepare(request.wanted, facts, replaces=waiting)

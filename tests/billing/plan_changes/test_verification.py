@@ -6,7 +6,7 @@ import pytest
 
 from billing.plan_changes.revert import revert_report
 from billing.plan_changes.subject import PlanChangeSubject, WaitingChange, build_subject, subject_hash
-from billing.plan_changes.verification import ResultLines, verify
+from billing.plan_changes.verification import ResultLines, unforeseen, verify
 from billing.stripe.invoice_amounts import InvoiceAmounts
 
 from ..builders import (
@@ -91,8 +91,18 @@ def test_what_a_change_took_away_unseen_is_named() -> None:
     found = ResultLines(lines=(MAY,), amounts=some_amounts())
     ahead = a_subject(MAY, effective="period_end")
     assert verify(ahead, found).ok
-    [difference] = verify(ahead, found, ["discounts"]).differences
+    [difference] = verify(ahead, found, unforeseen(ahead, ahead.to, ["discounts"])).differences
     assert difference.words.startswith("discounts: ")
+
+
+def test_what_it_had_replaced_and_came_after_all_is_named_even_where_it_bills_the_same() -> None:
+    waiting = WaitingChange(operation="op_1", schedule="sub_sched_1", to=some_terms(seats=4))
+    query = a_query(effective="period_end", replaces=waiting)
+    ahead = build_subject(query, previewed(MAY), previewed(MAY), limits=())
+    found = ResultLines(lines=(MAY,), amounts=some_amounts())
+    assert verify(ahead, found, unforeseen(ahead, ahead.to, [])).ok
+    [difference] = verify(ahead, found, unforeseen(ahead, waiting.to, [])).differences
+    assert difference.words.startswith("op_1: ")
 
 
 def test_what_is_kept_binds_the_approval_of_a_change_at_the_end_of_the_period_alone() -> None:

@@ -249,3 +249,42 @@ async def test_a_revision_that_would_come_now_is_refused_by_name(home: House) ->
 
     assert (answer.status_code, answer.json()["code"]) == (409, "plan_change_open")
     assert first in answer.json()["detail"]
+
+
+async def test_what_was_to_be_replaced_and_came_into_force_otherwise_has_to_be_resolved_first(
+    home: House,
+) -> None:
+    acme, first = await waiting(home)
+    second = await home.ask(acme, plan="scale", effective="period_end")
+    await home.reviewed(acme, second)
+    home.stand_in.fault("refuse", times=1, method="GET", path="^/v1/invoices/in_[^/]+$")
+    home.stand_in.advance(16 * 86_400)
+    await home.skip(hours=2)
+    await home.wait(acme, first, "mismatched")
+    since = home.stand_in.last_request()
+    await home.decide(acme.controller, second)
+    refused = await home.wait(acme, second, "failed")
+
+    assert (refused["state"], refused["error"]["code"]) == ("failed", "plan_change_open")
+    assert first in refused["error"]["message"]
+    assert home.shop.changes(since) == []
+    await home.wait(acme, first, "mismatched")
+
+
+async def test_what_it_had_replaced_and_came_into_force_after_all_is_named_by_the_mismatch(
+    home: House,
+) -> None:
+    """Its schedule can't be rewritten before the period ends."""
+    acme, first = await waiting(home)
+    second = await home.ask(acme, plan="scale", effective="period_end")
+    await home.reviewed(acme, second)
+    home.stand_in.fault("lock_timeout", method="POST", path=REWRITE, times=2)
+    await home.decide(acme.controller, second)
+    await home.wait(acme, first, "cancelled")
+    home.stand_in.advance(16 * 86_400)
+    await home.skip(hours=2)
+    found = await home.wait(acme, second, "mismatched", "completed", "failed")
+
+    assert (found["state"], found["error"]["code"]) == ("mismatched", "lines_mismatched")
+    assert first in found["error"]["message"]
+    assert first in [one.get("name") for one in found["result"]["differences"]]

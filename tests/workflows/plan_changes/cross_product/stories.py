@@ -91,6 +91,7 @@ class Stories:
                 "read_standing": self._standing,
                 "record_progress": self._progress,
                 "end_operation": self._end,
+                "read_other_change": self._nothing,
                 "read_usage": self._usage,
                 "check_events_known": self._known,
                 "send_mail": self._nothing,
