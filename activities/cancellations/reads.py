@@ -6,8 +6,9 @@ import stripe
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
-from billing.cancellations.cancellation import CancellableFacts, CancellableQuery, InvoiceAhead
-from billing.cancellations.report import LastInvoice, LastInvoiceQuery
+from billing.cancellations.cancellation import CancellableFacts, CancellableQuery
+from billing.cancellations.invoices import InvoiceAhead, LastInvoice
+from billing.cancellations.report import LastInvoiceQuery
 from billing.core.errors import BillingError
 from billing.core.money import Money
 from billing.core.operations import Problem

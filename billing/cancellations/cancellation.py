@@ -16,12 +16,10 @@ from ..core.money import Money
 from ..core.operations import Message, Payload, Problem
 from ..money.notes import Note
 from ..plan_changes.obstacles import ENDED, OpenInvoice, SubscriptionState, in_the_way
-from ..plan_changes.proration import Line
 from ..plan_changes.subject import Terms
 from ..policy.policy import Policy
 from ..policy.reasons import CancellationReason
-from ..stripe.invoice_amounts import InvoiceAmounts
-from .unused_time import alike_but_for_time
+from .invoices import AnyInvoice, InvoiceAhead, InvoicesAhead, same_balance, unlike
 
 Action = Literal["at_period_end", "now", "take_back"]
 UnusedTime = Literal["credit", "forfeit"]
@@ -71,25 +69,6 @@ class CancellableFacts(SubscriptionState):
     newest_invoice: str | None = None
     metadata: dict[str, str] = Field(default_factory=dict)
     open_invoices: tuple[OpenInvoice, ...] = ()
-
-
-class InvoiceAhead(Message):
-    """An invoice that Stripe would make, by its preview."""
-
-    lines: tuple[Line, ...]
-    line_totals: tuple[int, ...]
-    """What each of them comes to, after discounts and with the taxes on top of it."""
-    amounts: InvoiceAmounts
-    unattached: tuple[str, ...] = ()
-    """The descriptions of what waits for the customer's next invoice, whichever it is."""
-
-
-class InvoicesAhead(Message):
-    """`invoice` is the one that it leads to: the last one, or, taken back, the next one. `without` is the
-    last one if unused time were not credited, where it may be."""
-
-    invoice: InvoiceAhead | None = None
-    without: InvoiceAhead | None = None
 
 
 class CancellationSubject(Payload):
@@ -221,13 +200,18 @@ def cancellation_hash(subject: CancellationSubject) -> str:
 
 
 def still_as_approved(approved: CancellationSubject, now: CancellationSubject) -> bool:
-    """Whether it is what was approved, but for the time that has passed since."""
-    if approved.action != "now" or approved.bill is None or now.bill is None:
+    """Whether it is what was approved, to the last amount, but for the time that has passed since."""
+    if approved.action != "now":
         return approved == now
-    unseen = {"bill": None, "amount": None}
-    if approved.model_copy(update=unseen) != now.model_copy(update=unseen):
+    rest = {"bill": None, "amount": None}
+    if approved.model_copy(update=rest) != now.model_copy(update=rest) or now.amount > approved.amount:
         return False
-    return now.amount <= approved.amount and alike_but_for_time(approved.bill.lines, now.bill.lines)
+    return not unlike_bill(approved, now.bill) and same_balance(approved.bill, now.bill)
+
+
+def unlike_bill(approved: CancellationSubject, actual: AnyInvoice | None) -> tuple[str, ...]:
+    """How an invoice that it leads to differs from the approved one, in words."""
+    return unlike(approved.bill, actual, passes=approved.unused_time == "credit")
 
 
 def ended_problem(facts: CancellableFacts, wanted: CancellationWanted) -> Problem | None:

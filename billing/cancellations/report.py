@@ -5,10 +5,10 @@ from typing import Any, Literal
 from ..core.money import Money
 from ..core.operations import Message, Payload, Problem
 from ..money.notes import with_objects
-from ..plan_changes.proration import Line, compare
-from ..stripe.invoice_amounts import InvoiceAmounts, compare_amounts
-from .cancellation import Action, CancellableFacts, CancellationSubject, InvoiceAhead
-from .unused_time import ROUNDING, unlike
+from ..plan_changes.proration import Line
+from ..stripe.invoice_amounts import InvoiceAmounts
+from .cancellation import Action, CancellableFacts, CancellationSubject, unlike_bill
+from .invoices import InvoiceAhead, LastInvoice
 
 
 class LastInvoiceQuery(Message):
@@ -18,15 +18,6 @@ class LastInvoiceQuery(Message):
     organization: str
     subscription: str
     before: str | None
-
-
-class LastInvoice(Message):
-    """An invoice that Stripe made."""
-
-    invoice: str
-    status: str
-    lines: tuple[Line, ...]
-    amounts: InvoiceAmounts
 
 
 class CancellationResult(Payload):
@@ -84,7 +75,7 @@ def planned_report(
         for name, value in wanted.items()
         if holds[name] != value
     ]
-    return _report(subject, found, None, (*differences, *_unlike(subject.bill, ahead)))
+    return _report(subject, found, None, (*differences, *unlike_bill(subject, ahead)))
 
 
 def ended_report(
@@ -96,10 +87,7 @@ def ended_report(
         differences.append(f"status is {found.status} instead of canceled")
     if subject.ends_at is not None and (found.ended_at or 0) < subject.ends_at:
         differences.append(f"ended_at is {found.ended_at} instead of {subject.ends_at}")
-    if subject.action == "now" and subject.unused_time == "credit":
-        differences += _unlike_in_time(subject.bill, last)
-    else:
-        differences += _unlike(subject.bill, last)
+    differences += unlike_bill(subject, last)
     return _report(subject, found, last, tuple(differences))
 
 
@@ -157,55 +145,3 @@ def _report(
         differences=differences,
         verified=not differences,
     )
-
-
-def _unlike(approved: InvoiceAhead | None, actual: InvoiceAhead | LastInvoice | None) -> tuple[str, ...]:
-    """How the invoice differs; the balance apart, which others may have used meanwhile."""
-    if approved is None or actual is None:
-        return _one_is_missing(approved, actual)
-    balance = {name: getattr(approved.amounts, name) for name in ("starting_balance", "amount_due")}
-    amounts = actual.amounts.model_copy(update=balance)
-    lines = (one.words for one in compare(approved.lines, actual.lines))
-    return (*lines, *(one.words for one in compare_amounts(approved.amounts, amounts)))
-
-
-def _unlike_in_time(approved: InvoiceAhead | None, last: LastInvoice | None) -> tuple[str, ...]:
-    """How the last invoice differs, but for the time that has passed since its preview."""
-    if approved is None or last is None:
-        return _one_is_missing(approved, last)
-    if approved.lines == last.lines:
-        return _unlike(approved, last)
-    lines = unlike(approved.lines, last.lines)
-    if lines:
-        return tuple(f"{line.description}: not as approved" for line in lines)
-    credits = sum(line.kind == "credit" for line in approved.lines)
-    less = sum(line.amount_minor for line in last.lines) - sum(line.amount_minor for line in approved.lines)
-    gross = sum(line.amount_minor for line in approved.lines if line.kind == "credit")
-    totals = sum(
-        total
-        for total, line in zip(approved.line_totals, approved.lines, strict=True)
-        if line.kind == "credit"
-    )
-    # Discounts and taxes of a credit fall with it.
-    expected = approved.amounts.total + (less * totals // gross if gross else 0)
-    if abs(expected - last.amounts.total) > ROUNDING * 2 * max(1, credits):
-        currency = approved.amounts.currency
-        words = [
-            Money(amount_minor=one, currency=currency).format() for one in (expected, last.amounts.total)
-        ]
-        return (f"Total: {words[0]} approved, {words[1]} in Stripe",)
-    return ()
-
-
-def _one_is_missing(
-    approved: InvoiceAhead | None, actual: InvoiceAhead | LastInvoice | None
-) -> tuple[str, ...]:
-    if approved is None and actual is None:
-        return ()
-    one = approved or actual
-    assert one is not None, "one of the two is there"
-    if not one.lines and not one.amounts.total:
-        return ()  # Stripe makes no invoice of nothing
-    total = Money(amount_minor=one.amounts.total, currency=one.amounts.currency).format()
-    missing = "there is no such invoice" if approved is not None else "nobody has approved it"
-    return (f"invoice of {total}: {missing}",)

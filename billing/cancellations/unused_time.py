@@ -21,13 +21,8 @@ def worth_at(line: Line, at: int) -> int:
     return -((-line.amount_minor * left * 2 + whole) // (2 * whole))
 
 
-def alike_but_for_time(before: Sequence[Line], after: Sequence[Line]) -> bool:
-    """Whether the lines are the same, each credit for unused time with what is left of it."""
-    return not unlike(before, after)
-
-
-def unlike(before: Sequence[Line], after: Sequence[Line]) -> tuple[Line, ...]:
-    """The lines of either that have no partner among the other's."""
+def unlike_lines(before: Sequence[Line], after: Sequence[Line]) -> tuple[Line, ...]:
+    """The lines of either that have no partner among the other's, of a credit with what is left of it."""
     left = list(after)
     missing: list[Line] = []
     for line in before:

@@ -138,6 +138,7 @@ ORDER = (
     *("gross", "discount", "subtotal", "tax", "waived_tax", "shipping"),
     *("total", "starting_balance", "amount_due", "ending_balance"),
 )
+OF_BALANCE = ORDER[-3:]
 
 
 def discount_words(discount: InvoiceDiscount) -> str:
@@ -151,11 +152,12 @@ def tax_words(tax: InvoiceTax) -> str:
 
 
 def compare_amounts(
-    approved: InvoiceAmounts, actual: InvoiceAmounts, invoice: str = ""
+    approved: InvoiceAmounts, actual: InvoiceAmounts, invoice: str = "", *, balance: bool = True
 ) -> tuple[AmountDifference, ...]:
     """Every amount that is not to the minor unit what it was; what only one of the two has is 0 of the other.
 
-    `invoice` goes before each name, where it is not the invoice of the change itself.
+    `invoice` goes before each name, where it is not the invoice of the change itself. Without `balance`, as
+    far as the total: what is due after it depends on the balance before.
     """
     old, new = approved.named(), actual.named()
     found = (
@@ -166,6 +168,7 @@ def compare_amounts(
             actual=_money(actual, new.get(key)),
         )
         for key in sorted(old | new, key=lambda key: ORDER.index(key[0]))
+        if balance or key[0] not in OF_BALANCE
     )
     return tuple(one for one in found if one.approved != one.actual)
 

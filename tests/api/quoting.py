@@ -11,11 +11,10 @@ from billing.cancellations.cancellation import (
     CancellableFacts,
     CancellationInput,
     CancellationSubject,
-    InvoiceAhead,
-    InvoicesAhead,
     cancellation_hash,
     plan_cancellation,
 )
+from billing.cancellations.invoices import InvoiceAhead, InvoicesAhead
 from billing.core.money import Money
 from billing.core.operations import Kind
 from billing.money.credit import (

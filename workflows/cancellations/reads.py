@@ -12,11 +12,10 @@ with workflow.unsafe.imports_passed_through():
         CancellationInput,
         CancellationSubject,
         CancellationWanted,
-        InvoiceAhead,
-        InvoicesAhead,
         in_the_way_of,
         plan_cancellation,
     )
+    from billing.cancellations.invoices import InvoiceAhead, InvoicesAhead
     from billing.cancellations.report import (
         CancellationResult,
         LastInvoiceQuery,

@@ -7,12 +7,11 @@ from billing.cancellations.cancellation import (
     CancellableFacts,
     CancellationSubject,
     CancellationWanted,
-    InvoiceAhead,
-    InvoicesAhead,
     UnusedTime,
     plan_cancellation,
 )
-from billing.cancellations.report import CancellationResult, LastInvoice, ended_report, planned_report
+from billing.cancellations.invoices import InvoiceAhead, InvoicesAhead, LastInvoice
+from billing.cancellations.report import CancellationResult, ended_report, planned_report
 from billing.core.money import Money
 from billing.plan_changes.obstacles import OpenInvoice
 from billing.plan_changes.proration import Line, LineKind, Period

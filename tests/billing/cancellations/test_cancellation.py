@@ -6,18 +6,20 @@ import pytest
 
 from billing.cancellations.cancellation import (
     Action,
-    InvoicesAhead,
     check_wanted,
     ended_problem,
     plan_cancellation,
     still_as_approved,
 )
+from billing.cancellations.invoices import InvoicesAhead
 from billing.cancellations.stripe_params import effect_params, preview_params
 from billing.cancellations.unused_time import worth_at
 from billing.core.errors import InvalidRequest
 from billing.core.money import Money
 from billing.core.operations import Problem
+from billing.stripe.invoice_amounts import InvoiceDiscount, InvoiceTax
 
+from ..builders import some_amounts
 from .made import (
     CREDIT,
     END,
@@ -162,6 +164,48 @@ def test_another_charge_or_an_invoice_is_not_as_approved() -> None:
     more = invoice(CREDIT, a_line("renewal", 2_000, price=""))
     assert not still_as_approved(approved, approved.model_copy(update={"bill": more}))
     assert not still_as_approved(approved, a_cancellation(open_invoices=(OPEN,)))
+
+
+@pytest.mark.parametrize("unused_time", ["credit", "forfeit"])
+def test_a_discount_that_is_gone_is_not_as_approved(unused_time: Any) -> None:
+    """The lines are the same: what takes something off them is not."""
+    approved = a_cancellation(unused_time=unused_time)
+    assert approved.bill is not None
+    total = approved.bill.amounts.total
+    off = InvoiceDiscount(coupon="half", name="Half", on_items=False, amount_minor=500)
+    amounts = some_amounts(total).model_copy(update={"discounts": (off,), "total": total - 500})
+    discounted = approved.model_copy(update={"bill": approved.bill.model_copy(update={"amounts": amounts})})
+    assert still_as_approved(discounted, discounted)
+    assert not still_as_approved(discounted, approved)
+    if unused_time == "credit":
+        assert not still_as_approved(discounted, later(-5_600))
+
+
+def test_a_tax_that_takes_the_place_of_a_discount_is_not_as_approved() -> None:
+    approved, now = a_cancellation(), later(-5_600)
+    assert now.bill is not None
+    tax = InvoiceTax(rate="txr_1", name="VAT", percentage="19", inclusive=False, amount_minor=1)
+    amounts = now.bill.amounts.model_copy(update={"taxes": (tax,), "total": now.bill.amounts.total + 1})
+    taxed = now.model_copy(update={"bill": now.bill.model_copy(update={"amounts": amounts})})
+    assert not still_as_approved(approved, taxed)
+
+
+@pytest.mark.parametrize("seconds", [0, 86_400])
+def test_a_balance_that_others_have_used_is_not_as_approved(seconds: int) -> None:
+    """It says what is still due, and what is left over."""
+    approved = a_cancellation()
+    now = later(-5_600) if seconds else approved
+    assert now.bill is not None
+    amounts = now.bill.amounts.model_copy(update={"starting_balance": 300})
+    used = now.model_copy(update={"bill": now.bill.model_copy(update={"amounts": amounts})})
+    assert not still_as_approved(approved, used)
+
+
+def test_time_that_is_given_up_and_leaves_no_invoice_passes() -> None:
+    """Its value falls with each second, and nothing else changes."""
+    nothing = a_cancellation(unused_time="forfeit").model_copy(update={"bill": None})
+    assert still_as_approved(nothing, nothing.model_copy(update={"amount": usd(5_600)}))
+    assert not still_as_approved(nothing, nothing.model_copy(update={"amount": usd(6_001)}))
 
 
 def test_what_is_over_is_not_thought_about_again() -> None:

@@ -52,6 +52,14 @@ def test_the_balance_that_others_used_meanwhile_is_no_difference() -> None:
     assert report.verified
 
 
+def test_the_balance_is_not_said_to_differ_where_the_total_does() -> None:
+    subject = a_cancellation("at_period_end")
+    ended = facts(status="canceled", ended_at=END)
+    report = ended_report(subject, ended, last(a_line("renewal", 1_900, price="")))
+    assert not report.verified
+    assert not [one for one in report.differences if "alance" in one or "due" in one]
+
+
 @pytest.mark.parametrize(
     ("amount", "total", "ok"), [(-5_600, None, True), (-5_590, None, False), (-5_600, -4_000, False)]
 )

@@ -158,6 +158,26 @@ async def test_a_charge_that_comes_after_the_approval_is_asked_of_again(home: Ho
     assert ended(home, acme) == 0
 
 
+@pytest.mark.parametrize("unused_time", ["credit", "forfeit"])
+async def test_a_coupon_that_is_removed_after_the_approval_is_asked_of_again(
+    home: House, acme: Tenant, unused_time: str
+) -> None:
+    """The lines stay as they are: it is what they come to that nobody has approved."""
+    v1, subscription = home.shop.client.v1, acme.organization.stripe_subscription
+    coupon = await v1.coupons.create_async({"amount_off": 2_000, "currency": "usd", "duration": "forever"})
+    await v1.subscriptions.update_async(subscription, {"discounts": [{"coupon": coupon.id}]})
+    home.stand_in.advance(HALF_A_MONTH)
+    await charge(home, acme, 2_500, subscription)
+    operation = await cancel(home, acme, "now", unused_time=unused_time)
+    first = await home.reviewed(acme, operation)
+    await v1.subscriptions.update_async(subscription, {"discounts": ""})
+    await home.decide(acme.controller, operation)
+    again = await home.reviewed(acme, operation, round_=2)
+    totals = [one["subject"]["bill"]["amounts"]["total"] for one in (first, again)]
+    assert totals[1] > totals[0]
+    assert ended(home, acme) == 0
+
+
 @ON_BOTH_DATABASES
 async def test_a_planned_end_is_taken_back_and_the_one_that_waited_says_so(home: House, acme: Tenant) -> None:
     waiting = await planned(home, acme)
