@@ -32,7 +32,8 @@ class OutboxSweep:
         self._written = asyncio.Event()
         self._last: dict[str, asyncio.Task[None]] = {}
         """By workflow: it is sent one thing after the other."""
-        self._rows = 0
+        self._under_way: set[str] = set()
+        """Rows. One whose claim runs out meanwhile is not taken again: it is sent all the same."""
 
     async def run(self) -> None:
         """Until it is cancelled; whatever fails is tried again."""
@@ -61,25 +62,25 @@ class OutboxSweep:
     async def _begin_due(self) -> int:
         taken = 0
         while True:
-            room = AT_ONCE - self._rows
-            queues = await claim_due(self._database, self._clock(), room)
+            room = AT_ONCE - len(self._under_way)
+            queues = await claim_due(self._database, self._clock(), room, self._under_way)
             for queue in queues:
                 self._begin(queue)
             claimed = sum(map(len, queues))
             taken += claimed
             if claimed < room:
                 return taken
-            while self._rows > AT_ONCE // 2:
+            while len(self._under_way) > AT_ONCE // 2:
                 await asyncio.wait(self._last.values(), return_when=asyncio.FIRST_COMPLETED)
 
     def _begin(self, queue: list[Outbox]) -> None:
-        workflow = queue[0].workflow_id
-        self._rows += len(queue)
+        workflow, rows = queue[0].workflow_id, {row.id for row in queue}
+        self._under_way |= rows
         task = asyncio.create_task(self._deliver(queue, self._last.get(workflow)))
         self._last[workflow] = task
 
         def done(_: asyncio.Task[None]) -> None:
-            self._rows -= len(queue)
+            self._under_way -= rows
             if self._last.get(workflow) is task:
                 del self._last[workflow]
 

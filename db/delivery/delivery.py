@@ -1,7 +1,7 @@
 """Delivers what the outbox holds: the API right after its commit, the worker's sweep whatever is left."""
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from datetime import datetime
 
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -117,13 +117,16 @@ async def _goes_on(session: AsyncSession, row: Outbox, delivery: Delivery) -> bo
     return False
 
 
-async def claim_due(database: Database, at: datetime, limit: int) -> list[list[Outbox]]:
-    """Claims what is due, `limit` rows at most: each workflow's in order, for `deliver_in_order`."""
+async def claim_due(
+    database: Database, at: datetime, limit: int, under_way: Collection[str] = ()
+) -> list[list[Outbox]]:
+    """Claims what is due, `limit` rows at most and none that is `under_way`: each workflow's in order, for
+    `deliver_in_order`."""
     async with database.reading() as session:
-        if not await outbox.anything_due(session, at):
+        if not await outbox.anything_due(session, at, under_way):
             return []
     async with database.transaction() as session:
-        rows = await outbox.due(session, at, limit)
+        rows = await outbox.due(session, at, limit, under_way)
     by_workflow: dict[str, list[Outbox]] = {}
     for row in rows:
         by_workflow.setdefault(row.workflow_id, []).append(row)

@@ -4,11 +4,11 @@ A dispatcher claims what is due for a while, tells Temporal outside of any trans
 If it dies in between, the claim runs out and another one does it again: telling twice does nothing more.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import delete, update
+from sqlalchemy import ColumnElement, delete, update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -153,20 +153,24 @@ def columns(
     }
 
 
-async def anything_due(session: AsyncSession, now: datetime) -> bool:
+async def anything_due(session: AsyncSession, now: datetime, under_way: Collection[str] = ()) -> bool:
     """Whether `due` would claim something, or another dispatcher just has: asked without taking a lock."""
-    waiting = select(Outbox.id).where(Outbox.state == PENDING, col(Outbox.next_attempt_at) <= now).limit(1)
+    waiting = select(Outbox.id).where(*_is_due(now, under_way)).limit(1)
     return (await session.exec(waiting)).first() is not None
 
 
-async def due(session: AsyncSession, now: datetime, limit: int = 50) -> list[Outbox]:
+async def due(
+    session: AsyncSession, now: datetime, limit: int = 50, under_way: Collection[str] = ()
+) -> list[Outbox]:
     """Claim what is due, the longest waiting first: no other dispatcher gets it within `CLAIM`.
+
+    What this one has `under_way` since an earlier claim is left to that.
 
     Commit before delivering. Each claim counts as an attempt.
     """
     claimed = (
         select(Outbox.id)
-        .where(Outbox.state == PENDING, col(Outbox.next_attempt_at) <= now)
+        .where(*_is_due(now, under_way))
         .order_by(col(Outbox.next_attempt_at), col(Outbox.id))
         .limit(limit)
         .with_for_update(skip_locked=True)
@@ -180,6 +184,14 @@ async def due(session: AsyncSession, now: datetime, limit: int = 50) -> list[Out
         .execution_options(populate_existing=True, synchronize_session=False)
     )
     return sorted(rows.scalars(), key=lambda row: (row.created_at, row.id))
+
+
+def _is_due(now: datetime, under_way: Collection[str]) -> tuple[ColumnElement[bool], ...]:
+    return (
+        col(Outbox.state) == PENDING,
+        col(Outbox.next_attempt_at) <= now,
+        col(Outbox.id).not_in(under_way),
+    )
 
 
 async def settle_delivered(session: AsyncSession, outbox_id: str, *, at: datetime) -> None:

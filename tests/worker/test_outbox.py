@@ -165,6 +165,28 @@ async def test_a_workflow_that_is_slow_to_take_keeps_no_other_waiting_and_gets_i
         await told(temporal, "quick start", "slow start", "slow update")
 
 
+async def test_rows_of_a_slow_workflow_take_up_room_once_however_often_their_claims_run_out(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outbox, "AT_ONCE", 4)
+    monkeypatch.setattr(outbox, "LOOK_EVERY", 0.01)
+    temporal, now = Temporal(), LATER
+    async with running(OutboxSweep(database, temporal.send, lambda: now).run()):
+        await enqueue(database, "slow")
+        await enqueue(database, "slow", action="update", name="cancel", update_id="u1")
+        await until(lambda: _is(temporal.at_once == 1), lambda: "it was never begun")
+        for _ in range(5):
+            now += db_outbox.CLAIM
+            await asyncio.sleep(0.1)
+        await enqueue(database, "quick")
+        await told(temporal, "quick start")
+        temporal.let_go.set()
+        await told(temporal, "quick start", "slow start", "slow update")
+        now += db_outbox.CLAIM
+        await enqueue(database, "quick", action="update", name="cancel", update_id="u2")
+        await told(temporal, "quick start", "slow start", "slow update", "quick update")
+
+
 async def _is(found: bool) -> bool:
     return found
 
