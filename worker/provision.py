@@ -22,11 +22,11 @@ from sqlmodel import col, select
 
 from activities.mirror import balance_pages, money_pages
 from activities.mirror import pages as mirror_pages
-from activities.mirror.objects.customer import OWNER
 from activities.mirror.pages import MirrorAccess
 from activities.stripe.client import stripe_client
 from activities.stripe.plan_subscription import EXPAND_PLAN, SubscriptionUnsupported, subscription_document
 from billing.core.errors import BillingError
+from billing.stripe.events import OWNER
 from db.cases.cases import CaseRules
 from db.core.session import AWAY, Database
 from db.people.people import new_api_key

@@ -10,7 +10,7 @@ import stripe
 from sqlmodel.ext.asyncio.session import AsyncSession
 from temporalio import activity
 
-from billing.stripe.events import FOLLOWED, CatchUpDone, CatchUpPage, object_of
+from billing.stripe.events import FOLLOWED, CatchUpDone, CatchUpPage, object_of, tells_of_newcomer
 from db.core.alone import Alone, Unit
 from db.core.clock import utc_now
 from db.core.session import Database
@@ -96,7 +96,7 @@ async def _checked(
 
 
 def _arrived(event: Document, at: datetime) -> stripe_events.ArrivedEvent:
-    about = event["data"]["object"]
+    about, previous = event["data"]["object"], event["data"].get("previous_attributes")
     return stripe_events.ArrivedEvent(
         id=event["id"],
         type=event["type"],
@@ -105,4 +105,5 @@ def _arrived(event: Document, at: datetime) -> stripe_events.ArrivedEvent:
         created_at=time_of(event["created"]),
         at=at,
         missed=True,
+        newcomer=tells_of_newcomer(event["type"], previous),
     )

@@ -22,15 +22,11 @@ from db.core.clock import utc_now
 from db.core.session import Database
 from db.mirror import bills, mirror
 from db.stripe import events as stripe_events
-from db.tables import Customer, StripeEvent
+from db.tables import StripeEvent
 
 from ..stripe.failures import concerns_everybody
-from .objects.snapshot import Owner
 from .pages import MirrorAccess
 from .readers import read_object, store_object
-
-MARKED_LATER = "customer.updated"
-"""Stripe's type of the event that tells of a customer who was marked as an organization's."""
 
 IGNORED = EventFollowed(state="ignored")
 
@@ -71,21 +67,20 @@ class StripeEvents:
         snapshot, owner = found
         if owner is None:
             return IGNORED
-        if event.subject is EventSubject.CUSTOMER and await self._is_newcomer(event, owner):
+        if not owner.subscriber and await self._of_newcomer(event):
             return EventFollowed(state="done", newcomer=event.object)
         waiting = await store_object(self._access, snapshot, owner, read_at)
         bill = RenewalQuery(organization=owner.organization, since=read_at) if owner.subscriber else None
         return EventFollowed(state="done", waiting=waiting, bill=bill)
 
-    async def _is_newcomer(self, event: StripeEventInput, owner: Owner) -> bool:
-        """Whether a customer was there before they became this organization's: of one that was made as theirs
-        each object has its own event."""
+    async def _of_newcomer(self, event: StripeEventInput) -> bool:
+        """Whether the event says so. The mirror can't: another object's event, or an attempt that came half
+        way, may have brought the customer already."""
+        if event.subject is not EventSubject.CUSTOMER:
+            return False
         async with self._database.reading() as session:
             told = await session.get(StripeEvent, event.event)
-            known = await session.get(Customer, event.object)
-        if owner.subscriber or told is None or told.type != MARKED_LATER:
-            return False
-        return known is None or known.deleted or known.organization_id != owner.organization
+        return told is not None and told.newcomer
 
     @activity.defn
     async def settle_event(self, settle: SettleEvent) -> None:

@@ -14,7 +14,7 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field, StrictBool, StringConstraints, ValidationError
 from starlette.requests import ClientDisconnect
 
-from billing.stripe.events import FOLLOWED, object_of
+from billing.stripe.events import FOLLOWED, object_of, tells_of_newcomer
 from db.core.clock import utc_now
 from db.stripe.events import ArrivedEvent
 from db.tables import Outbox
@@ -76,6 +76,7 @@ _UNPROVEN: dict[Fault, ProblemType] = {
 
 class _Data(BaseModel):
     object: _EventObject
+    previous_attributes: Any = None
 
 
 class _Event(BaseModel):
@@ -179,6 +180,7 @@ async def _take(request: Request, context: Context) -> str:
                 livemode=event.livemode,
                 created_at=datetime.fromtimestamp(event.created, UTC),
                 at=at,
+                newcomer=tells_of_newcomer(event.type, event.data.previous_attributes),
                 head_start=LEFT_FOR,
             )
         )

@@ -7,7 +7,7 @@ Types: Stripe, "Types of events".
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import AwareDatetime
 
@@ -89,6 +89,19 @@ So are `test_helpers.test_clock.*`: whatever such a clock moves has events of it
 """
 
 
+OWNER = "plixo_organization"
+"""Metadata of a Stripe customer: the organization whose customer it is."""
+
+
+def tells_of_newcomer(type_: str, previous: Any) -> bool:
+    """Whether a customer was marked as an organization's who was there before: what there is of them was told
+    of to nobody. `previous` is the event's `previous_attributes`."""
+    if type_ != "customer.updated" or not isinstance(previous, Mapping) or "metadata" not in previous:
+        return False
+    metadata = previous["metadata"] or {}
+    return isinstance(metadata, Mapping) and (not metadata or OWNER in metadata)
+
+
 def object_of(type_: str, id_: str | None, customer: str | None) -> str | None:
     """The id to look at, of an event's object: of an invoice item or discount that of its customer, which
     never changes.
@@ -121,7 +134,7 @@ class EventFollowed(Message):
 
     `ignored`: Stripe has no such object (any more), or it belongs to no organization of ours. `bill` is set
     where it was of an organization's own subscription: what it will be billed next may be another now.
-    `newcomer` is a customer who was there before they became an organization's: nothing of them is mirrored.
+    `newcomer` is a customer who was there before they became an organization's: all of theirs is mirrored.
     """
 
     state: Literal["done", "ignored"]

@@ -41,6 +41,7 @@ class ArrivedEvent(NamedTuple):
     created_at: datetime
     at: datetime
     missed: bool = False
+    newcomer: bool = False
     head_start: timedelta = timedelta()
 
 
@@ -102,6 +103,7 @@ def _columns(event: ArrivedEvent, followed: bool) -> dict[str, Any]:
         "state": PENDING if followed else "ignored",
         "settled_at": None if followed else event.at,
         "missed": event.missed,
+        "newcomer": event.newcomer,
     }
 
 

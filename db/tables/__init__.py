@@ -257,3 +257,5 @@ class StripeEvent(SQLModel, table=True):
     error: str | None = None
     again_at: datetime | None = utc(default=None)
     """When one that was set aside is tried again; None when no more."""
+    newcomer: bool = False
+    """Whether it tells of a customer who was there before they became an organization's."""

@@ -11,6 +11,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from billing.mail.languages import is_offered
 from billing.money.object_end import is_about
+from billing.stripe.events import OWNER
 from db.cases.cases import CaseRules
 from db.cases.money_cases import BY_HAND
 from db.core.session import Database
@@ -23,9 +24,6 @@ from db.tables import BalanceTransactionRow, Customer, Organization
 from ...stripe.failures import ask_for
 from .bill import subscribing
 from .snapshot import Document, Owner, claim_of, taken_out, time_of
-
-OWNER = "plixo_organization"
-"""Metadata of a Stripe customer: the organization whose customer it is."""
 
 BALANCE_CHANGES = 100
 """Stripe's largest page: older changes were mirrored after earlier events."""

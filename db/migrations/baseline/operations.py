@@ -197,6 +197,7 @@ def create() -> None:
         sa.Column("tries", sa.Integer(), nullable=False),
         sa.Column("error", TEXT),
         sa.Column("again_at", TIME),
+        sa.Column("newcomer", sa.Boolean(), nullable=False),
         sa.CheckConstraint("state IN ('pending', 'done', 'ignored', 'set_aside')", name="stripe_event_state"),
         sa.Index("ix_stripe_events_pending", "received_at", **where("state = 'pending'")),
         sa.Index("ix_stripe_events_received", "received_at"),

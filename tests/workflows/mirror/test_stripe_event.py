@@ -16,6 +16,7 @@ from temporalio.worker import Worker
 
 from activities.mirror import readers
 from activities.mirror.objects.customer import CustomerSnapshot
+from activities.mirror.pages import MirrorAccess, customers_page
 from billing.stripe.events import StripeChanged
 from db.tables import (
     BalanceTransactionRow,
@@ -33,6 +34,7 @@ from worker.watch.event_care import LONG, EventCare
 
 from ...support import money
 from ...support.builders import Tenant, an_intent, an_operation, store
+from ...support.case_rules import case_rules
 from ...support.house import SECRET, House, until
 from ..conftest import ON_BOTH_DATABASES
 from ..waiting_workflow import Waiting
@@ -215,6 +217,22 @@ async def test_a_customer_who_becomes_an_organizations_comes_with_all_that_is_th
     await home.followed()
     asked = [request["path"] for request in home.stand_in.requests(line)]
     assert not {"/v1/invoices", "/v1/payment_intents", "/v1/credit_notes"}.intersection(asked)
+
+
+async def test_a_customer_whom_a_comparison_finds_before_the_event_comes_with_all_that_is_theirs_too(
+    home: House, acme: Tenant
+) -> None:
+    v1 = home.shop.client.v1
+    customer = (await v1.customers.create_async({"name": "Somebody's"})).id
+    await a_busy_day(home, acme, customer)
+    await home.followed()
+    home.stand_in.webhooks(mode="hold")
+    await v1.customers.update_async(customer, {"metadata": {"plixo_organization": acme.id}})
+    await customers_page(MirrorAccess(home.shop.client, home.database, case_rules()))
+    assert list(await mirrored(home, Customer)) == [customer]
+    home.stand_in.webhooks(mode="normal")
+    await home.followed()
+    await the_mirror_is_as_stripe(home)
 
 
 async def test_a_customer_who_was_made_as_an_organizations_is_read_alone(home: House, acme: Tenant) -> None:
