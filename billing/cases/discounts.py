@@ -47,7 +47,7 @@ class Coupon(Message):
 
     @property
     def words(self) -> str:
-        """Its name, what it takes off is left to whoever knows the currency: for how long it does."""
+        """Its name, which says what it takes off, and for how long it does."""
         if self.duration == "repeating":
             return f"{self.name}, for {self.months} {'month' if self.months == 1 else 'months'}"
         return f"{self.name}, {self.duration}"

@@ -31,7 +31,7 @@ async def notice(session: AsyncSession, rules: CaseRules, rows: Iterable[Discoun
         if row.customer_id is None and await _came_with_ours(session, row):
             continue
         await commitments.lock(session, row.organization_id)
-        value = to_count(row.value, await _counted(session, row.organization_id, row.id))
+        value = to_count(row.value, await _counted(session, row.organization_id, row.id, row.currency))
         await open_counted(session, rules, _discount(row, value), at)
 
 
@@ -52,8 +52,9 @@ async def notice_uses(
         known = await session.get(DiscountRow, given.object)
         if known is not None and known.created_at < joined:
             continue  # nobody's case, as the discount is none
-        taken = await _taken(session, organization, given.object)
-        excess = min(given.amount, to_count(taken, await _counted(session, organization, given.object)))
+        taken = await _taken(session, organization, given.object, invoice.currency)
+        counted = await _counted(session, organization, given.object, invoice.currency)
+        excess = min(given.amount, to_count(taken, counted))
         if excess:
             for made in await new(session, organization, [_use(invoice, given, known, excess)]):
                 await open_counted(session, rules, made, at)
@@ -73,21 +74,27 @@ async def _unseen(
     return [(invoice, given) for invoice, given in uses if (given.object, invoice.id) in noted]
 
 
-async def _taken(session: AsyncSession, organization: str, discount: str) -> int:
+async def _taken(session: AsyncSession, organization: str, discount: str, currency: str) -> int:
+    """Off invoices in this currency."""
     found = await session.exec(
-        select(func.sum(DiscountUse.amount)).where(
-            DiscountUse.organization_id == organization, DiscountUse.discount_id == discount
+        select(func.sum(DiscountUse.amount))
+        .join(Invoice, col(Invoice.id) == col(DiscountUse.invoice_id))
+        .where(
+            DiscountUse.organization_id == organization,
+            DiscountUse.discount_id == discount,
+            Invoice.currency == currency,
         )
     )
     return int(found.one() or 0)
 
 
-async def _counted(session: AsyncSession, organization: str, discount: str) -> Collection[int]:
-    """What cases have counted of it so far."""
+async def _counted(session: AsyncSession, organization: str, discount: str, currency: str) -> Collection[int]:
+    """What cases have counted of it so far, in this currency."""
     found = await session.exec(
         select(Case.amount_minor).where(
             Case.organization_id == organization,
             Case.object_kind == CaseObject.DISCOUNT.value,
+            Case.currency == currency,
             or_(Case.object_id == discount, col(Case.object_id).startswith(f"{discount}:", autoescape=True)),
         )
     )

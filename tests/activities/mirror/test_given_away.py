@@ -336,6 +336,24 @@ async def test_what_a_coupon_takes_beyond_what_was_counted_is_counted_when_it_do
     assert await counted(desk) == [0, 300, 500]
 
 
+async def test_what_a_coupon_takes_in_another_currency_is_not_among_what_was_counted(desk: Desk) -> None:
+    """USD 50.00 is counted when it is noticed; no euro is."""
+    off: Any = {"amount_off": 5_000, "currency": "usd", "currency_options": {"eur": {"amount_off": 700}}}
+    coupon = await desk.v1.coupons.create_async(off | {"duration": "forever"})
+    await grant(desk, coupon.id)
+    await desk.told()
+    for amount in (7_000, 600):
+        terms: Any = {"customer": desk.customer, "currency": "eur", "collection_method": "send_invoice"}
+        invoice = await desk.v1.invoices.create_async(terms | {"days_until_due": 30})
+        item: Any = {"customer": desk.customer, "invoice": invoice.id, "amount": amount, "currency": "eur"}
+        await desk.v1.invoice_items.create_async(item)
+        await desk.v1.invoices.finalize_invoice_async(invoice.id)
+        await desk.told()
+    async with desk.job.database.reading() as session:
+        found = await session.exec(select(Commitment.amount_minor, Commitment.currency))
+        assert sorted(found) == [(600, "eur"), (700, "eur"), (5_000, "usd")]
+
+
 async def test_what_a_coupon_takes_of_what_was_counted_is_not_counted_again(desk: Desk, how: str) -> None:
     coupon = await desk.v1.coupons.create_async({"percent_off": 10, "duration": "forever"})
     await subscribed(desk, discounts=[{"coupon": coupon.id}])
