@@ -13,6 +13,7 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from billing.mirror.reconciliation import ObjectKind
+from billing.stripe.events import EventSubject
 from db.cases.cases import CaseRules
 from db.core.alone import Alone, Unit
 from db.core.clock import utc_now
@@ -21,7 +22,7 @@ from db.tables import Organization, PlanRow
 
 from ..stripe.plan_subscription import SubscriptionUnsupported, subscription_document
 from .objects.snapshot import Document
-from .page_store import MirrorDifference, RunPage, count, note
+from .page_store import MirrorDifference, RunPage, count, note, sweep_of
 from .pages import BEGINNING, MirrorAccess, MirroredPage, Place, listed
 
 
@@ -61,8 +62,8 @@ async def subscriptions_page(
         await store(session, access.rules, documents, read_at, of.part(one) if of and one else of)
         return len(documents)
 
-    mirror_of = Alone(access.database, "mirror of subscriptions")
-    stored = sum(await mirror_of.together(owners, few, lambda owner: Unit(owner.id, owner.id)))
+    mirror_of = Alone(access.database, sweep_of(EventSubject.SUBSCRIPTION))
+    stored = sum(await mirror_of.together(owners, few, lambda owner: Unit(owner.subscription, owner.id)))
     return MirroredPage.of(stored, page)
 
 

@@ -224,7 +224,13 @@ async def test_a_subscription_that_can_not_be_read_keeps_no_other_organizations_
     after = {one.id: one.synced_at for one in await rows(database, Organization)}
     assert [one for one in after if after[one] != before[one]] == books_.organizations[1:]
     [setback] = await rows(database, Setback)
-    assert (setback.unit, setback.organization_id) == (books_.organizations[0],) * 2
+    bad = books_.organizations[0]
+    assert (setback.unit, setback.organization_id) == (subscriptions[bad], bad)
+
+    await ActivityEnvironment().run(books_.mirrors.mirror_failed, PageQuery(reconciliation="rec_1"))
+    [again] = [one.synced_at for one in await rows(database, Organization) if one.id == bad]
+    assert again != before[bad], "it is read anew by its id"
+    assert await rows(database, Setback) == []
 
 
 @ON_ONE_DATABASE
