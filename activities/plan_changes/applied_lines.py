@@ -8,7 +8,7 @@ import stripe
 
 from billing.core.money import Money
 from billing.plan_changes.items.usage import without_usage
-from billing.plan_changes.phase_fields import kept
+from billing.plan_changes.phase_fields import kept, of_its_own
 from billing.plan_changes.phases import not_as_changed
 from billing.plan_changes.proration import Line, NextInvoice
 from billing.plan_changes.stripe_lines import lines_from_invoice, lines_from_invoice_items
@@ -34,12 +34,17 @@ async def find(client: stripe.StripeClient, invoices: StripeInvoices, query: Res
 
 
 async def _items(client: stripe.StripeClient, subject: PlanChangeSubject) -> list[Document]:
-    """The subscription's items, each with all that it keeps."""
+    """The subscription's items, each with all that it keeps, and new ones with what is their own."""
     found = await client.v1.subscriptions.retrieve_async(
         subject.subscription, {"expand": ["discounts", "items.data.discounts"]}
     )
-    items: list[Document] = kept(found.to_dict(), subject.period_end)["items"]
-    return items
+    data = found.to_dict()
+    new = {one.price for one in subject.changes if one.item is None}
+    items: list[Document] = kept(data, subject.period_end)["items"]
+    return [
+        item | of_its_own(there) if item["price"] in new else item
+        for item, there in zip(items, data["items"]["data"], strict=True)
+    ]
 
 
 async def _billed(client: stripe.StripeClient, invoices: StripeInvoices, query: ResultQuery) -> ResultLines:

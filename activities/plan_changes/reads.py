@@ -10,6 +10,7 @@ from temporalio.exceptions import ApplicationError
 from billing.core.errors import BillingError
 from billing.core.money import Money
 from billing.plan_changes.items.add_ons import PricedAddOn, add_on_from_stripe, price_add_ons
+from billing.plan_changes.items.others import ItemFacts
 from billing.plan_changes.items.usage import without_usage
 from billing.plan_changes.messages import ScheduleFacts, SchedulePreviewQuery, Target, TargetQuery
 from billing.plan_changes.obstacles import OpenInvoice
@@ -19,6 +20,7 @@ from billing.plan_changes.phase_fields import (
     carried,
     for_one_invoice,
     kept,
+    of_its_own,
     phase_ahead,
     uncarried,
     uncarried_of,
@@ -110,7 +112,7 @@ class StripeReads:
             unit_amount=next(
                 one["price"]["unit_amount"] for one in data["items"]["data"] if one["id"] == document["item"]
             ),
-            others=other_items(data),
+            others=_others(data),
             billing_mode=data["billing_mode"]["type"],
             ahead=phase_ahead(data, document["period_end"]),
             keeps=kept(data, document["period_end"]),
@@ -228,6 +230,12 @@ class StripeReads:
     async def read_schedule_preview(self, query: SchedulePreviewQuery) -> PreviewFacts:
         """The next invoice of a schedule's subscription."""
         return await self._preview({"schedule": query.schedule}, query.metered)
+
+
+def _others(subscription: dict[str, Any]) -> tuple[ItemFacts, ...]:
+    """What it has beside its plan (products and discounts expanded)."""
+    own = {item["id"]: of_its_own(item) for item in subscription["items"]["data"]}
+    return tuple(one.model_copy(update={"keeps": own[one.item]}) for one in other_items(subscription))
 
 
 def _discounts(subscription: dict[str, Any], customer: dict[str, Any]) -> list[dict[str, Any]]:

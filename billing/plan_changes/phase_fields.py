@@ -42,6 +42,28 @@ def kept(subscription: Document, period_end: int) -> Params:
     return carried(_as_phase(subscription, period_end, _by_id))
 
 
+def of_its_own(item: Document) -> Params:
+    """All that a subscription's item (discounts expanded) has beside price and quantity, in a new one's
+    parameters. Each discount is that of its coupon, with its `end`: a removed item's is gone with it."""
+    discounts = [{**_by_coupon(one), "end": one["end"]} for one in item.get("discounts") or ()]
+    said = {name: _said(_ITEM[name], item.get(name)) for name in ("metadata", "tax_rates")}
+    return {name: value for name, value in {**said, "discounts": discounts}.items() if value}
+
+
+def not_over(own: Params, at: int) -> Params:
+    """The same without the discounts that are over then."""
+    left = [one for one in own.get("discounts", ()) if not over(one, at)]
+    rest = {name: value for name, value in own.items() if name != "discounts"}
+    return {**rest, "discounts": left} if left else rest
+
+
+def anew(own: Params) -> Params:
+    """The same as it is sent: Stripe works out the end of a discount by itself."""
+    if "discounts" not in own:
+        return own
+    return {**own, "discounts": [{"coupon": one["coupon"]} for one in own["discounts"]]}
+
+
 def uncarried_of(subscription: Document) -> tuple[str, ...]:
     """What a schedule made of this subscription would take away from it, by the names of the fields."""
     phase = _as_phase(subscription, 0)

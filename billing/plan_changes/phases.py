@@ -110,7 +110,7 @@ def not_as_approved(subject: PlanChangeSubject, facts: SubscriptionFacts) -> tup
 
 def not_as_changed(subject: PlanChangeSubject, items: Sequence[Document]) -> tuple[str, ...]:
     """The names of what the items of a subscription have otherwise, after a change now, than they had before
-    or than the change makes of them. `items` are as `kept` has them."""
+    or than the change makes of them. `items` are as `kept` has them, and new ones as `of_its_own` does."""
     approved = list(_items_ahead(subject.keeps["items"], subject.from_, subject.to, subject.changes))
     phases = [{"items": sorted(one, key=lambda item: str(item["price"]))} for one in (approved, items)]
     if subject.begins_new_period:  # with the period, a discount may be over
@@ -227,7 +227,9 @@ def _items_ahead(
             yield dict(item)
         elif change.quantity:
             yield {**item, "price": change.price, "quantity": change.quantity}
-    yield from ({"price": one.price, "quantity": one.quantity} for one in changes if one.was is None)
+    yield from (
+        {**one.keeps, "price": one.price, "quantity": one.quantity} for one in changes if one.was is None
+    )
 
 
 def _without(phase: Params, discounts: Collection[str]) -> Params:

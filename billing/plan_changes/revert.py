@@ -11,6 +11,7 @@ from typing import Any
 from ..core.money import Money
 from ..core.operations import Problem
 from .items.others import restored
+from .phase_fields import not_over
 from .proration import AnyDifference
 from .subject import PlanChangeSubject, PreviewQuery, SubscriptionFacts, subject_hash
 from .verification import ResultLines, expected_lines, verify
@@ -36,12 +37,16 @@ def revert_query(
     if since is None and shown is not None and shown.period_start == facts.period_start:
         since = shown.proration_date
     others = restored(facts.terms.others, subject.from_.others, subject.changes)
+    taken_back = [
+        one.model_copy(update={"keeps": not_over(one.keeps, facts.period_start)}) for one in subject.changes
+    ]
     return PreviewQuery(
         facts=facts,
         to=subject.from_.model_copy(update={"others": others}),
         effective="now",
         invoicing=subject.invoicing,
         proration_date=since,
+        taken_back=tuple(taken_back),
     )
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from .items.others import ItemChange
-from .phase_fields import Params
+from .phase_fields import Params, anew
 from .phases import MadePhase, new_cycle_phase, schedule_phases
 from .subject import PlanChangeSubject, PreviewQuery, Terms
 
@@ -95,7 +95,7 @@ def _other(change: ItemChange) -> dict[str, Any]:
     known = {"id": change.item} if change.item else {}
     if not change.quantity:
         return {**known, "deleted": True}
-    return {**known, "price": change.price, "quantity": change.quantity}
+    return {**known, **anew(change.keeps), "price": change.price, "quantity": change.quantity}
 
 
 def _change(

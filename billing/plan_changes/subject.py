@@ -138,6 +138,8 @@ class PreviewQuery(Message):
     replaces: WaitingChange | None = None
     phases: tuple[dict[str, Any], ...] = ()
     """To which the schedule of the change that it replaces is to be rewritten."""
+    taken_back: tuple[ItemChange, ...] = ()
+    """What the change did to items that this one is to take back."""
 
     @property
     def from_(self) -> Terms:
@@ -146,7 +148,7 @@ class PreviewQuery(Message):
     @property
     def changes(self) -> tuple[ItemChange, ...]:
         """What becomes of the items beside the plan's, as far as it isn't what they are."""
-        return item_changes(self.facts.others, self.to.others)
+        return item_changes(self.facts.others, self.to.others, self.taken_back)
 
     @property
     def renews_anew(self) -> bool:
@@ -263,7 +265,7 @@ def subject_hash(subject: PlanChangeSubject) -> str:
     """What the approver saw, as a hash: everything but how much of each limit is in use.
 
     A customer more or less changes no line; whether a limit is exceeded is checked anew before applying. What
-    a product is called changes nothing either.
+    a product is called changes nothing either. What a removed item has is in `keeps`.
     """
     named = {"others": {"__all__": {"name", "add_on"}}}
     seen = subject.model_dump(
@@ -272,6 +274,7 @@ def subject_hash(subject: PlanChangeSubject) -> str:
             **dict.fromkeys(("about", "limits", "preview"), True),
             **dict.fromkeys(("from_", "to"), named),
             "replaces": {"to": named},
+            "changes": {"__all__": {"keeps"}},
         },
     )
     # Nothing stands for what isn't there.

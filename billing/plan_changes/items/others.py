@@ -1,6 +1,9 @@
 """What a subscription has beside its plan (add-ons, usage, anything else), and what a change makes of it."""
 
 from collections.abc import Iterable, Sequence
+from typing import Any
+
+from pydantic import Field
 
 from ...core.operations import Message
 from ...core.text import Slug, one_line
@@ -37,6 +40,8 @@ class ItemFacts(OtherItem):
     interval: str
     interval_count: int
     unit_amount: int | None
+    keeps: dict[str, Any] = Field(default_factory=dict)
+    """All that it has beside: `phase_fields.of_its_own`."""
 
 
 class ItemChange(Message):
@@ -47,6 +52,8 @@ class ItemChange(Message):
     """The price that it has."""
     price: str
     quantity: int
+    keeps: dict[str, Any] = Field(default_factory=dict)
+    """All that one has beside which is taken away, or which comes back: `phase_fields.of_its_own`."""
 
 
 def in_words(items: Iterable[OtherItem]) -> str:
@@ -63,10 +70,13 @@ def in_order(items: Iterable[OtherItem]) -> tuple[OtherItem, ...]:
     return tuple(sorted(bare, key=lambda one: (one.price, one.quantity or 0)))
 
 
-def item_changes(now: Sequence[ItemFacts], to: Sequence[OtherItem]) -> tuple[ItemChange, ...]:
+def item_changes(
+    now: Sequence[ItemFacts], to: Sequence[OtherItem], taken_back: Sequence[ItemChange] = ()
+) -> tuple[ItemChange, ...]:
     """What leads from what is to what is to be; nothing of what stays the same.
 
-    An add-on whose price changes keeps its item.
+    An add-on whose price changes keeps its item. A new one has what it had before a change that is
+    `taken_back` has removed it.
     """
     left, differ = list(to), []
     for item in now:
@@ -85,9 +95,14 @@ def item_changes(now: Sequence[ItemFacts], to: Sequence[OtherItem]) -> tuple[Ite
                 was=item.price,
                 price=later.price if later else item.price,
                 quantity=(later.quantity or 0) if later else 0,
+                keeps={} if later else item.keeps,
             )
         )
-    return (*changes, *(ItemChange(price=one.price, quantity=one.quantity or 0) for one in left))
+    had = {one.price: one.keeps for one in taken_back if not one.quantity}
+    new = (
+        ItemChange(price=one.price, quantity=one.quantity or 0, keeps=had.get(one.price, {})) for one in left
+    )
+    return (*changes, *new)
 
 
 def restored(

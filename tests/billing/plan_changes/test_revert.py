@@ -1,8 +1,11 @@
 """A revert is a change of its own: from the second of the change, and with what Stripe bills for it."""
 
+from typing import Any
+
 import pytest
 
 from billing.core.money import Money
+from billing.plan_changes.items.others import ItemFacts, in_order
 from billing.plan_changes.proration import Line
 from billing.plan_changes.revert import (
     revert_query,
@@ -12,7 +15,7 @@ from billing.plan_changes.revert import (
     unread_revert_problem,
 )
 from billing.plan_changes.stripe_params import apply_params, preview_params
-from billing.plan_changes.subject import PlanChangeSubject, build_subject
+from billing.plan_changes.subject import PlanChangeSubject, PreviewQuery, build_subject
 from billing.plan_changes.verification import ResultLines
 
 from ...activities.mail.money_contexts import DISPUTED
@@ -135,3 +138,23 @@ def test_a_revert_that_cannot_be_read_says_that_the_former_plan_is_back() -> Non
     problem = unread_revert_problem(DISPUTED)
     assert problem.code == "revert_unread"
     assert problem.message.startswith("The former plan is in place again, but what that billed can't be read")
+
+
+def test_what_was_removed_comes_back_with_all_that_it_had_but_discounts_that_are_over() -> None:
+    of = {"item": "si_2", "interval": "month", "interval_count": 1, "unit_amount": 900}
+    own = {"tax_rates": ["txr_1"], "discounts": [{"coupon": "half", "end": APRIL_END}, {"coupon": "ten"}]}
+    storage = ItemFacts.model_validate({"price": "p", "quantity": 2, "name": "Storage", "keeps": own} | of)
+    had = in_order([storage])
+    before = some_facts(terms=some_terms(others=had), others=(storage,))
+    found = previewed(a_line())
+    query = PreviewQuery(facts=before, to=some_terms(), effective="now", invoicing="immediately")
+    removed = build_subject(query, found, found, limits=())
+
+    def back(**facts: int) -> dict[str, Any]:
+        sent = preview_params(revert_query(removed, some_facts(**facts)))
+        _, added = sent["subscription_details"]["items"]
+        return dict(added)
+
+    whole = {"price": "p", "quantity": 2, "tax_rates": ["txr_1"]}
+    assert back() == whole | {"discounts": [{"coupon": "half"}, {"coupon": "ten"}]}
+    assert back(period_start=APRIL_END, period_end=MAY_END) == whole | {"discounts": [{"coupon": "ten"}]}

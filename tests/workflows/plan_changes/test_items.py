@@ -202,31 +202,6 @@ async def test_an_item_that_somebody_changes_while_people_decide_is_asked_about_
     assert "1 × Extra storage" in since["after"]
 
 
-async def test_a_revert_brings_back_the_add_ons_that_the_change_touched_and_leaves_the_others(
-    home: House,
-) -> None:
-    acme = await subscribed(home, {SUPPORT: 2, "seminar": 3})
-    before, held = await fields(home, acme), await items(home, acme)
-    operation = await home.ask(
-        acme, plan="scale", add_ons=[{"add_on": SUPPORT, "quantity": 0}, {"add_on": STORAGE, "quantity": 4}]
-    )
-    await home.reviewed(acme, operation)
-    home.stand_in.fault("refuse", times=1, method="GET", path="^/v1/invoices/in_[^/]+$")
-    await home.decide(acme.controller, operation)
-    found = await home.wait(acme, operation, "mismatched")
-    assert found["error"]["code"] == "result_unread"
-    assert found["result"]["revert"]["to"]["others"] == found["subject"]["from"]["others"]
-    body = {"action": "revert", "comment": "Back, please."}
-    await home.post(acme.admin, f"{PATH}/{operation}/resolution", body)
-    done = await home.wait(acme, operation, "cancelled")
-
-    assert done["result"]["reverted"]["verified"] is True
-    assert await items(home, acme) == held
-    after, seminar = await fields(home, acme), home.shop.price["seminar", "month"]
-    [kept] = [id for id, one in before.items() if one.fields["price.id"] == seminar]
-    assert before[kept].changed(after[kept]) == {}
-
-
 @ON_BOTH_DATABASES
 async def test_usage_is_billed_on_top_of_what_was_approved(home: House) -> None:
     acme = await subscribed(home, {"exports": None})
