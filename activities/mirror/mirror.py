@@ -20,7 +20,6 @@ from db.tables import Reconciliation
 from ..stripe.failures import ask
 from . import (
     balance_pages,
-    discount_pages,
     lookups,
     money_pages,
     newcomers,
@@ -70,7 +69,8 @@ class Mirror:
 
     @activity.defn
     async def mirror_subscriptions(self, query: PageQuery) -> PageDone:
-        """One page of Stripe's subscriptions, those of our organizations to Plixo."""
+        """One page of Stripe's subscriptions: those of our organizations to Plixo, and the discounts of these
+        and of those of customers that we know."""
         return await self._listed(
             "subscriptions",
             query,
@@ -126,13 +126,6 @@ class Mirror:
         """One page of Stripe's disputes, those of payments that we know."""
         return await self._listed(
             "disputes", query, lambda place: money_pages.disputes_page(self._access, place, query.of)
-        )
-
-    @activity.defn
-    async def mirror_discounts(self, query: PageQuery) -> PageDone:
-        """The discounts of one page of Stripe's subscriptions: of customers that we know, and our own."""
-        return await self._listed(
-            "discounts", query, lambda place: discount_pages.discounts_page(self._access, place)
         )
 
     @activity.defn

@@ -1,8 +1,9 @@
-"""Reads the organizations' own subscriptions from Stripe, a page of all at a time.
+"""Reads subscriptions from Stripe, a page of all at a time: the organizations' own, and all their discounts.
 
 The list is a request for a hundred of them. It can't show products (that would be five levels deep), which
 our mirror of plans and add-ons knows; what it leaves open is looked up one by one afterwards (`lookups`):
-ended subscriptions, and those of products that are neither or for sale no more.
+ended subscriptions, and those of products that are neither or for sale no more. `pages` reads the discounts
+of customers themselves.
 """
 
 from collections.abc import Sequence
@@ -20,10 +21,12 @@ from db.core.clock import utc_now
 from db.mirror import mirror
 from db.tables import Organization, PlanRow
 
+from ..stripe.failures import concerns_everybody
 from ..stripe.plan_subscription import SubscriptionUnsupported, subscription_document
+from .objects.discount import LISTED_DISCOUNTS, discount_rows, discounts_of, valued
 from .objects.snapshot import Document
 from .page_store import MirrorDifference, RunPage, count, note, sweep_of
-from .pages import BEGINNING, MirrorAccess, MirroredPage, Place, listed
+from .pages import BEGINNING, MirrorAccess, MirroredPage, Place, listed, owners_of
 
 
 class _Owner(NamedTuple):
@@ -32,12 +35,18 @@ class _Owner(NamedTuple):
     customer: str
 
 
+class _StoredPart(NamedTuple):
+    stored: int
+    subscriptions: Sequence[str]
+
+
 async def subscriptions_page(
     access: MirrorAccess, place: Place = BEGINNING, of: RunPage | None = None
 ) -> MirroredPage:
-    """Mirror the organizations' subscriptions on one page of all that have not ended, newest first."""
+    """Mirror the organizations' subscriptions on one page of all that have not ended, newest first, and what
+    any of ours, or of our customers', has of discounts."""
     read_at = utc_now()
-    page = await listed(access.client.v1.subscriptions.list_async, place)
+    page = await listed(access.client.v1.subscriptions.list_async, place, expand=LISTED_DISCOUNTS)
     shown = {one.id: one.to_dict() for one in page.data}
     async with access.database.reading() as session:
         sold: dict[str, Document] = {
@@ -52,7 +61,7 @@ async def subscriptions_page(
         found = await session.exec(wanted.where(col(Organization.stripe_subscription).in_(shown)))
         owners = [_Owner(*owner) for owner in found]
 
-    async def few(session: AsyncSession, some: Sequence[_Owner]) -> int:
+    async def few(session: AsyncSession, some: Sequence[_Owner]) -> _StoredPart:
         documents = {
             owner.id: document
             for owner in some
@@ -60,11 +69,38 @@ async def subscriptions_page(
         }
         one = some[0].id if len(some) == 1 else None
         await store(session, access.rules, documents, read_at, of.part(one) if of and one else of)
-        return len(documents)
+        return _StoredPart(len(documents), [owner.subscription for owner in some])
 
     mirror_of = Alone(access.database, sweep_of(EventSubject.SUBSCRIPTION))
-    stored = sum(await mirror_of.together(owners, few, lambda owner: Unit(owner.subscription, owner.id)))
+    done = await mirror_of.together(owners, few, lambda owner: Unit(owner.subscription, owner.id))
+    # One that failed is tried again whole.
+    failed = {owner.subscription for owner in owners}.difference(*(one.subscriptions for one in done))
+    discounted = [one for one in shown.values() if one["id"] not in failed and any(discounts_of(one))]
+    stored = sum(one.stored for one in done) + await _store_discounts(access, discounted, owners, read_at)
     return MirroredPage.of(stored, page)
+
+
+async def _store_discounts(
+    access: MirrorAccess, found: Sequence[Document], subscribers: Sequence[_Owner], read_at: datetime
+) -> int:
+    """Each that the mirror does not have takes a request."""
+    own = {one.subscription: one.id for one in subscribers}
+    async with access.database.reading() as session:
+        owners = await owners_of(session, {one["customer"] for one in found})
+    ours = [one for one in found if one["id"] in own or one["customer"] in owners]
+
+    async def one(subscription: Document) -> int:
+        subscriber, customer = own.get(subscription["id"]), subscription["customer"]
+        discounts = await valued(access.client, access.database, discounts_of(subscription))
+        rows = discount_rows(
+            discounts, subscriber or owners[customer], None if subscriber else customer, read_at
+        )
+        async with access.database.transaction() as session:
+            await mirror.store_discounts(session, access.rules, rows, read_at)
+        return len(rows)
+
+    mirror_of = Alone(access.database, sweep_of(EventSubject.SUBSCRIPTION), concerns_everybody)
+    return sum(await mirror_of.each(ours, one, lambda found: Unit(found["id"], own.get(found["id"]))))
 
 
 async def store(

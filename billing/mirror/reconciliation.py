@@ -36,8 +36,9 @@ WHOLE: tuple[RunScope, ...] = ("all", "rolling")
 OVERLAP = timedelta(minutes=2)
 """So much of the window before is compared again: an object may be listed later than it says it was made."""
 
-AT_LEAST_EVERY = timedelta(hours=6)
-"""What is new is compared so often even where Stripe has told of no event since."""
+AT_LEAST_EVERY = timedelta(hours=5, minutes=30)
+"""What is new is compared by the first hourly run after so long even where Stripe has told of no event since:
+every six hours, as a comparison ends a while after its run began."""
 
 ROLLING = timedelta(days=6, hours=12)
 """How long a rolling comparison takes, so that it is over within the week."""

@@ -40,9 +40,8 @@ class ReconcilePhase(NamedTuple):
 
 
 RECENT = (
-    ReconcilePhase("subscriptions", Mirror.mirror_subscriptions),
     ReconcilePhase("customers", Mirror.mirror_customers),
-    ReconcilePhase("discounts", Mirror.mirror_discounts),
+    ReconcilePhase("subscriptions", Mirror.mirror_subscriptions),
     ReconcilePhase("invoices", Mirror.mirror_invoices),
     ReconcilePhase("payments", Mirror.mirror_payments),
     ReconcilePhase("invoice_payments", Mirror.mirror_invoice_payments),
@@ -67,7 +66,7 @@ history of a later release counts them."""
 
 @workflow.defn(name=ids.RECONCILE)
 class ReconcileWorkflow:
-    """Events that never came, plans, subscriptions, customers, then their invoices and money; one activity a
+    """Events that never came, plans, customers, subscriptions, then invoices and money; one activity a
     page, behind people's work. Then, of everything, what the mirror has and no page has shown.
     """
 

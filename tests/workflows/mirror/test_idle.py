@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from pathlib import Path
 
 import pytest
 
@@ -22,6 +23,7 @@ from workflows.core import ids
 from ...support import money
 from ...support.house import House
 
+RUNNING = Path(__file__).parents[3] / "docs/operating/running.md"
 READS = 330
 """A day: Stripe allows 10,000 in thirty, whatever happens."""
 WORKERS = 3
@@ -95,5 +97,7 @@ async def test_an_account_in_which_nothing_happens_is_read_330_times_a_day(home:
             line = max([line, *(request["seq"] for request in asked)])
 
     assert 96 <= read["/v1/events"] <= 130, read
+    for_news = sum(count for path, count in read.items() if path.count("/") == 2 and path != "/v1/events")
+    assert f"{for_news} for what is new" in RUNNING.read_text(), read
     assert sum(read.values()) <= READS, read
     assert sum(read.values()) <= READS * 0.7, "the rest is for a rolling comparison of 60,000 objects"

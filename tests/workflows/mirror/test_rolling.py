@@ -125,7 +125,7 @@ async def test_where_nothing_has_happened_only_events_are_asked_for_but_not_for_
     await something_happens(home)
     assert set(await by_schedule(home)) >= LISTS
     assert await by_schedule(home) == ["/v1/events"]
-    clock.later = timedelta(hours=6)
+    clock.later = timedelta(hours=6, seconds=-30)  # the sixth run after; the one before ended a little later
     assert set(await by_schedule(home)) >= LISTS
 
 
@@ -157,7 +157,7 @@ async def test_everything_is_compared_within_a_week_and_then_again(
     async with home.database.reading() as session:
         over = await session.get_one(Reconciliation, first.id)
         names = {row.id: (row.name, row.deleted) for row in await session.exec(select(Customer))}
-    assert (over.state, over.pages) == ("completed", 14)
+    assert (over.state, over.pages) == ("completed", 13)
     assert await found_in(home, first.id) == {stays, goes}
     assert names[stays] == ("Green", False)
     assert names[goes][1] is True
@@ -184,7 +184,7 @@ async def test_it_goes_on_where_it_stood_though_the_object_there_is_gone(
     await by_schedule(home)
     half = await the_rolling_one(home)
     assert half.place is not None
-    assert half.place["phase"] == 1
+    assert half.place["phase"] == 0
     at = half.place["after"]
     assert at in made
     await home.shop.client.v1.customers.delete_async(at)
