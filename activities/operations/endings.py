@@ -85,8 +85,8 @@ async def move(session: AsyncSession, progress: Progress) -> Operation:
         "allowed_actions": list(progress.allowed_actions) if progress.allowed_actions is not None else None,
     }
     given = {name: UNCHANGED if value is None else value for name, value in changes.items()}
-    if progress.subject is not None and progress.error is None:
-        given["error"] = None  # what was wrong with what was asked before
+    if progress.error is None and (progress.subject is not None or progress.state is State.RUNNING):
+        given["error"] = None  # what was wrong before is being seen to
     return await operations.update_state(
         session,
         progress.operation,

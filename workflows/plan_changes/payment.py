@@ -29,11 +29,17 @@ from ..core.recorder import OperationRecorder
 from ..core.stripe_changes import StripeChanges
 from .reads import PlanChangeReads
 
+VOID = "void"
+"""The step by which a change that was taken back is dropped."""
+
 WAITS = "payment"
 """How the keys of the events begin that say what is waited for."""
 
 PAYERS = (Role.BILLING_ADMIN, Role.FINANCE)
 """Who hears that something is to be paid."""
+
+STAGES = {"waits": "payment_due", "applied": "payment_under_way"}
+"""In which a change is that is not there yet, and one that is there before its payment."""
 
 ENDS = {
     subscription_ended_problem().code: (State.FAILED, EventCode.SUBSCRIPTION_CANCELLED),
@@ -67,14 +73,16 @@ class PlanChangePayment:
         self._until: int | None = None
         self._number = 0
         self._told: str | None = None
-        self._voiding = False
+        self._void_begun = self._voiding = False
 
     def expect(self, subject: PlanChangeSubject, standing: Standing) -> None:
         """Whose payment it is; goes on where an earlier run was."""
         key = effect_key(self._recorder.organization, self._recorder.operation, "apply", 1)
         self._query = PaymentQuery(subject=subject, effect_key=key)
         self._number = standing.last(WAITS)
-        self._told = (standing.result or {}).get("needs")
+        if standing.stage in STAGES.values():
+            self._told = (standing.result or {}).get("needs")
+        self._void_begun = standing.version(VOID) > 0
 
     def follow(self, applied: EffectOutcome, before: SubscriptionFacts | None) -> None:
         """Stripe's answer to it; `before` is the subscription just before, where this run has sent it."""
@@ -90,6 +98,8 @@ class PlanChangePayment:
 
     async def settled(self) -> Outcome | Problem | None:
         """Waits. How it ended where Stripe has dropped the change; else why it is there unpaid, or None."""
+        if self._void_begun:
+            await self._void("")
         while True:
             payment = await self._look()
             if payment.stands == "dropped" or (payment.stands == "applied" and not payment.under_way):
@@ -98,6 +108,7 @@ class PlanChangePayment:
             if not await self._void_if_cancelled(payment):
                 await self._until_told(payment)
         self._commands.cancel.close()
+        self._told = None  # what is paid again later is waited for, and told, again
         if payment.stands == "dropped":
             return self._dropped(payment)
         problem = unpaid_problem(payment)
@@ -140,7 +151,7 @@ class PlanChangePayment:
             key,
             EventCode.PAYMENT_DUE if waits else EventCode.PAYMENT_UNDER_WAY,
             state=State.RUNNING,
-            stage="payment_due" if waits else "payment_under_way",
+            stage=STAGES[payment.stands],
             result=due,
             allowed_actions=("cancel",) if waits else (),
             detail=due.document(),
@@ -151,17 +162,24 @@ class PlanChangePayment:
 
     async def _void_if_cancelled(self, payment: ChangePayment) -> bool:
         """Whether it was just tried, once: what is voided is dropped, and what was paid first refuses."""
-        if self._voiding or payment.stands != "waits" or self._commands.cancel.received is None:
+        if payment.stands != "waits" or payment.invoice is None or not self._is_taken_back():
             return False
-        self._voiding = True
-        assert payment.invoice is not None, "a change that waits has one"
-        await self._effects.perform("void", "bill.void", payment.invoice, {})
+        await self._void(payment.invoice)
         return True
 
+    async def _void(self, invoice: str) -> None:
+        """Voids it; what an earlier run has begun is settled, whichever it was."""
+        self._void_begun, self._voiding = False, True
+        await self._effects.perform(VOID, "bill.void", invoice, {})
+
     async def _until_told(self, payment: ChangePayment) -> None:
-        """Until Stripe tells of the subscription or the invoice, or nobody would; a cancellation ends it."""
+        """Until Stripe tells of the subscription or the invoice, or nobody would; a cancellation ends it,
+        where it is known what to void."""
         objects = [self._query.subject.subscription, *([payment.invoice] if payment.invoice else [])]
-        await self._changes.wait(self._delays(payment.expires_at), self._is_taken_back, objects)
+        delays = self._delays(payment.expires_at)
+        await self._changes.wait(
+            delays, lambda: payment.invoice is not None and self._is_taken_back(), objects
+        )
 
     def _is_taken_back(self) -> bool:
         return self._commands.cancel.received is not None and not self._voiding

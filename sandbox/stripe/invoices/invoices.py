@@ -137,7 +137,10 @@ def finalize(ctx: Ctx) -> Obj:
 
 @route("POST", "/v1/invoices/{id}/pay", params=InvoicePayParams, kind=KIND)
 def pay(ctx: Ctx) -> Obj:
-    """Pay an invoice now, by card or (`paid_out_of_band`) outside Stripe; a decline is a 402 that counts."""
+    """Pay an invoice now, or (`paid_out_of_band`) outside Stripe.
+
+    A decline is a 402 that counts; a bank debit leaves it open for its days.
+    """
     not_built(ctx, "forgive", "mandate", "source")
     without_effect(ctx, "off_session", "payment_method")  # where there is nothing to charge
     invoice, params = ctx.store.get(KIND, ctx.path["id"]), ctx.params
@@ -154,7 +157,7 @@ def pay(ctx: Ctx) -> Obj:
         raise invoicing.no_method()
     chosen = payment_method_for(ctx, method, invoice["customer"], param="payment_method")
     outcome = invoicing.attempt(ctx, invoice, chosen["id"], off_session=params.get("off_session", True))
-    if not outcome.paid:
+    if not (outcome.paid or outcome.processing):
         raise declined(outcome, keep_changes=True, waits_code="invoice_payment_intent_requires_action")
     return invoice
 

@@ -14,6 +14,7 @@ from workflows.core import ids
 from ...support import money
 from ...support.builders import Tenant
 from ...support.house import House, until
+from ...support.restarts import run_again, stopped
 from ..conftest import ON_BOTH_DATABASES
 from ..mail.test_ends_are_told import has_mail
 
@@ -313,14 +314,10 @@ async def test_what_was_begun_and_then_refused_in_a_later_run_is_not_called_done
             return found.all() == ["open"]
 
     await until(begun, lambda: "the void was not begun")
-    first = home.temporal.get_workflow_handle(ids.operation_workflow(operation))
-    [start, *_] = (await first.fetch_history()).events
-    payloads = start.workflow_execution_started_event_attributes.input.payloads
-    [request] = await home.temporal.data_converter.decode(payloads, [WaiverInput])
-    await first.terminate()
+    lost = await stopped(home, operation, WaiverInput)
     await pay(home, who, bill)
     home.stand_in.clear_faults()
-    await home.temporal.start_workflow(ids.WAIVER, request, id=first.id, task_queue=ids.MAIN_QUEUE)
+    await run_again(home, ids.WAIVER, lost)
     ended_ = await home.wait(acme, operation, "failed", "mismatched", "completed")
     assert (ended_["state"], ended_["result"]) == ("failed", None)
     assert "plixo_note" not in (await in_stripe(home, bill)).metadata

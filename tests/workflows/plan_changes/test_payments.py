@@ -5,12 +5,16 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from sqlmodel import select
 
-from db.tables import StripeEventCheck
+from billing.plan_changes.subject import PlanChangeInput
+from db.tables import Intent, StripeEventCheck
+from workflows.core import ids
 
 from ...support.builders import Tenant, store
 from ...support.house import House, until
 from ...support.money import authenticate
+from ...support.restarts import run_again, stopped
 from ..conftest import ON_BOTH_DATABASES
 from .test_workflow import HALF_A_MONTH
 
@@ -219,6 +223,52 @@ async def test_what_was_paid_before_it_was_cancelled_is_there(home: House, acme:
     done = await home.wait(acme, operation, "completed")
     assert done["result"]["verified"] is True
     assert await plan_of(home, acme) == "growth"
+
+
+@pytest.mark.parametrize("paid", [False, True])
+async def test_a_void_that_an_earlier_run_has_begun_is_brought_to_its_end(
+    home: House, acme: Tenant, paid: bool
+) -> None:
+    """The cancellation was given to that run, and is not given again."""
+    operation = await approved(home, acme, ASKS)
+    due = (await waits(home, acme, operation, "authentication"))["result"]
+    home.stand_in.fault("drop_before", times=1_000, path=f"/v1/invoices/{due['invoice']}/void")
+    await home.post(acme.admin, f"/v1/plan-changes/{operation}/cancel", {"comment": "Too dear."})
+
+    async def begun() -> bool:
+        async with home.database.reading() as session:
+            found = await session.exec(select(Intent.step).where(Intent.operation_id == operation))
+            return "void" in found.all()
+
+    await until(begun, lambda: "the void was not begun")
+    lost = await stopped(home, operation, PlanChangeInput)
+    if paid:
+        await authenticate(home.shop, due["invoice"])
+    home.stand_in.clear_faults()
+    await run_again(home, ids.PLAN_CHANGE, lost)
+    ended = await home.wait(acme, operation, "cancelled", "completed", "mismatched")
+    assert (ended["state"], ended["error"]) == ("completed" if paid else "cancelled", None)
+    async with home.database.reading() as session:
+        states = await session.exec(select(Intent.state).where(Intent.operation_id == operation))
+        assert "open" not in states.all()
+
+
+async def test_a_debit_that_is_tried_again_after_the_first_came_back_is_waited_for(
+    home: House, acme: Tenant, told: None
+) -> None:
+    """While a bank takes its days, nothing asks for a person."""
+    operation = await approved(home, acme, "pm_usBankAccount_insufficientFunds")
+    await home.wait(acme, operation, "running", stage="payment_under_way")
+    home.stand_in.advance(5 * DAY)
+    failed = await home.wait(acme, operation, "mismatched")
+    await pay(home, acme, failed["result"]["invoice"], "pm_usBankAccount_success")
+    answer = {"action": "read_again", "comment": "It is being debited again."}
+    await home.post(acme.controller, f"/v1/plan-changes/{operation}/resolution", answer)
+    waiting = await home.wait(acme, operation, "running", stage="payment_under_way")
+    assert (waiting["error"], waiting["result"]["needs"]) == (None, "time")
+    home.stand_in.advance(5 * DAY)
+    done = await home.wait(acme, operation, "completed")
+    assert done["result"]["invoice_status"] == "paid"
 
 
 async def test_a_subscription_that_ends_ends_what_waits(home: House, acme: Tenant, told: None) -> None:

@@ -15,6 +15,7 @@ from workflows.core import ids
 
 from ...support.builders import Tenant
 from ...support.house import House, house, time_skipping, until
+from ...support.restarts import run_again, stopped
 from ...support.shop import APRIL, DAY, Plans
 from .test_prorations import shape
 
@@ -223,12 +224,7 @@ async def test_a_revert_that_an_earlier_run_has_begun_is_read_by_the_next_one(st
         return (await still.events(acme, operation)).count("changed_in_stripe") == 2
 
     await until(begun, lambda: "the revert was not begun")
-    first = still.temporal.get_workflow_handle(ids.operation_workflow(operation))
-    [start, *_] = (await first.fetch_history()).events
-    payloads = start.workflow_execution_started_event_attributes.input.payloads
-    [request] = await still.temporal.data_converter.decode(payloads, [PlanChangeInput])
-    await first.terminate()
-    await still.temporal.start_workflow(ids.PLAN_CHANGE, request, id=first.id, task_queue=ids.MAIN_QUEUE)
+    await run_again(still, ids.PLAN_CHANGE, await stopped(still, operation, PlanChangeInput))
     done = await still.wait(acme, operation, "cancelled")
 
     assert done["result"]["reverted"]["verified"] is True
