@@ -29,6 +29,10 @@ class Payload(Message):
         """As rows hold it and the API shows it: without the tag, as the row says what kind it is of."""
         return self.model_dump(mode="json", exclude={"about"})
 
+    def bound(self) -> dict[str, Any]:
+        """What of the document an approval binds to."""
+        return self.document()
+
     @classmethod
     def __get_pydantic_json_schema__(
         cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler

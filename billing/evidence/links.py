@@ -7,6 +7,7 @@ from pydantic import ValidationError
 
 from ..core.hashing import digest
 from ..core.operations import Kind
+from ..money.credit import bound_of_credit
 from ..plan_changes.report import preview_detail
 from ..plan_changes.subject import PlanChangeSubject, subject_hash
 from .records import Json
@@ -54,6 +55,8 @@ def contradicting(kind: Kind, subject: Json, told: Sequence[Event]) -> Event | N
 
 def hash_of_subject(kind: Kind, subject: Json) -> str | None:
     """What an approval of this subject binds to; None when it is none."""
+    if kind is Kind.CREDIT:
+        return digest(bound_of_credit(subject))
     if kind is not Kind.PLAN_CHANGE:
         return digest(subject)
     read = _plan_change(subject)

@@ -4,7 +4,7 @@ Which instrument for what (Stripe, Credit notes and Customer balance): goodwill 
 transaction; what is wrong on a finalized invoice is a credit note on it; money back is a refund.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
 from ..core.errors import Code
@@ -124,6 +124,9 @@ class CreditSubject(Payload):
             for name, value in said.items()
             if name not in ("lines", "taxes", "tell_customer") or value
         }
+
+    def bound(self) -> dict[str, Any]:
+        return bound_of_credit(self.document())
 
 
 class CreditInput(Message):
@@ -266,9 +269,19 @@ def without_own_note(facts: CreditableFacts, operation: str) -> CreditableFacts:
     return facts.model_copy(update={"cap": cap, "lines": lines})
 
 
+def bound_of_credit(document: Mapping[str, Any]) -> dict[str, Any]:
+    """A subject's document without the names of tax rates: somebody may rename one at any time. That of
+    forged evidence may hold anything."""
+    taxes = document.get("taxes")
+    if not isinstance(taxes, list):
+        return dict(document)
+    unnamed = [{**tax, "name": None} if isinstance(tax, dict) else tax for tax in taxes]
+    return {**document, "taxes": unnamed}
+
+
 def credit_hash(subject: CreditSubject) -> str:
     """What an approval of the credit binds to."""
-    return digest(subject.document())
+    return digest(subject.bound())
 
 
 def credit_params(subject: CreditSubject, note_metadata: dict[str, str]) -> dict[str, Any]:

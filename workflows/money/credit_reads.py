@@ -53,7 +53,9 @@ class CreditReads(MoneyPlanner[CreditWanted, CreditSubject]):
     ) -> MoneyProposal[CreditSubject] | None:
         """Exactly what was approved, by what Stripe says now; None when the same request would do another."""
         proposal = await self.plan(wanted)
-        return None if isinstance(proposal, Problem) or proposal.subject != subject else proposal
+        if isinstance(proposal, Problem) or proposal.subject_hash != credit_hash(subject):
+            return None
+        return proposal
 
     async def found(self, subject: CreditSubject, given: str) -> CreditFound:
         """The credit as Stripe has it now, however long Stripe takes to say so."""

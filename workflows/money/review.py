@@ -82,7 +82,7 @@ class ReviewedMoney(ReviewedRequest[MoneyProposal[Subject]], Generic[Wanted, Sub
         if isinstance(proposal, Problem):
             settled = beyond_revision(proposal)
             raise OperationEnded(Outcome(State.BLOCKED, EventCode.NOT_POSSIBLE, proposal, settled=settled))
-        if quoted is not None and proposal.subject != quoted:
+        if quoted is not None and proposal.subject.bound() != quoted.bound():
             problem = outdated_problem(self.kind, quoted, proposal.subject)
             raise OperationEnded(Outcome(State.BLOCKED, EventCode.NOT_POSSIBLE, problem))
         return proposal

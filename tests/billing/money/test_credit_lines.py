@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from billing.core.money import Money
-from billing.core.operations import Problem
+from billing.core.operations import Kind, Problem
+from billing.evidence.links import hash_of_subject
 from billing.money.credit import (
     CreditFound,
     CreditSubject,
@@ -223,8 +224,24 @@ def test_the_hash_binds_to_each_line_each_tax_and_whether_the_customer_is_told()
         base.model_copy(update={"lines": (line.model_copy(update={"quantity": 1}),)}),
         base.model_copy(update={"lines": (line.model_copy(update={"discount": usd(499)}),)}),
         base.model_copy(update={"taxes": (tax.model_copy(update={"amount_minor": 854}),)}),
+        base.model_copy(update={"taxes": (tax.model_copy(update={"percentage": "20"}),)}),
+        base.model_copy(update={"taxes": (tax.model_copy(update={"rate": "txr_at"}),)}),
     ]
-    assert len({credit_hash(one) for one in (base, *others)}) == 5
+    assert len({credit_hash(one) for one in (base, *others)}) == 7
+
+
+def test_the_hash_binds_to_no_name_of_a_tax_rate():
+    base = planned()
+    [tax] = base.taxes
+    renamed = base.model_copy(update={"taxes": (tax.model_copy(update={"name": "USt"}),)})
+    assert credit_hash(renamed) == credit_hash(base)
+    assert hash_of_subject(Kind.CREDIT, renamed.document()) == credit_hash(base)
+
+
+@pytest.mark.parametrize("taxes", [None, "all", [1], [["name"]], {"name": 1}])
+def test_a_forged_subject_is_hashed_whatever_its_taxes_are(taxes):
+    forged = planned().document() | {"taxes": taxes}
+    assert hash_of_subject(Kind.CREDIT, forged) != credit_hash(planned())
 
 
 @pytest.mark.parametrize(

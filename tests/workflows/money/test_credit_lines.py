@@ -269,3 +269,21 @@ async def test_stripe_is_asked_once_for_each_way_in_which_it_could_come_to_anoth
     assert await refused_for(home, acme, asked) == ["credit_lines_refused"]
     previews = [one for one in home.stand_in.requests() if one["path"] == f"{NOTES}/preview"]
     assert len(previews) == 1
+
+
+async def test_a_tax_rate_that_is_renamed_while_a_credit_waits_changes_nothing_of_it(
+    home: House, acme: Tenant, who: str
+) -> None:
+    bill = await a_bill(home, who, 90_000)
+    asked = body(who, bill, {"line": bill.lines.data[0].id, "amount_minor": 80_000})
+    quote = await quoted(home, acme, asked)
+    [rate] = (await home.shop.client.v1.tax_rates.list_async()).data
+    await home.shop.client.v1.tax_rates.update_async(rate.id, {"display_name": "Value added tax"})
+    operation = await asked_for(home, acme, asked | {"quote": quote["quote"]})
+    approval = await home.reviewed(acme, operation)
+    assert [tax["name"] for tax in approval["subject"]["taxes"]] == ["DE Value added tax"]
+    await home.shop.client.v1.tax_rates.update_async(rate.id, {"display_name": "USt"})
+
+    await home.decide(acme.controller, operation)
+
+    assert (await home.wait(acme, operation, "completed"))["result"]["verified"]
