@@ -158,9 +158,9 @@ def _lines_of(subject: Json) -> list[Json]:
 def check_result(evidence: Evidence) -> Iterator[BrokenLink]:
     """What the result names in Stripe is what the operation's own effects made, or what a case was noticed
     by."""
-    made = {intent.stripe_id for intent in evidence.intents if intent.state == "done"}
+    made: list[Any] = [intent.stripe_id for intent in evidence.intents if intent.state == "done"]
     if evidence.operation.kind is Kind.CASE:
-        made.add(evidence.operation.request.get("object"))
+        made.append(evidence.operation.request.get("object"))
     for found in _texts(evidence.operation.result):
         if MADE_BY_US.fullmatch(found) and found not in made:
             yield BrokenLink("/operation/result", f"no effect of this operation made {found}")

@@ -158,6 +158,16 @@ def test_what_is_of_another_shape_is_found_in_a_document_whose_hashes_fit(
         verify(json.dumps(rewritten(forged)))
 
 
+@pytest.mark.parametrize("value", [[], {}])
+def test_a_case_about_what_is_no_id_comes_to_a_verdict_though_its_first_event_says_so(
+    value: Any,
+) -> None:
+    forged = put(DOCUMENTS["case_1"], ("operation", "request", "object"), value)
+    forged = put(forged, ("timeline", 0, "detail", "object"), value)
+    forged = put(forged, ("operation", "result", "object"), "re_0")
+    assert broken(rewritten(forged)) == ["/operation/result: no effect of this operation made re_0"]
+
+
 # --- What whoever rewrites the records and the chain with them does not get past ----------------------------
 
 
