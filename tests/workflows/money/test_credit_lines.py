@@ -6,6 +6,7 @@ import pytest
 from sqlmodel import select
 
 from activities.money import reads
+from activities.plan_changes.invoices import StripeInvoices
 from db.tables import Intent
 
 from ...support import money
@@ -272,8 +273,16 @@ async def test_stripe_is_asked_once_for_each_way_in_which_it_could_come_to_anoth
 
 
 async def test_a_tax_rate_that_is_renamed_while_a_credit_waits_changes_nothing_of_it(
-    home: House, acme: Tenant, who: str
+    home: House, acme: Tenant, who: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    rates = StripeInvoices.rates
+
+    async def rates_anew(invoices: StripeInvoices, invoice: dict[str, Any]) -> Any:
+        """As a worker that was started meanwhile: it has read none yet."""
+        invoices._rates.clear()
+        return await rates(invoices, invoice)
+
+    monkeypatch.setattr(StripeInvoices, "rates", rates_anew)
     bill = await a_bill(home, who, 90_000)
     asked = body(who, bill, {"line": bill.lines.data[0].id, "amount_minor": 80_000})
     quote = await quoted(home, acme, asked)
