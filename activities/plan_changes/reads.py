@@ -9,7 +9,7 @@ from temporalio.exceptions import ApplicationError
 
 from billing.core.errors import BillingError
 from billing.core.money import Money
-from billing.plan_changes.items.add_ons import PricedAddOn, add_on_from_stripe, price_add_ons
+from billing.plan_changes.items.add_ons import PricedAddOn, price_add_ons, priced_as_it_is
 from billing.plan_changes.items.others import ItemFacts
 from billing.plan_changes.items.usage import without_usage
 from billing.plan_changes.messages import ScheduleFacts, SchedulePreviewQuery, Target, TargetQuery
@@ -26,7 +26,7 @@ from billing.plan_changes.phase_fields import (
     uncarried_of,
 )
 from billing.plan_changes.phases import MadePhase, made_phase
-from billing.plan_changes.plans import plan_from_stripe, plan_on_sale
+from billing.plan_changes.plans import plan_as_it_is, plan_on_sale
 from billing.plan_changes.report import schedule_gone_problem
 from billing.plan_changes.stripe_lines import lines_from_invoice
 from billing.plan_changes.stripe_params import preview_params, renewal_preview_params
@@ -142,9 +142,8 @@ class StripeReads:
                 add_ons = await mirror.add_ons(session) if query.add_ons else []
             wanted = price_add_ons(add_ons, query.offered, query.add_ons, query.interval, query.currency)
             found = await ask(self._client.v1.prices.retrieve_async(price.id, {"expand": ["product"]}))
-            data = found.to_dict()
             return Target(
-                plan=plan_from_stripe(data["product"], [data]),
+                plan=plan_as_it_is(query.plan, found.to_dict()),
                 price=price.id,
                 add_ons=tuple([await self._as_it_is(one, query) for one in wanted]),
             )
@@ -154,9 +153,7 @@ class StripeReads:
     async def _as_it_is(self, wanted: PricedAddOn, query: TargetQuery) -> PricedAddOn:
         """An add-on as Stripe has it. Raises BillingError where that is sold otherwise by now."""
         found = await ask(self._client.v1.prices.retrieve_async(wanted.price, {"expand": ["product"]}))
-        data = found.to_dict()
-        add_on = add_on_from_stripe(data["product"], [data | {"product": data["product"]["id"]}])
-        return add_on.priced(add_on.price(query.interval, query.currency))
+        return priced_as_it_is(wanted, found.to_dict(), query.interval, query.currency)
 
     @activity.defn
     async def read_preview(self, query: PreviewQuery) -> PreviewFacts:

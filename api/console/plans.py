@@ -31,6 +31,10 @@ ADD_ON = "add_on:"
 """What the fields of add-ons begin with; their short names follow."""
 
 
+FORMER = "Not offered any more: keep it, or have fewer or none (0)."
+"""What is said of an add-on that nobody can have anew."""
+
+
 class AddOnChoice(NamedTuple):
     """A field of an add-on: how many there are, and what one costs."""
 
@@ -106,13 +110,20 @@ def _add_on_fields(form: Form) -> list[str]:
 def add_on_choices(
     add_ons: Sequence[AddOn], offered: Sequence[str], held: Sequence[OtherItem]
 ) -> list[AddOnChoice]:
-    """Those that the policy offers, with how many there are."""
-    quantities = {one.add_on: one.quantity for one in held}
-    return [
-        AddOnChoice(one.add_on, one.name, str(quantities.get(one.add_on) or ""), f"{_apiece(one)} each")
+    """Those that the policy offers, with how many there are, and what there is of others. One of several
+    items has no field: nobody could say which one is meant."""
+    items = [one.add_on for one in held]
+    there = {one.add_on: one for one in held if one.add_on is not None and items.count(one.add_on) == 1}
+    sold = [
+        AddOnChoice(one.add_on, one.name, _pieces(there.pop(one.add_on, None)), f"{_apiece(one)} each")
         for one in add_ons
-        if one.add_on in offered and one.prices
+        if one.add_on in offered and one.prices and items.count(one.add_on) < 2
     ]
+    return sold + [AddOnChoice(slug, one.name, _pieces(one), FORMER) for slug, one in there.items()]
+
+
+def _pieces(held: OtherItem | None) -> str:
+    return str(held.quantity) if held and held.quantity else ""
 
 
 def choices(plans: Sequence[Plan]) -> list[tuple[str, str]]:

@@ -11,6 +11,7 @@ from db.mirror import mirror
 
 from ..http.ids import Id
 from ..http.models import OperationAnswer
+from ..operations import organization_routes
 from ..operations import routes as operations
 from ..problems.problem import not_found
 from . import cancellations, plans
@@ -111,8 +112,9 @@ async def _choices(operation: OperationAnswer, visit: PageVisit) -> dict[str, An
 
 async def _add_ons(visit: PageVisit) -> list[plans.AddOnChoice]:
     async with visit.context.database.reading() as session:
+        organization, _ = await organization_routes.organization_and_change(session, visit.caller)
         there = await mirror.add_ons(session)
-    return plans.add_on_choices(there, visit.context.policy.plan_change.add_ons, ())
+    return plans.add_on_choices(there, visit.context.policy.plan_change.add_ons, organization.others)
 
 
 CHANGED = ("amount", "reason", "note")

@@ -3,8 +3,9 @@
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
+from ..core.errors import Code
 from ..core.operations import Problem
-from .items.add_ons import others_after, to_be_priced
+from .items.add_ons import held_twice, others_after, to_be_priced
 from .items.others import OtherItem
 from .messages import Target, TargetQuery
 from .phases import uncarried_problem
@@ -67,19 +68,15 @@ def billed_apart(query: PreviewQuery) -> Problem | None:
     return Problem(code="mixed_intervals", message=message)
 
 
-def several_alike(query: PreviewQuery) -> Problem | None:
-    """Why nobody can say which item is meant, or None: there are, or would be, two at one price."""
-    held, later = ([one.price for one in items] for items in (query.facts.others, query.to.others))
-    twice = [
-        one.price for one in query.changes if held.count(one.was or "") > 1 or later.count(one.price) > 1
-    ]
+def several_alike(wanted: PlanChangeRequest, now: Terms) -> Problem | None:
+    """Why nobody can say which item is meant, or None: an add-on has several, at one price or at two."""
+    twice = held_twice(now.others, wanted.add_ons, wanted.interval not in (None, now.interval))
     if not twice:
         return None
-    named = [one for one in (*query.facts.others, *query.to.others) if one.price in twice]
     return Problem(
-        code="add_on_twice",
-        message=f"The subscription has, or would have, {_names(named)} twice. Ask Plixo to put them "
-        "together in Stripe first.",
+        code=Code.ADD_ON_TWICE,
+        message=f"The subscription has several items of {_names(twice)}. Ask Plixo to put them together in "
+        "Stripe first.",
     )
 
 
@@ -165,7 +162,6 @@ def waits_already(query: PreviewQuery) -> Problem | None:
 
 _CHECKS: tuple[Callable[[PreviewQuery], Problem | None], ...] = (
     billed_apart,
-    several_alike,
     usage_discounted,
     before_trial_ends,
     not_schedulable,

@@ -133,6 +133,18 @@ def plan_from_stripe(product: Mapping[str, Any], prices: Sequence[Mapping[str, A
     )
 
 
+def plan_as_it_is(slug: str, price: Mapping[str, Any]) -> Plan:
+    """The plan that a price in Stripe's JSON (product expanded) is of, where it was known as `slug`.
+
+    Raises InvalidRequest `plan_unavailable` where it is another one by now, and PlanMisconfigured.
+    """
+    plan = plan_from_stripe(price["product"], [price])
+    if plan.plan != slug:
+        message = f"What was sold as {slug} is {plan.name} in Stripe by now"
+        raise InvalidRequest(Code.PLAN_UNAVAILABLE, message, field="plan")
+    return plan
+
+
 def read_plan(product: Mapping[str, Any], prices: Sequence[Mapping[str, Any]]) -> Plan:
     """As `plan_from_stripe`, but a plan that is described wrongly is unavailable, and says why.
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from ..core.errors import Code, InvalidRequest
+from .checks import several_alike
 from .items.add_ons import AddOn, find_add_on, others_after, price_add_ons, to_be_priced
 from .items.others import OtherItem
 from .limits import Usage
@@ -71,12 +72,18 @@ def _others(
 ) -> tuple[OtherItem, ...]:
     """What there would be beside the plan."""
     named = [one.add_on for one in wanted.add_ons]
-    for slug in named:
-        find_add_on(add_ons, offered, slug)
-        if named.count(slug) > 1:
+    held = {one.add_on: one.quantity or 0 for one in current.others}
+    for one in wanted.add_ons:
+        if one.quantity > held.get(one.add_on, -1):  # of what is offered no more there can be fewer or none
+            find_add_on(add_ons, offered, one.add_on)
+        if named.count(one.add_on) > 1:
             raise InvalidRequest(
-                Code.ADD_ON_TWICE, f"The add-on {slug} is in the request more than once", field="add_ons"
+                Code.ADD_ON_TWICE,
+                f"The add-on {one.add_on} is in the request more than once",
+                field="add_ons",
             )
+    if (problem := several_alike(wanted, current)) is not None:
+        raise InvalidRequest(Code.ADD_ON_TWICE, problem.message, field="add_ons")
     new = to_be_priced(wanted.add_ons, current.others, offered, interval != current.interval)
     priced = price_add_ons(add_ons, offered, new, interval, currency)
     return others_after(current.others, wanted.add_ons, priced)

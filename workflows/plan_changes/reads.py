@@ -14,6 +14,7 @@ with workflow.unsafe.imports_passed_through():
     from billing.plan_changes.checks import (
         billed_too_soon,
         in_the_way_of,
+        several_alike,
         target_query,
         terms_after,
     )
@@ -181,10 +182,11 @@ class PlanChangeReads:
         query = OtherChangeQuery(organization=self._request.organization, operation=self._request.operation)
         other = await recorded(Records.read_other_change, query)
         waiting = other.waiting if other is not None else None
+        alike = [problem] if (problem := several_alike(wanted, facts.terms)) is not None else []
         if waiting is None or waiting.schedule != facts.schedule:
             open_ = (still_open_problem(other.operation),) if other is not None else ()
-            return Obstacles(in_the_way(facts), open_, None)
-        found = in_the_way(facts.model_copy(update={"schedule": None}))
+            return Obstacles((*in_the_way(facts), *alike), open_, None)
+        found = (*in_the_way(facts.model_copy(update={"schedule": None})), *alike)
         if wanted.effective != "period_end":
             found = (*found, not_replaced_now_problem(waiting.operation))
         return Obstacles(found, (), waiting)

@@ -82,10 +82,11 @@ def add_on_from_stripe(product: Mapping[str, Any], prices: Sequence[Mapping[str,
     """
     slug = add_on_of(product)
     if slug is None:
+        wrong = (product.get("metadata") or {}).get("plixo_add_on")
         raise PlanMisconfigured(
             product["id"],
             "plixo_add_on",
-            f"is {product['metadata']['plixo_add_on']!r}",
+            f"is {wrong!r}" if wrong else "is missing",
             "Set a short name of a-z, 0-9, - and _, such as priority-support.",
         )
     sold = [
@@ -142,6 +143,34 @@ def price_add_ons(
     """Raises InvalidRequest: `unknown_add_on`, `add_on_unavailable`."""
     wanted = [find_add_on(add_ons, offered, slug) for slug in slugs]
     return tuple(add_on.priced(add_on.price(interval, currency)) for add_on in wanted)
+
+
+def priced_as_it_is(
+    known: PricedAddOn, price: Mapping[str, Any], interval: str, currency: str
+) -> PricedAddOn:
+    """An add-on as its price in Stripe's JSON (product expanded) describes it, where it was `known` before.
+
+    Raises InvalidRequest `add_on_unavailable` where it is another one or sold otherwise by now.
+    """
+    product = price["product"]
+    if add_on_of(product) != known.add_on:
+        raise _unavailable(f"{known.name} is another add-on in Stripe by now, or none")
+    add_on = add_on_from_stripe(product, [{**price, "product": product["id"]}])
+    return add_on.priced(add_on.price(interval, currency))
+
+
+def held_twice(
+    now: Sequence[OtherItem], asked: Sequence[AddOnQuantity], new_interval: bool
+) -> tuple[OtherItem, ...]:
+    """The items of which nobody can say which one is meant: an add-on is asked for, or follows to the new
+    interval, and has several."""
+    held = [one.add_on for one in now]
+    named = {one.add_on for one in asked}
+    return tuple(
+        one
+        for one in now
+        if one.add_on is not None and held.count(one.add_on) > 1 and (new_interval or one.add_on in named)
+    )
 
 
 def others_after(

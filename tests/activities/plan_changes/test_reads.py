@@ -6,7 +6,9 @@ import pytest
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
+from activities.mirror import pages as mirror_pages
 from activities.plan_changes.reads import StripeReads
+from billing.plan_changes.messages import TargetQuery
 from billing.plan_changes.subject import SubscriptionFacts, SubscriptionQuery
 
 from ...support.case_rules import case_rules
@@ -42,3 +44,34 @@ async def test_a_read_that_went_wrong_is_tried_again(job: Job, fault: str) -> No
     assert not failed.value.non_retryable
 
     assert (await facts(job)).terms.plan == "starter"
+
+
+@pytest.mark.parametrize(
+    ("key", "names", "code"),
+    [
+        ("plixo_add_on", ["priority-support", "gold-support"], "add_on_unavailable"),
+        ("plixo_add_on", ["priority-support", ""], "add_on_unavailable"),
+        ("plixo_plan", ["growth", "gold"], "plan_unavailable"),
+        ("plixo_plan", ["growth", ""], "plan_misconfigured"),
+    ],
+    ids=["another add-on", "no add-on", "another plan", "no plan"],
+)
+async def test_what_is_another_product_than_the_mirror_says_is_refused_for_good(
+    job: Job, key: str, names: list[str], code: str
+) -> None:
+    await job.shop.stock_add_ons()
+    await mirror_pages.catalog(job.shop.access(job.database))
+    price = await job.shop.client.v1.prices.retrieve_async(job.shop.price[names[0], "month"])
+    offered = ("priority-support", "gold-support")
+    add_ons = offered[:1] if key == "plixo_add_on" else ()
+    query = TargetQuery(plan="growth", interval="month", currency="usd", add_ons=add_ons, offered=offered)
+    reads = StripeReads(job.shop.client, job.database, case_rules())
+
+    await job.shop.client.v1.products.update_async(str(price.product), {"metadata": {key: names[1]}})
+    try:
+        with pytest.raises(ApplicationError) as refused:
+            await ActivityEnvironment().run(reads.read_target_plan, query)
+    finally:  # other tests have the same shop
+        await job.shop.client.v1.products.update_async(str(price.product), {"metadata": {key: names[0]}})
+
+    assert (refused.value.type, refused.value.non_retryable) == (code, True)

@@ -65,6 +65,30 @@ async def test_the_form_offers_add_ons_with_how_many_there_are(signed_in: SignIn
     assert "USD 15.00 a month each" in words(page)
 
 
+async def test_what_is_offered_no_more_may_stay_or_go_and_what_is_there_twice_has_no_field(
+    signed_in: SignIn, acme: Tenant, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    former = OtherItem(price="price_former", quantity=3, name="Former reports", add_on="former-reports")
+    storage = OtherItem(price="price_a", quantity=1, name="Extra storage", add_on="extra-storage")
+    twice = [storage, storage.model_copy(update={"price": "price_b"})]
+    held = HELD | {"others": [one.model_dump() for one in (SUPPORT, former, *twice)]}
+    async with database.transaction() as session:
+        await mirror.store_subscription(session, case_rules(), acme.id, held, synced_at=NOW)
+    house: Any = SimpleNamespace(database=database)
+    monkeypatch.setattr(QuoteDraft, "find_out", lambda _, request, result: made(house, request))
+    visitor = await signed_in(acme.admin)
+    there = {"priority-support": "2", "data-export": "", "former-reports": "3"}
+    assert fields((await visitor.get("/console/plans")).text) == there
+
+    for number, refused in (("3", False), ("0", False), ("4", True)):
+        answer = await visitor.post("/console/plans/quote", **WISH | {"add_on:former-reports": number})
+        assert ("There is no add-on" in words(answer.text)) == refused, number
+    answer = await visitor.post("/console/plans", key="typed", **WISH | {"add_on:former-reports": "0"})
+    assert answer.status_code == 303
+    revised = (await visitor.get(f"{answer.headers['location']}/revise")).text
+    assert fields(revised) == there | {"former-reports": "0"}
+
+
 async def test_what_is_typed_is_quoted_kept_and_asked_for(
     signed_in: SignIn, subscriber: Tenant, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:

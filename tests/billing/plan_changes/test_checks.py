@@ -69,23 +69,23 @@ def test_what_does_not_follow_to_another_interval_is_named() -> None:
     assert billed_apart(query(facts(SUPPORT), interval="year")) is None
 
 
-TWICE = facts(SUPPORT, held("support", 3, add_on="support", item="si_2"))
+def some_support(quantity: int) -> AddOnQuantity:
+    return AddOnQuantity(add_on="support", quantity=quantity)
 
 
+@pytest.mark.parametrize("price", ["support", "former"])
 @pytest.mark.parametrize(
-    "later",
-    [[held("support", 9), held("support", 3)], [held("support", 3)], [held("support_year", 2)] * 2],
+    "wish",
+    [{"add_ons": (some_support(9),)}, {"add_ons": (some_support(0),)}, {"interval": "year"}],
     ids=["changed", "taken away", "following"],
 )
-def test_of_two_alike_nobody_can_say_which_one_is_meant(later: list[OtherItem]) -> None:
-    problem = several_alike(query(TWICE, *later))
+def test_of_two_alike_nobody_can_say_which_one_is_meant(wish: dict[str, Any], price: str) -> None:
+    twice = facts(SUPPORT, held(price, 3, add_on="support", item="si_2", name="Support"))
+    problem = several_alike(a_wish(plan="growth", **wish), twice.terms)
     assert problem is not None
     assert (problem.code, "Support" in problem.message) == ("add_on_twice", True)
-
-
-def test_two_alike_that_stay_are_in_nobodys_way() -> None:
-    assert several_alike(query(TWICE, *TWICE.others)) is None
-    assert several_alike(query(facts(SUPPORT), held("support", 9), held("storage", 1))) is None
+    assert several_alike(a_wish(plan="growth"), twice.terms) is None
+    assert several_alike(a_wish(plan="growth", **wish), facts(SUPPORT).terms) is None
 
 
 def test_a_discount_that_is_spread_over_usage_is_named() -> None:

@@ -120,8 +120,9 @@ def test_add_ons_as_they_are_change_nothing(held, asked):
     ("wish", "offered", "code"),
     [
         ({"add_ons": some_of(("gold", 1))}, ["support"], "unknown_add_on"),
-        ({"add_ons": some_of(("support", 1))}, [], "unknown_add_on"),
         ({"add_ons": some_of(("support", 1), ("support", 2))}, ["support"], "add_on_twice"),
+        ({"add_ons": some_of(("support", 3))}, [], "unknown_add_on"),
+        ({"add_ons": some_of(("gold", 0))}, ["support"], "unknown_add_on"),
         ({"interval": "year"}, ["support"], "add_on_unavailable"),
     ],
 )
@@ -130,3 +131,26 @@ def test_add_ons_that_cannot_be_had_are_refused(wish, offered, code):
     with pytest.raises(InvalidRequest) as refused:
         validate_change(current, a_wish(**wish), a_plan(), some_usage(), [SUPPORT], offered)
     assert (refused.value.code, refused.value.field) == (code, "add_ons")
+
+
+@pytest.mark.parametrize("known", [[SUPPORT], []])
+@pytest.mark.parametrize("quantity", [0, 1, 2])
+def test_of_an_add_on_that_is_offered_no_more_there_can_be_fewer_or_none(quantity, known):
+    current = some_terms(others=(HELD,))
+    wish = a_wish(seats=6, add_ons=some_of(("support", quantity)))
+    assert validate_change(current, wish, a_plan(), some_usage(), known, []) == (6, "month")
+
+
+FORMER = OtherItem(price="support_former", quantity=1, name="Support", add_on="support")
+
+
+@pytest.mark.parametrize(
+    "wish", [{"add_ons": some_of(("support", 3))}, {"add_ons": some_of(("support", 0))}, {"interval": "year"}]
+)
+def test_of_an_add_on_at_two_prices_nobody_can_say_which_one_is_meant(wish):
+    current = some_terms(others=(HELD, FORMER))
+    with pytest.raises(InvalidRequest, match="Support") as refused:
+        validate_change(current, a_wish(**wish), a_plan(), some_usage(), [SUPPORT], ["support"])
+    assert (refused.value.code, refused.value.field) == ("add_on_twice", "add_ons")
+    stays = a_wish(seats=6)
+    assert validate_change(current, stays, a_plan(), some_usage(), [SUPPORT], ["support"]) == (6, "month")

@@ -78,6 +78,8 @@ def test_one_that_is_sold_wrongly_is_unavailable_and_says_why(prices: list[dict[
 def test_a_product_that_does_not_say_which_add_on_it_is_is_none():
     with pytest.raises(PlanMisconfigured, match="plixo_add_on is 'Not A Name'"):
         add_on_from_stripe(PRODUCT | {"metadata": {"plixo_add_on": "Not A Name"}}, [])
+    with pytest.raises(PlanMisconfigured, match="plixo_add_on is missing"):
+        add_on_from_stripe(PRODUCT | {"metadata": {}}, [])
 
 
 # --- As they are asked for ----------------------------------------------------------------------------------
