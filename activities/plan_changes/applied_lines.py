@@ -86,7 +86,7 @@ async def _following(
         return None
     ends = subject.period_end
     if subject.begins_new_period:
-        ends = max(line.period.end for line in lines if line.kind == "renewal")
+        ends = max((line.period.end for line in lines if line.kind == "renewal"), default=ends)
     if following["period_end"] != ends:
         return None
     following = without_usage(following, subject.from_.metered)

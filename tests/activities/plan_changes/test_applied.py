@@ -11,7 +11,7 @@ from activities.plan_changes.reads import StripeReads
 from billing.plan_changes.subject import PreviewQuery, SubscriptionQuery, Terms
 from billing.plan_changes.verification import ResultLines, ResultQuery
 
-from ...billing.builders import a_subject
+from ...billing.builders import a_subject, some_terms
 from ...support.case_rules import case_rules
 from ...support.shop import APRIL
 from ..effects.effecting import Job
@@ -23,9 +23,9 @@ def reads(job: Job) -> StripeReads:
     return StripeReads(job.shop.client, job.database, case_rules())
 
 
-async def found(job: Job, key: str, invoice: str | None) -> ResultLines:
+async def found(job: Job, key: str, invoice: str | None, **otherwise: Any) -> ResultLines:
     of_the_job = {"subscription": job.tenant.organization.stripe_subscription, "proration_date": APRIL}
-    subject = a_subject().model_copy(update=of_the_job)
+    subject = a_subject().model_copy(update=of_the_job | otherwise)
     query = ResultQuery(subject=subject, effect_key=key, invoice=invoice)
     return await ActivityEnvironment().run(reads(job).read_applied_lines, query)
 
@@ -81,6 +81,13 @@ async def test_of_an_answer_that_was_lost_the_invoice_is_found_by_its_mark(job: 
     assert outcome.detail["latest_invoice"] is None, "the newest one is another's by now"
     made = [one.id for one in await job.shop.invoices(job.tenant) if one.billing_reason == UPDATE]
     assert (await found(job, outcome.key, None)).invoice == made[-1]
+
+
+async def test_an_invoice_that_lacks_the_new_period_is_read_all_the_same(job: Job) -> None:
+    outcome = await job.attempt(await job.upgrade())
+    read = await found(job, outcome.key, outcome.detail["latest_invoice"], to=some_terms(interval="year"))
+    assert {line.kind for line in read.lines} == {"credit", "debit"}
+    assert read.following is None
 
 
 async def test_an_invoice_of_more_lines_than_it_embeds_is_read_whole(job: Job) -> None:
