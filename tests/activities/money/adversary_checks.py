@@ -1,7 +1,7 @@
 """What must hold whatever the adversary does."""
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import Any
 
 from sqlmodel import col, select
 
@@ -9,7 +9,6 @@ from billing.core.operations import Kind, Role
 from billing.money.messages import Commit
 from db.money import commitments, weighing
 from db.tables import Case, Commitment
-from workflows.money.proposals import MoneyProposal
 
 from ...support.case_rules import case_rules
 from .adversary_scene import Scene
@@ -26,8 +25,25 @@ async def check(scene: Scene) -> None:
         given = {one.operation for one in scene.asked if (scene.customer, one.operation) in scene.books.given}
         rows = await session.exec(select(Commitment).where(col(Commitment.operation_id).in_(given)))
         assert all(row.decided_at is not None and row.authority_of is not None for row in rows)
-    left = {what for _, what in scene.books.given} & scene.books.outside
-    assert left <= open_, "what nobody asked for is an open case"
+        wanted = select(Case.customer_id, Case.object_id, Commitment.amount_minor).join(
+            Commitment, col(Commitment.operation_id) == col(Case.operation_id)
+        )
+        counted = await session.exec(
+            wanted.where(col(Commitment.released_at).is_(None), Commitment.amount_minor > 0)
+        )
+        cases = by_gift(counted)
+    outside = [(*one, amount) for one, amount in scene.books.given.items() if one[1] in scene.books.outside]
+    assert cases == by_gift(outside), "each counts what it gave"
+    assert {what for _, what, _ in outside} <= open_, "what nobody asked for is an open case"
+
+
+def by_gift(found: Iterable[tuple[str | None, str, int | None]]) -> dict[tuple[str | None, str], int]:
+    """By customer and what it is of; a discount may be counted in several cases."""
+    sums: dict[tuple[str | None, str], int] = {}
+    for customer, what, amount in found:
+        key = customer, what.partition(":")[0] if what.startswith("di_") else what
+        sums[key] = sums.get(key, 0) + (amount or 0)
+    return sums
 
 
 async def recorded(scene: Scene) -> dict[str, int]:
@@ -62,24 +78,22 @@ async def in_window(scene: Scene, customer: str) -> int:
     async with scene.database.reading() as session:
         _, figures = await weighing.weigh(session, order)
     waiting = sum(
-        one.plan.amount.amount_minor
-        for one in scene.asked
-        if one.allowed and not one.over and customer == scene.customer
+        one.amount for one in scene.asked if one.allowed and not one.over and customer == scene.customer
     )
     return int(figures["used"]["30"]["to_customer"]["amount_minor"]) - waiting
 
 
-async def covered(scene: Scene, kind: Kind, plan: MoneyProposal[Any]) -> bool:
-    """Whether an admin may give it alone, by the policy's figures and all that counts of whatever kind."""
+async def covered(scene: Scene, kind: Kind, amount: int) -> bool:
+    """Whether an admin may give the customer so much alone, by the policy's figures and all that counts of
+    whatever kind."""
     async with scene.database.reading() as session:
         wanted = select(Commitment).where(
             col(Commitment.released_at).is_(None), col(Commitment.decided_at).is_not(None)
         )
         rows = list(await session.exec(wanted))
     [limit] = case_rules().policy.authority[kind][Role.BILLING_ADMIN]
-    amount = plan.amount.amount_minor
     by_person = sum(row.amount_minor for row in rows if row.authority_of == scene.tenant.admin.id)
-    to_customer = sum(row.amount_minor for row in rows if row.customer_id == plan.customer)
+    to_customer = sum(row.amount_minor for row in rows if row.customer_id == scene.customer)
     assert limit.customer_total is not None
     return (
         amount <= limit.per_item.amount_minor

@@ -59,14 +59,23 @@ async def ask(scene: Scene, step: Ask) -> None:
     plan = await planner.plan(wanted)
     if isinstance(plan, Problem):
         return
-    expected = await covered(scene, KINDS[step.kind], plan)
+    amount = await asked_for(scene, step)
+    assert plan.amount.amount_minor == amount, step
+    expected = await covered(scene, KINDS[step.kind], amount)
     order = order_of(scene, KINDS[step.kind], operation.id, plan)
     result = await ActivityEnvironment().run(Commitments(scene.database).commit_money, order)
     if result.problem is not None:
         return
     assert result.alone == expected, f"{step}: alone is {result.alone}, {result.why}"
-    scene.asked.append(Asked(operation.id, planner, wanted, KINDS[step.kind], plan, result.alone))
+    scene.asked.append(Asked(operation.id, planner, wanted, KINDS[step.kind], plan, amount, result.alone))
     await check_held(scene)
+
+
+async def asked_for(scene: Scene, step: Ask) -> int:
+    """What it comes to, by what Stripe says of the invoice."""
+    if step.kind in ("void", "write off"):
+        return await scene.left_of(scene.open[-1], voided=step.kind == "void")
+    return step.amount * UNIT
 
 
 def planner_of(scene: Scene, step: Ask, operation: str) -> tuple[Any, Any]:
@@ -133,6 +142,7 @@ async def issue(scene: Scene, step: Issue) -> None:
 
 async def give(scene: Scene, one: Asked) -> None:
     subject, one.over = one.plan.subject, True
+    balance = await scene.balance()
     match one.kind:
         case Kind.REFUND:
             effects = [
@@ -161,7 +171,9 @@ async def give(scene: Scene, one: Asked) -> None:
         if done.outcome != "done":
             await give_up(scene, one)
             return
-    scene.books.give(scene.customer, one.operation, one.plan.amount.amount_minor, outside=False)
+    if one.kind is Kind.VOID:
+        assert balance - await scene.balance() == scene.from_balance[subject.invoice], "it goes back"
+    scene.books.give(scene.customer, one.operation, one.amount, outside=False)
     if subject.about in ("void", "write_off"):
         scene.open.remove(subject.invoice)
         if subject.about == "write_off":

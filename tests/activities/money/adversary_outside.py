@@ -27,14 +27,21 @@ async def in_stripe(scene: Scene, step: InStripe) -> None:
             books.give(scene.customer, change.id, amount)
         case "void" if scene.open or scene.written_off:
             await void(scene)
+        case "customer with credit":
+            customer = await scene.new_customer(balance=-amount)
+            [change] = (await v1.customers.balance_transactions.list_async(customer)).data
+            books.give(customer, change.id, amount)
         case "write off" if scene.open:
-            invoice = await v1.invoices.retrieve_async(scene.open[-1])
+            left = await scene.left_of(scene.open[-1], voided=False)
             await v1.invoices.mark_uncollectible_async(scene.open[-1])
-            books.give(scene.customer, f"{scene.open[-1]}:write_off", invoice.amount_remaining)
+            books.give(scene.customer, f"{scene.open[-1]}:write_off", left)
             scene.written_off.append(scene.open.pop())
         case "pay" if scene.written_off:
             await scene.pay(scene.written_off[-1])
             books.take_back(scene.customer, f"{scene.written_off.pop()}:write_off")
+        case "pay elsewhere" if scene.written_off:  # or so somebody says: what was given up stays so
+            await v1.invoices.pay_async(scene.written_off[-1], {"paid_out_of_band": True})
+            scene.written_off.pop()
         case "item":
             items = await scene.draft(scene.customer, 5 * UNIT, -amount)
             await v1.invoices.finalize_invoice_async(items[0])
@@ -55,12 +62,10 @@ async def void(scene: Scene) -> None:
     invoices = scene.shop.client.v1.invoices
     from_open = bool(scene.open)
     id_ = (scene.open or scene.written_off)[-1]
-    invoice = await invoices.retrieve_async(id_)
+    given = await scene.left_of(id_, voided=True) if from_open else scene.from_balance[id_]
     await invoices.void_invoice_async(id_)
     (scene.open if from_open else scene.written_off).pop()
-    back = (invoice.ending_balance or 0) - invoice.starting_balance
-    left = invoice.amount_remaining if from_open else 0
-    scene.books.give(scene.customer, f"{id_}:void", left + back)
+    scene.books.give(scene.customer, f"{id_}:void", given)
 
 
 async def coupon(scene: Scene, step: InStripe) -> None:

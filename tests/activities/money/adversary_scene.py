@@ -41,6 +41,8 @@ class Asked:
     wanted: Any
     kind: Kind
     plan: MoneyProposal[Any]
+    amount: int
+    """What it is to give, by what was asked and by what Stripe says."""
     allowed: bool
     """Within the authority of whoever asked, or approved."""
     over: bool = False
@@ -82,6 +84,8 @@ class Scene:
         """Invoices, each with its payment."""
         self.open: list[str] = []
         self.written_off: list[str] = []
+        self.from_balance: dict[str, int] = {}
+        """What the customer's balance paid of each invoice."""
         self.asked: list[Asked] = []
         self.runs = 0
         self.seen: str | None = None
@@ -100,8 +104,9 @@ class Scene:
     def has_given(self, asked: Asked) -> bool:
         return (self.customer, asked.operation) in self.books.given
 
-    async def new_customer(self) -> str:
-        self.customers.append(await money.customer(self.shop, self.tenant))
+    async def new_customer(self, **fields: Any) -> str:
+        mark: Any = {"metadata": {"plixo_organization": self.tenant.id}}
+        self.customers.append((await self.shop.client.v1.customers.create_async(mark | fields)).id)
         return self.customers[-1]
 
     async def draft(self, customer: str, *amounts: int) -> list[str]:
@@ -115,11 +120,14 @@ class Scene:
             ids.append((await v1.invoice_items.create_async(item)).id)
         return ids
 
-    async def bill(self, *, paid: bool) -> None:
+    async def bill(self, *, paid: bool, lines: int = 1) -> None:
         """Credit on the customer's balance pays as much of it as it can."""
         v1 = self.shop.client.v1
-        [invoice, _] = await self.draft(self.customer, (PAID if paid else OPEN) * UNIT)
+        rest = [1] * (lines - 1)
+        invoice, *_ = await self.draft(self.customer, (PAID if paid else OPEN) * UNIT - sum(rest), *rest)
+        before = await self.balance()
         final = await v1.invoices.finalize_invoice_async(invoice)
+        self.from_balance[invoice] = await self.balance() - before
         if final.status != "open":
             return
         if not paid:
@@ -127,6 +135,15 @@ class Scene:
             return
         await self.pay(invoice)
         self.paid.append((invoice, await money.payment_of(self.shop, invoice)))
+
+    async def balance(self) -> int:
+        """The customer's: negative is credit."""
+        return (await self.shop.client.v1.customers.retrieve_async(self.customer)).balance or 0
+
+    async def left_of(self, invoice: str, *, voided: bool) -> int:
+        """What is given up of it: what remains, and what the balance had paid where that goes back."""
+        found = await self.shop.client.v1.invoices.retrieve_async(invoice)
+        return found.amount_remaining + (self.from_balance[invoice] if voided else 0)
 
     async def pay(self, invoice: str) -> None:
         v1 = self.shop.client.v1

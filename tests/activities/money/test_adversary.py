@@ -69,5 +69,5 @@ async def play(scene: Scene, step: Step) -> None:
             await scene.events(step)
         case Compare():
             await scene.compare()
-        case Bill(paid):
-            await scene.bill(paid=paid)
+        case Bill(paid, lines):
+            await scene.bill(paid=paid, lines=lines)
