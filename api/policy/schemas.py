@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from billing.core.money import Money
 from billing.core.operations import Kind
 from billing.money.authority import AuthorityLeft
-from billing.policy.reasons import CreditReason, RefundReason, VoidReason, WriteOffReason
+from billing.policy.reasons import CancellationReason, CreditReason, RefundReason, VoidReason, WriteOffReason
 from billing.policy.sentences import PolicyGroup, PolicySentence
 
 from ..http.models import Answer, CustomerId, ObstacleAnswer, OtherId
@@ -25,15 +25,15 @@ class PolicyAnswer(Answer):
 
 
 class SimulationQuery(BaseModel):
-    """A request that nobody makes. Unless it is a plan change, it needs `amount_minor`, `currency` and
-    `reason`."""
+    """A request that nobody makes. Unless it is a plan change it needs `reason`, and `amount_minor` with its
+    `currency`: of a cancellation what the time is worth that is paid for and not used, if anything."""
 
     model_config = ConfigDict(extra="forbid")
 
-    kind: Literal["refund", "credit", "void", "write_off", "plan_change"]
+    kind: Literal["refund", "credit", "void", "write_off", "plan_change", "cancellation"]
     amount_minor: Amount | None = None
     currency: Currency | None = None
-    reason: RefundReason | CreditReason | VoidReason | WriteOffReason | None = Field(
+    reason: RefundReason | CreditReason | VoidReason | WriteOffReason | CancellationReason | None = Field(
         default=None, description="One of the reasons that a request of this kind can have"
     )
     person: OtherId | None = Field(default=None, description="Who would ask; you, if omitted")
@@ -52,7 +52,8 @@ class SimulationAnswer(Answer):
     policy: str = Field(description="The hash of the policy")
     obstacles: list[ObstacleAnswer] = Field(description="What the request would be refused with at once")
     authority: QuotedAuthorityAnswer | None = Field(
-        description="Whether they may give it alone; null for plan changes, which others always approve"
+        description="Whether they may give it alone; null for what others always approve: changes and "
+        "cancellations of the plan"
     )
     authority_after: list[AuthorityLeft] = Field(
         description="Their limits after it was given; on somebody else's approval it counts as that person's"

@@ -15,6 +15,7 @@ from billing.core.money import Money
 from billing.core.operations import Kind, Role
 from billing.money.authority import AuthorityLeft
 from billing.money.messages import Commit, CommitPart
+from billing.operations.kinds import KINDS
 from billing.policy.phrases import join
 from billing.policy.policy import REASONS, Policy
 from billing.policy.review_rules import ReviewRule
@@ -57,12 +58,16 @@ async def simulate(context: Context, caller: Caller, wanted: SimulationQuery) ->
         authority: QuotedAuthorityAnswer | None = None
         after: list[AuthorityLeft] = []
         review: QuotedReview | None = None
-        if amount is None:
-            review = await simulation.review_of_plan_change()
-        else:
-            authority, after = await simulation.authority(amount, str(wanted.reason))
-            if not authority.within:
-                review = await simulation.review(amount, str(wanted.reason), authority.why)
+        match simulation.kind:
+            case Kind.PLAN_CHANGE:
+                review = await simulation.review_of_plan_change()
+            case Kind.CANCELLATION:
+                review = await simulation.review_of_cancellation(amount, str(wanted.reason))
+            case _:
+                assert amount is not None
+                authority, after = await simulation.authority(amount, str(wanted.reason))
+                if not authority.within:
+                    review = await simulation.review(amount, str(wanted.reason), authority.why)
     names = {one.id: one.name for one in members.values()}
     return SimulationAnswer(
         kind=simulation.kind,
@@ -121,6 +126,12 @@ class Simulation:
         rules = self.policy.plan_change
         return await self._asked(ReviewRule(ladder=rules.ladder), rules.calendar, "", None)
 
+    async def review_of_cancellation(self, worth: Money | None, reason: str) -> QuotedReview:
+        """By what its unused time is worth; where that is nothing, whoever is asked may approve."""
+        rules = self.policy.cancellations
+        rule = rules.rule_for(reason, worth or Money(amount_minor=0, currency=self.policy.currency))
+        return await self._asked(rule, rules.calendar, "", worth)
+
     async def _asked(self, rule: ReviewRule, calendar: str, why: str, amount: Money | None) -> QuotedReview:
         setup = ReviewSetup.under(
             self.policy,
@@ -142,19 +153,22 @@ def _amount(wanted: SimulationQuery) -> Money | None:
     """Raises ApiProblem `invalid_request` for what is missing or does not belong to the kind."""
     if wanted.kind == "plan_change":
         return None
-    if wanted.amount_minor is None:
+    worthless = wanted.kind == "cancellation" and wanted.amount_minor is None and wanted.currency is None
+    if wanted.amount_minor is None and not worthless:
         raise _missing("amount_minor")
-    if wanted.currency is None:
+    if wanted.currency is None and not worthless:
         raise _missing("currency")
     if wanted.reason not in REASONS[wanted.kind]:
         raise ApiProblem.at(
             INVALID_REQUEST, f"reason must be {_listed(REASONS[wanted.kind])}.", "/reason", where="query"
         )
+    if wanted.amount_minor is None or wanted.currency is None:
+        return None
     return Money(amount_minor=wanted.amount_minor, currency=wanted.currency)
 
 
 def _missing(name: str) -> ApiProblem:
-    return ApiProblem.at(INVALID_REQUEST, f"{name} is required for money back.", f"/{name}", where="query")
+    return ApiProblem.at(INVALID_REQUEST, f"{name} is required for an amount.", f"/{name}", where="query")
 
 
 def _listed(values: Collection[str]) -> str:
@@ -170,7 +184,7 @@ def _obstacles(person: Person, kind: Kind, amount: Money | None) -> list[Obstacl
         if caller is None:
             raise ApiProblem(CREDENTIALS_REVOKED, f"{person.name} is not active or has no role.")
         caller.acts()
-        caller.needs(*sorted(GIVERS if amount is not None else (Role.BILLING_ADMIN,)))
+        caller.needs(*sorted(GIVERS if KINDS[kind].gives_money else (Role.BILLING_ADMIN,)))
     except (ApiProblem, BillingError) as error:
         return [refusal(error)]
     return []

@@ -25,7 +25,7 @@ from ..receivables.money import NO_AMOUNT
 
 router = pages("/admin")
 
-SimulatedKind = Literal["refund", "credit", "void", "write_off", "plan_change"]
+SimulatedKind = Literal["refund", "credit", "void", "write_off", "plan_change", "cancellation"]
 MOST_TYPED, MOST_MEANT = 100, 20
 NOBODY = "is not found by that name, mail address or invoice number"
 SEVERAL = "may be one of several: choose"
@@ -35,6 +35,7 @@ KINDS: Mapping[SimulatedKind, str] = {
     "void": "Void",
     "write_off": "Write-off",
     "plan_change": "Plan change",
+    "cancellation": "Cancellation",
 }
 
 
@@ -94,6 +95,7 @@ async def _simulated(visit: PageVisit, kind: str, form: Form) -> SimulationAnswe
     wanted: dict[str, Any] = {"kind": kind, **form.body("person")}
     if kind != "plan_change":
         wanted |= form.body("reason", "customer")
+    if kind != "plan_change" and (kind != "cancellation" or form.value("amount").strip()):
         wanted["currency"] = form.value("currency").lower()
         wanted["amount_minor"] = minor_units(form.value("amount"), wanted["currency"])
         if wanted["amount_minor"] is None:

@@ -95,6 +95,13 @@ async def test_all_other_browsers_are_signed_out(
         ("kind=refund&amount=5&currency=usd&reason=goodwill", 422, "Reason must be"),
         ("kind=refund&amount=5&currency=&reason=duplicate", 422, "currency"),
         ("kind=plan_change", 200, "needs an approval for a plan change"),
+        ("kind=cancellation&amount=&currency=usd&reason=other", 200, "needs an approval for a cancellation."),
+        (
+            "kind=cancellation&amount=10000.01&currency=usd&reason=other",
+            200,
+            "needs an approval for a cancellation worth",
+        ),
+        ("kind=cancellation&amount=5&currency=usd&reason=goodwill", 422, "Reason must be"),
         ("kind=strange", 404, "<h1"),
     ],
 )

@@ -59,6 +59,7 @@ LISTS = (
     "/console/admin/policy",
     "/console/admin/policy/simulation",
     "/console/admin/policy/simulation?kind=plan_change",
+    "/console/admin/policy/simulation?kind=cancellation",
 )
 SIMULATED = "kind=refund&amount=600.00&currency=USD&reason=duplicate"
 

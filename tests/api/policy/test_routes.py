@@ -71,6 +71,32 @@ async def test_a_plan_change_is_reviewed_whatever_it_costs(api: Api, acme: Tenan
     assert [rung["roles"] for rung in said["review"]["ladder"]] == [["controller"], ["legal"]]
 
 
+@pytest.mark.parametrize(
+    ("worth", "rule", "roles"),
+    [
+        ({}, "cancellation.review[1]", [["controller"], ["legal"]]),
+        (
+            {"amount_minor": 1_000_000, "currency": "usd"},
+            "cancellation.review[1]",
+            [["controller"], ["legal"]],
+        ),
+        ({"amount_minor": 1_000_001, "currency": "usd"}, "cancellation.review[0]", [["controller", "legal"]]),
+    ],
+)
+async def test_a_cancellation_is_reviewed_by_what_its_unused_time_is_worth(
+    api: Api, acme: Tenant, worth: dict[str, Any], rule: str, roles: list[list[str]]
+) -> None:
+    asked = {"kind": "cancellation", "reason": "too_expensive", **worth}
+    said = (await api.get("/v1/policy/simulation", acme.admin, **asked)).json()
+    assert (said["authority"], said["authority_after"], said["obstacles"]) == (None, [], [])
+    assert said["amount"] == (worth or None)
+    assert said["rule"]["rule"] == rule
+    assert [rung["roles"] for rung in said["review"]["ladder"]] == roles
+    assert said["review"]["expires_at"] == said["review"]["ladder"][-1]["deadline"]
+    theirs = await api.get("/v1/policy/simulation", acme.admin, **asked, person=acme.controller.id)
+    assert [one["code"] for one in theirs.json()["obstacles"]] == ["role_missing"]
+
+
 async def test_what_a_customer_was_given_counts_where_they_are_named(
     api: Api, acme: Tenant, database: Database
 ) -> None:
@@ -147,6 +173,9 @@ async def test_another_organizations_people_and_customers_are_not_there(
         ({"reason": ...}, "/reason"),
         ({"reason": "goodwill"}, "/reason"),
         ({"kind": "credit", "reason": "requested_by_customer"}, "/reason"),
+        ({"kind": "cancellation"}, "/reason"),
+        ({"kind": "cancellation", "reason": "other", "currency": ...}, "/currency"),
+        ({"kind": "cancellation", "reason": "other", "amount_minor": ...}, "/amount_minor"),
         ({"kind": "reminder_run"}, "/kind"),
         ({"note": "No note is needed."}, "/note"),
     ],

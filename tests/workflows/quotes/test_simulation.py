@@ -8,6 +8,7 @@ from billing.core.operations import Role
 
 from ...support import money, quotes
 from ...support.builders import Tenant
+from ...support.cancellations import cancel
 from ...support.house import House
 
 CASES = [
@@ -42,8 +43,25 @@ async def test_it_says_what_the_request_then_meets(
         [left] = [one["left"] for one in me["authority"] if one["kind"] == kind]
         assert [one["left"] for one in said["authority_after"]] == [left]
         return
+    await asks_the_same(home, acme, operation, said)
+
+
+@pytest.mark.parametrize("action", ["now", "at_period_end"])
+async def test_it_says_whom_a_cancellation_then_asks(home: House, action: str) -> None:
+    acme = await home.shop.tenant(home.database, "growth", seats=6)
+    operation = await cancel(home, acme, action)
+    amount = (await home.reviewed(acme, operation))["subject"]["amount"]
+    asked = "&".join(f"{name}={value}" for name, value in amount.items()) if amount["amount_minor"] else ""
+    said = await home.get(
+        acme.admin, f"/v1/policy/simulation?kind=cancellation&reason=switched_service&{asked}"
+    )
+    assert (said["obstacles"], said["authority"]) == ([], None)
+    await asks_the_same(home, acme, operation, said)
+
+
+async def asks_the_same(home: House, acme: Tenant, operation: str, said: dict[str, Any]) -> None:
     approval = await home.reviewed(acme, operation)
-    assert approval["rule"] == said["review"]["why"]
+    assert approval["rule"] == (said["review"]["why"] or None)
     assert approval["rung"] == said["review"]["rung"]
     names = ("roles", "needs", "state")
     simulated, real = (
