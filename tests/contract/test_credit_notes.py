@@ -123,6 +123,40 @@ def test_lines_are_credited_up_to_what_they_billed(business: Business) -> None:
     )
 
 
+def test_a_line_is_credited_by_amounts_or_by_quantities_over_all_notes(business: Business) -> None:
+    """https://docs.stripe.com/invoicing/integration/programmatic-credit-notes"""
+    invoice = final(business, 600, 400)
+    first, second = invoice.lines.data
+
+    def credit(line: Any, **how: int) -> dict[str, Any]:
+        return {
+            "invoice": invoice.id,
+            "lines": [{"type": "invoice_line_item", "invoice_line_item": line.id, **how}],
+        }
+
+    business.v1.credit_notes.create(credit(first, amount=100))
+    whole = business.v1.credit_notes.create(credit(second, quantity=1))
+    assert refused(business.v1.credit_notes.preview, credit(first, quantity=1)).http_status == 400
+    assert refused(business.v1.credit_notes.create, credit(second, amount=1)).http_status == 400
+    assert business.v1.credit_notes.create(credit(first, amount=100)).total == 100
+    business.v1.credit_notes.void_credit_note(whole.id)
+    assert business.v1.credit_notes.create(credit(second, amount=1)).total == 1
+
+
+def test_a_note_embeds_its_first_ten_lines(business: Business) -> None:
+    invoice = final(business, *[100] * 12)
+    lines = [
+        {"type": "invoice_line_item", "invoice_line_item": line.id, "amount": number}
+        for number, line in enumerate(
+            business.v1.invoices.line_items.list(invoice.id, {"limit": 12}), start=1
+        )
+    ]
+    note = business.v1.credit_notes.create({"invoice": invoice.id, "lines": lines})
+    assert (len(note.lines.data), note.lines.has_more, note.total) == (10, True, 78)
+    listed = business.v1.credit_notes.line_items.list(note.id, {"limit": 100})
+    assert [line.amount for line in listed.data] == list(range(1, 13))
+
+
 def test_notes_never_exceed_the_invoice(business: Business) -> None:
     invoice = final(business, 1000, pay=True)
     business.v1.credit_notes.create({"invoice": invoice.id, "amount": 800, "credit_amount": 800})

@@ -23,6 +23,7 @@ from ..core.updates import changed, differences, not_built, without_effect
 from ..customers import balance
 from ..invoices import invoicing
 from ..payments.refunds import refund_charge
+from .lines import lines_of
 from .shapes import KIND, Draft, draft, shape
 
 
@@ -73,7 +74,7 @@ def retrieve(ctx: Ctx) -> Obj:
 def list_lines(ctx: Ctx) -> Obj:
     """A credit note's lines."""
     note = ctx.store.get(KIND, ctx.path["id"])
-    return ctx.page(note["lines"]["data"], f"/v1/credit_notes/{note['id']}/lines")
+    return ctx.page(lines_of(note), f"/v1/credit_notes/{note['id']}/lines")
 
 
 @route("POST", "/v1/credit_notes/{id}", params=CreditNoteUpdateParams, kind=KIND)

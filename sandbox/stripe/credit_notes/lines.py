@@ -17,6 +17,9 @@ from ..invoices.reckoning import tax_shape
 from ..invoices.totals import Entry, Rate, reckon
 from ..taxes import tax_rates
 
+EMBEDDED = 10
+"""Lines that stand within a note itself."""
+
 
 @dataclass(slots=True)
 class Sums:
@@ -93,6 +96,11 @@ def line_of(ctx: Ctx, invoice: Obj, entry: dict[str, Any], index: int) -> Obj:
             if quantity is None
             else nearest(Decimal(source["pricing"]["unit_amount_decimal"]) * quantity)
         )
+    if any(way != _way(entry) for way in _ways(ctx, invoice, source["id"])):
+        raise invalid(
+            "A line that was credited by amount can't be credited by quantity, nor the other way round.",
+            param=where,
+        )
     if amount > source["amount"]:
         raise invalid("A line can't be credited for more than it billed.", param=f"{where}[amount]")
     made = custom_line(ctx, amount, source["description"], quantity or source["quantity"], unit, metadata)
@@ -106,6 +114,27 @@ def line_of(ctx: Ctx, invoice: Obj, entry: dict[str, Any], index: int) -> Obj:
         taxes=[_part(tax, amount, whole) for tax in source["taxes"]],
     )
     return made
+
+
+def lines_of(note: Obj) -> list[Obj]:
+    """Every line of a credit note, in order."""
+    return [*note["lines"]["data"], *note.get("_rest", [])]
+
+
+def ways_of(entries: list[dict[str, Any]]) -> dict[str, str]:
+    """By which of the two each line of the invoice is credited."""
+    return {one["invoice_line_item"]: _way(one) for one in entries if one["type"] == "invoice_line_item"}
+
+
+def _way(entry: dict[str, Any]) -> str:
+    return "amount" if "amount" in entry else "quantity"
+
+
+def _ways(ctx: Ctx, invoice: Obj, line: str) -> list[str]:
+    """How notes have credited a line of the invoice so far: all of them by amount, or all by quantity.
+    https://docs.stripe.com/invoicing/integration/programmatic-credit-notes"""
+    notes = ctx.store.related("credit_note", "invoice", invoice["id"])
+    return [note["_ways"][line] for note in notes if note["status"] == "issued" and line in note["_ways"]]
 
 
 def custom_line(

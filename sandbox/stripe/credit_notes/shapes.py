@@ -11,7 +11,7 @@ from typing import Any
 from ..core.amounts import text
 from ..core.kernel import Ctx, Obj, invalid, list_object, merge_metadata, public
 from ..core.updates import not_built, without_effect
-from .lines import Sums, custom_line, line_of, sums_of_amount, sums_of_lines
+from .lines import EMBEDDED, Sums, custom_line, line_of, sums_of_amount, sums_of_lines, ways_of
 
 KIND = "credit_note"
 NOT_BUILT = ("shipping_cost",)
@@ -97,7 +97,14 @@ def shape(ctx: Ctx, note: Draft) -> Obj:
         "discount_amounts": public(note.sums.discounts),
         "effective_at": ctx.params.get("effective_at", ctx.now),
         "invoice": note.invoice["id"],
-        "lines": {**list_object(note.lines, f"/v1/credit_notes/{id}/lines"), "total_count": len(note.lines)},
+        "lines": {
+            **list_object(
+                note.lines[:EMBEDDED], f"/v1/credit_notes/{id}/lines", has_more=len(note.lines) > EMBEDDED
+            ),
+            "total_count": len(note.lines),
+        },
+        "_rest": note.lines[EMBEDDED:],
+        "_ways": ways_of(ctx.params.get("lines", [])),
         "livemode": False,
         "memo": ctx.params.get("memo"),
         "metadata": merge_metadata(None, ctx.params.get("metadata")),

@@ -245,6 +245,31 @@ async def test_a_line_that_is_credited_in_stripe_while_its_credit_waits_is_not_c
     assert len((await home.shop.client.v1.credit_notes.list_async({"invoice": bill.id})).data) == 1
 
 
+async def test_a_note_of_more_lines_than_it_embeds_has_taken_of_each_of_them(
+    home: House, acme: Tenant, who: str
+) -> None:
+    bill = await a_bill(home, who, *[1_000] * 12)
+    listed = await home.shop.client.v1.invoices.line_items.list_async(bill.id, {"limit": 12})
+    elsewhere: Any = [
+        {"type": "invoice_line_item", "invoice_line_item": line.id, "amount": 600} for line in listed.data
+    ]
+    await home.shop.client.v1.credit_notes.create_async({"invoice": bill.id, "lines": elsewhere})
+    for line in (listed.data[0], listed.data[-1]):
+        asked = body(who, bill, {"line": line.id, "amount_minor": 401})
+        assert await refused_for(home, acme, asked) == ["credit_line_too_large"]
+
+
+async def test_a_line_that_stripe_credits_by_amounts_is_refused_by_quantity(
+    home: House, acme: Tenant, who: str
+) -> None:
+    bill = await a_bill(home, who, 10_000, 30_000)
+    [line, _] = bill.lines.data
+    part = body(who, bill, {"line": line.id, "amount_minor": 1_000})
+    await home.wait(acme, await asked_for(home, acme, part), "completed")
+    whole = body(who, bill, {"line": line.id, "quantity": 1})
+    assert await refused_for(home, acme, whole) == ["credit_lines_refused"]
+
+
 async def test_what_a_voided_note_had_taken_of_a_line_can_be_credited_again(
     home: House, acme: Tenant, who: str
 ) -> None:
