@@ -70,7 +70,10 @@ def _check_credit(wanted: CreditWanted) -> None:
     check_size(wanted.amount_minor, wanted.currency)
     problem = check_choice(wanted)
     if problem is not None:
-        raise ApiProblem.at(CATALOGUE[problem.code], problem.message, _FIELDS[Code(problem.code)])
+        pointer = _FIELDS[Code(problem.code)]
+        if pointer == "/amount_minor" and wanted.amount_minor is None and wanted.lines:
+            pointer = "/lines"
+        raise ApiProblem.at(CATALOGUE[problem.code], problem.message, pointer)
 
 
 def check_size(amount: int | None, currency: str | None) -> None:

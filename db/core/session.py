@@ -157,8 +157,8 @@ class Database:
     async def listen(self, channel: str, heard: Callable[[], None]) -> None:
         """Calls `heard` at each of PostgreSQL's notifications on the channel until the connection is lost.
 
-        Raises SQLAlchemyError or OSError when there is none to be had. Behind a pooler that shares
-        connections by transaction nothing is heard.
+        Raises one of `AWAY` when there is none to be had. Behind a pooler that shares connections by
+        transaction nothing is heard.
         """
         lost = asyncio.Event()
         async with self.engine.connect() as connection:

@@ -95,7 +95,7 @@ async def test_the_same_key_and_body_answer_with_the_same_operation(
         (
             ON_INVOICE | {"amount_minor": ..., "lines": [{"line": "il_1"}]},
             "credit_amount_or_lines",
-            AMOUNT,
+            "/lines",
         ),
         (
             {"amount_minor": ..., "lines": [{"line": "il_1", "quantity": 1}]},
