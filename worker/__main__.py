@@ -41,8 +41,8 @@ async def run(settings: Settings, policy: Policy, looking: Database) -> None:
         hosted = await composition.hosted(stack, settings, policy, temporal)
         await schedules.ensure(temporal)
         process.settle()
-        for beside in (hosted.watch.run(), hosted.reaper.run(), hosted.outbox.run()):
-            stack.callback(asyncio.create_task(beside).cancel)
+        for beside in (hosted.watch, hosted.reaper, hosted.outbox, hosted.late_notices):
+            stack.callback(asyncio.create_task(beside.run()).cancel)
         health.ready(temporal)
         log.info("worker ready on %s", settings.temporal_address)
         await stop.wait()

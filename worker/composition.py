@@ -37,7 +37,6 @@ from activities.money.reads import MoneyReads
 from activities.money.waivers import WaiverReads
 from activities.operations.holds import Holds
 from activities.operations.notes import NoteRecords
-from activities.operations.notices import Notices
 from activities.operations.records import Records
 from activities.plan_changes.near_limits import NearLimits
 from activities.plan_changes.reads import StripeReads
@@ -60,6 +59,7 @@ from db.tables import Outbox
 from settings.settings import Settings
 from workflows.client import dispatch, running
 
+from .late_notices import LateNotices
 from .outbox import OutboxSweep
 from .queues import Activities, build_workers
 from .watch.lateness import Lateness
@@ -120,7 +120,6 @@ def build_activities(
                 ReviewPreviews(database),
                 Commitments(database),
                 NoteRecords(database),
-                Notices(database),
                 Holds(database),
                 PortalAccessRecords(database),
                 CaseRecords(database),
@@ -166,6 +165,7 @@ def build_activities(
         ),
         reaper=Reaper(database, temporal, alert=alerts.say, runtime=runtime),
         outbox=OutboxSweep(database, send),
+        late_notices=LateNotices(database),
         close=close,
     )
 

@@ -59,7 +59,7 @@ class Tools:
 
 @app.command("list-stuck")
 def list_stuck() -> None:
-    """List open operations, notices and holds that are stuck. Exits with 1 if there are any."""
+    """List open operations and holds that are stuck. Exits with 1 if there are any."""
 
     async def listed(tools: Tools) -> int:
         number = 0

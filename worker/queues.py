@@ -20,7 +20,6 @@ from temporalio.worker import UnsandboxedWorkflowRunner, Worker, WorkflowRunner
 
 from activities.stripe.client import TIMEOUT
 from billing.policy.policy import Policy
-from workflows.approvals.finance_notice import FinanceNoticeWorkflow
 from workflows.approvals.workflow import ApprovalWorkflow
 from workflows.cancellations.workflow import CancellationWorkflow
 from workflows.cases.workflow import CaseWorkflow
@@ -45,6 +44,7 @@ from workflows.quotes.plan_change import PlanChangeQuoteWorkflow
 from workflows.reminders.workflow import ReminderSweepWorkflow
 
 from .interceptors import EVERY_WORKER
+from .late_notices import LateNotices
 from .outbox import OutboxSweep
 from .watch.reaper import Reaper
 from .watch.watch import Watch
@@ -59,7 +59,6 @@ _MAIN: Sequence[type] = (
     CustomerMailWorkflow,
     ChatPostWorkflow,
     ApprovalWorkflow,
-    FinanceNoticeWorkflow,
     StripeEventCatchUpWorkflow,
     InvoiceFetchWorkflow,
     PlanChangeQuoteWorkflow,
@@ -92,7 +91,7 @@ RUNNER: WorkflowRunner = UnsandboxedWorkflowRunner()
 fails (`tests/support/prepared.py`). Here it would cost a tenth of the worker's time, and half of a replay."""
 
 CACHED = 500
-"""Workflows that are kept in memory between their tasks; notices that wait for Finance are the most."""
+"""Workflows that are kept in memory between their tasks; refunds that are watched are the most."""
 
 WORKFLOWS_AT_A_TIME = 16
 """That go on, each on a thread. Python runs one at a time in any case, and every further one keeps the event
@@ -124,6 +123,7 @@ class Activities:
     watch: Watch
     reaper: Reaper
     outbox: OutboxSweep
+    late_notices: LateNotices
     close: Callable[[], Awaitable[None]]
     """To be awaited when no activity runs any more."""
 

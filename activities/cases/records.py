@@ -7,9 +7,11 @@ from datetime import datetime, timedelta
 from sqlmodel.ext.asyncio.session import AsyncSession
 from temporalio import activity
 
+from billing.approvals.notice_messages import NoticeInput
 from billing.cases.case import (
     ACTIONS,
     COUNTS_AS,
+    NOTICES,
     CaseCounted,
     CaseFound,
     CaseMaker,
@@ -21,6 +23,7 @@ from billing.cases.case import (
     EndCase,
     NameMaker,
     OwnCase,
+    case_subject,
 )
 from billing.core.business_time import add_business, end_of_business_day
 from billing.core.events import EventCode
@@ -38,6 +41,7 @@ from db.operations import notices, operations
 from db.people import people
 from db.tables import Case, Operation
 
+from ..operations.notices import open_notice
 from ..operations.records import write
 
 COUNTED = "authority:made_by"
@@ -51,7 +55,7 @@ class CaseRecords:
 
     @activity.defn
     async def open_case(self, step: CaseStep) -> CaseStands:
-        """Those who can write its note are told; says when they are reminded."""
+        """Finance and those who can write its note are told; says when these are reminded."""
         async with self._database.transaction() as session:
             case, operation, policy = await _read(session, step.operation)
             await write(
@@ -66,6 +70,7 @@ class CaseRecords:
                     allowed_actions=tuple(operation.allowed_actions),
                 ),
             )
+            await open_notice(session, _notice(operation, policy), step.at)
             return CaseStands(owner=await _owner(session, case), next_at=_next(case, policy, case.noticed_at))
 
     @activity.defn
@@ -171,9 +176,10 @@ class CaseRecords:
 
     @activity.defn
     async def end_case(self, order: EndCase) -> CaseResult:
-        """Its note is there: closes it; gives the result."""
+        """Its note is there: closes it; gives the result. Finance gets another notice where it was the maker
+        who acknowledged the first."""
         async with self._database.transaction() as session:
-            case, operation, _ = await _read(session, order.operation)
+            case, operation, policy = await _read(session, order.operation)
             told = await notices.acknowledged_by(session, order.operation, order.close.done_by)
             result = _result(case, operation, order, told)
             await cases.close(session, order.operation, done_by=order.close.done_by, at=order.at)
@@ -189,6 +195,8 @@ class CaseRecords:
                 allowed_actions=(),
             )
             await write(session, progress)
+            if told:
+                await open_notice(session, _notice(operation, policy, number=2), order.at)
             return result
 
 
@@ -202,6 +210,18 @@ async def _owner(session: AsyncSession, case: Case) -> str | None:
     """Whoever has taken it on, unless they have left: then it is everybody's again."""
     owner = await people.get(session, case.organization_id, case.owner) if case.owner else None
     return owner.id if owner is not None and owner.active else None
+
+
+def _notice(operation: Operation, policy: Policy, number: int = 1) -> NoticeInput:
+    found = CaseFound.model_validate(operation.request)
+    return NoticeInput.under(
+        policy,
+        NOTICES[found.object_kind],
+        organization=operation.organization_id,
+        operation=operation.id,
+        subject=case_subject(found),
+        number=number,
+    )
 
 
 def _next(case: Case, policy: Policy, after: datetime) -> datetime:

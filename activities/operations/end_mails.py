@@ -128,7 +128,7 @@ async def _set_aside(session: AsyncSession, operation: Operation, progress: Prog
 async def supersede(
     session: AsyncSession, found: Collection[Notice], *, because: str, by: str | None, at: datetime
 ) -> list[Notice]:
-    """Nobody has to acknowledge these any more; their workflows look before they say anything."""
+    """Nobody has to acknowledge these any more; a mail about one looks before it is sent."""
     changed = await notices.supersede(session, [notice.id for notice in found], because=because, by=by, at=at)
     for notice in changed:
         await timeline.append(

@@ -1,131 +1,107 @@
-"""The records of a notice to Finance: opened, escalated, acknowledged, superseded."""
+"""Notices to Finance: opened with the step that causes them, escalated when they are late.
 
+Their events stand on their operation's timeline.
+"""
+
+from collections.abc import Collection
 from datetime import datetime, timedelta
 
 from sqlmodel.ext.asyncio.session import AsyncSession
-from temporalio import activity
 
-from billing.approvals.notice_messages import NoticeStep, OpenedNotice, OpenNotice
+from billing.approvals.notice_messages import NoticeInput
 from billing.core.business_time import add_business
 from billing.core.events import EventCode
 from billing.core.notices import NoticeKind, is_moot, replaces
-from billing.core.operations import Problem, State
-from billing.operations.messages import Progress
-from db.approvals import deciders
-from db.core.session import Database
-from db.operations import notices, operations
-from db.tables import Notice, Operation
+from billing.core.operations import SYSTEM, Role, State
+from billing.mail.messages import MailContext, MailRequest
+from billing.operations.payloads import read_notice
+from db.core import timeline
+from db.operations import notices, operations, outbox
+from db.tables import Notice
 
 from .end_mails import supersede
-from .records import write
 
 
-class Notices:
-    """What a notice keeps of itself; its events stand on its operation's timeline."""
+async def open_notice(session: AsyncSession, request: NoticeInput, at: datetime) -> None:
+    """Opens the notice, with its event and its mail; the same again changes nothing. Its deadline is computed
+    here, once, from the calendar.
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
-    @activity.defn
-    async def open_notice(self, order: OpenNotice) -> OpenedNotice:
-        """Opens the notice; its deadline is computed here, once, from the calendar."""
-        request = order.request
-        deadline = add_business(order.at, timedelta(minutes=request.acknowledge_within), request.calendar)
-        row = Notice(
-            id=request.notice,
-            organization_id=request.organization,
-            operation_id=request.operation,
-            kind=request.kind,
-            subject=request.figures.document(),
-            state=notices.OPEN,
-            deadline=deadline,
-            workflow_id=order.workflow,
-            created_at=order.at,
-        )
-        async with self._database.transaction() as session:
-            await operations.lock(session, request.operation)
-            operation = await operations.get_any(session, request.operation)
-            if operation is not None and operation.closed_at is not None and _is_moot(row, operation):
-                return OpenedNotice(deadline=deadline, closed=True)
-            stored = await notices.create(session, row)
-            replaced = await self._replace_earlier(session, stored, order.at)
-            await write(
-                session,
-                Progress(
-                    operation=request.operation,
-                    key=f"{request.notice}:opened",
-                    event=EventCode.FINANCE_TOLD,
-                    at=order.at,
-                    detail={
-                        "notice": request.notice,
-                        "kind": request.kind,
-                        "deadline": stored.deadline.isoformat(),
-                    },
-                ),
-            )
-            closed = stored.state not in notices.WAITING
-            return OpenedNotice(deadline=stored.deadline, closed=closed, replaces=replaced)
-
-    async def _replace_earlier(self, session: AsyncSession, notice: Notice, at: datetime) -> bool:
-        """Whether Finance waits for nothing older of the same operation any more, because of this one."""
-        earlier = [
-            other
-            for other in await notices.of_operation(session, notice.operation_id)
-            if other.id != notice.id
-            and other.created_at <= notice.created_at
-            and replaces(NoticeKind(notice.kind), NoticeKind(other.kind))
-        ]
-        because = "A newer notice has the figures that hold now."
-        await supersede(session, earlier, because=because, by=notice.id, at=at)
-        return any(other.superseded_by == notice.id for other in earlier)
-
-    @activity.defn
-    async def escalate_notice(self, step: NoticeStep) -> bool:
-        """Nobody acknowledged it in time. False where it waits for nobody any more."""
-        async with self._database.transaction() as session:
-            await operations.lock(session, step.operation)
-            row = await notices.escalate(session, step.notice)
-            if row.state != notices.ESCALATED:
-                return False
-            await write(
-                session,
-                Progress(
-                    operation=step.operation,
-                    key=f"{step.notice}:escalated",
-                    event=EventCode.NOTICE_ESCALATED,
-                    at=step.at,
-                    detail={"notice": step.notice},
-                ),
-            )
-            return True
-
-    @activity.defn
-    async def acknowledge_notice(self, step: NoticeStep) -> Problem | None:
-        """Somebody of Finance has seen it; the first to say so stays. Or why they may not say so."""
-        assert step.person is not None
-        async with self._database.transaction() as session:
-            await operations.lock(session, step.operation)
-            found = await session.get(Notice, step.notice)
-            assert found is not None, "a notice is opened before it is acknowledged"
-            refusal = await deciders.refusal_to_acknowledge(session, found, step.person, step.at)
-            if refusal is not None:
-                return Problem(code=refusal.code, message=refusal.message)
-            row = await notices.acknowledge(session, step.notice, person_id=step.person, at=step.at)
-            if row.state == notices.SUPERSEDED:
-                return Problem(code="notice_superseded", message=f"{row.superseded_because}")
-            await write(
-                session,
-                Progress(
-                    operation=step.operation,
-                    key=f"{step.notice}:acknowledged",
-                    event=EventCode.NOTICE_ACKNOWLEDGED,
-                    at=step.at,
-                    actor=row.acknowledged_by or step.person,
-                    detail={"notice": step.notice},
-                ),
-            )
-            return None
+    None is opened of what has come to nothing by then.
+    """
+    await operations.lock(session, request.operation)
+    operation = await operations.get_fresh(session, request.operation)
+    if operation.closed_at is not None and is_moot(request.kind, State(operation.state), operation.result):
+        return
+    notice = Notice(
+        id=request.notice,
+        organization_id=request.organization,
+        operation_id=request.operation,
+        kind=request.kind,
+        subject=request.figures.document(),
+        state=notices.OPEN,
+        deadline=add_business(at, timedelta(minutes=request.acknowledge_within), request.calendar),
+        created_at=at,
+    )
+    if not await notices.create(session, notice):
+        return
+    all_ = await notices.of_operation(session, notice.operation_id)
+    earlier = [
+        other for other in all_ if other.id != notice.id and replaces(request.kind, NoticeKind(other.kind))
+    ]
+    because = "A newer notice has the figures that hold now."
+    await supersede(session, earlier, because=because, by=notice.id, at=at)
+    detail = {"notice": notice.id, "kind": notice.kind, "deadline": notice.deadline.isoformat()}
+    await _tell(session, notice, "opened", EventCode.FINANCE_TOLD, at, detail)
+    await outbox.mail(session, _mail(notice, all_, "told", "notice", Role.FINANCE), at=at)
 
 
-def _is_moot(notice: Notice, operation: Operation) -> bool:
-    return is_moot(NoticeKind(notice.kind), State(operation.state), operation.result)
+async def escalate_late(session: AsyncSession, found: Collection[str], at: datetime) -> None:
+    """The controller is told of these, as far as they still wait and nobody is just changing their
+    operations."""
+    for notice in await notices.escalate(session, found):
+        await _tell(session, notice, "escalated", EventCode.NOTICE_ESCALATED, at, {"notice": notice.id})
+        all_ = await notices.of_operation(session, notice.operation_id)
+        mail = _mail(notice, all_, "escalated", "notice_escalated", Role.CONTROLLER)
+        await outbox.mail(session, mail, at=at)
+
+
+async def _tell(
+    session: AsyncSession,
+    notice: Notice,
+    what: str,
+    event: EventCode,
+    at: datetime,
+    detail: dict[str, str],
+) -> None:
+    await timeline.append(
+        session,
+        notice.operation_id,
+        key=f"{notice.id}:{what}",
+        event=event,
+        actor=SYSTEM,
+        at=at,
+        detail=detail,
+    )
+
+
+def _mail(notice: Notice, all_: Collection[Notice], what: str, template: str, role: Role) -> MailRequest:
+    """`all_` are the notices of its operation."""
+    kind = NoticeKind(notice.kind)
+    subject, result, problem = read_notice(kind, notice.subject)
+    return MailRequest(
+        organization=notice.organization_id,
+        operation=notice.operation_id,
+        key=f"{notice.id}:{what}",
+        template=template,
+        roles=(role,),
+        about=notice.id,
+        context=MailContext(
+            replaces=any(other.superseded_by == notice.id for other in all_),
+            notice=notice.id,
+            kind=kind,
+            subject=subject,
+            result=result,
+            problem=problem,
+            deadline=notice.deadline,
+        ),
+    )

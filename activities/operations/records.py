@@ -4,6 +4,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from temporalio import activity
 
 from billing.core.operations import State
+from billing.mail.steps import Step
 from billing.operations.messages import Progress
 from billing.operations.standing import (
     Abandon,
@@ -25,6 +26,7 @@ from db.tables import Operation
 
 from . import abandonment
 from .endings import end_operation, move
+from .notices import open_notice
 
 
 class Records:
@@ -34,8 +36,9 @@ class Records:
         self._database = database
 
     @activity.defn
-    async def record_progress(self, progress: Progress) -> None:
-        """Appends the event to the operation's timeline and moves the operation on, together.
+    async def record_progress(self, progress: Step) -> None:
+        """Appends the event to the operation's timeline, moves the operation on and opens the notice that the
+        step brings, together.
 
         Raises ApplicationError `operation_closed` for a step that is new to an operation that has ended.
         """
@@ -45,6 +48,7 @@ class Records:
                 event = await timeline.find(session, progress.operation, progress.key)
                 if event is None or event.at == progress.at:
                     raise abandonment.closed(moved)
+            await _tell(session, progress)
 
     @activity.defn
     async def read_standing(self, query: StandingQuery) -> Standing:
@@ -67,10 +71,11 @@ class Records:
         )
 
     @activity.defn
-    async def end_operation(self, ending: Progress) -> RecordedEnd:
+    async def end_operation(self, ending: Step) -> RecordedEnd:
         """Ends the operation; says how it has ended, where something else was before."""
         async with self._database.transaction() as session:
             ours = await end_operation(session, ending)
+            await _tell(session, ending)
             operation = await operations.get_fresh(session, ending.operation)
         # A repeat finds what the first attempt did.
         ours = ours or operation.closed_at == ending.at
@@ -106,6 +111,11 @@ def _waiting(change: Operation) -> WaitingChange | None:
     subject = PlanChangeSubject.model_validate(change.subject)
     scheduled = ScheduledPlanChange.model_validate(change.result)
     return WaitingChange(operation=change.id, schedule=scheduled.schedule, to=subject.to)
+
+
+async def _tell(session: AsyncSession, step: Step) -> None:
+    if step.notice is not None:
+        await open_notice(session, step.notice, step.at)
 
 
 async def write(session: AsyncSession, progress: Progress) -> Operation | None:

@@ -2,34 +2,28 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Query, Request
+from sqlmodel.ext.asyncio.session import AsyncSession
 
-from billing.approvals.notice_messages import Acknowledge
 from billing.core.errors import BillingError
+from billing.core.events import EventCode
 from billing.core.operations import Role
 from db.approvals import deciders
+from db.core import timeline
 from db.core.clock import utc_now
-from db.operations import notices, outbox
+from db.operations import notices, operations
 from db.tables import Notice
 
-from ..dispatch.dispatcher import HEAD_START
 from ..http.auth import Actor, AnyCaller
 from ..http.context import InContext
 from ..http.csv_lists import answer_list, list_answers
-from ..http.examples import example, pending
+from ..http.examples import example
 from ..http.ids import Id
 from ..http.models import ListOf, NoticeAnswer, NoticesQuery
 from ..http.openapi import answers
 from ..operations import views
-from ..problems.common import (
-    ALREADY_ENDED,
-    BODY_TOO_LARGE,
-    NOT_FOUND,
-    REFUSED,
-    ROLE_MISSING,
-    UNSUPPORTED_MEDIA_TYPE,
-)
-from ..problems.problem import ApiProblem, existing, refused_by_workflow
+from ..problems.common import BODY_TOO_LARGE, NOT_FOUND, ROLE_MISSING, UNSUPPORTED_MEDIA_TYPE
+from ..problems.problem import ApiProblem, existing
 from .problems import NOTICE_SUPERSEDED, OWN_DOING
 
 router = APIRouter(prefix="/v1/notices", tags=["Notices"])
@@ -55,58 +49,48 @@ async def list_notices(
     "/{id}/acknowledge",
     summary="Acknowledge a notice",
     responses=answers(
-        {200: example("approvals/acknowledged_notice"), 202: pending(example("approvals/notice"))},
+        {200: example("approvals/acknowledged_notice")},
         ROLE_MISSING,
         OWN_DOING,
         NOT_FOUND,
         NOTICE_SUPERSEDED,
-        ALREADY_ENDED,
-        REFUSED,
         BODY_TOO_LARGE,
         UNSUPPORTED_MEDIA_TYPE,
-        also=(202, NoticeAnswer),
     ),
 )
-async def acknowledge(id: Id, caller: Actor, context: InContext, response: Response) -> NoticeAnswer:
+async def acknowledge(id: Id, caller: Actor, context: InContext) -> NoticeAnswer:
     """Finance can acknowledge it, and controllers too once it is escalated, but nobody who made or approved
     what the notice reports.
 
-    Takes no body. Repeating the request changes nothing: the first acknowledgment stands. Answers 202 with
-    `pending` until it is applied.
+    Takes no body. Repeating the request changes nothing: the first acknowledgment stands.
     """
     async with context.database.transaction() as session:
         notice = existing(await notices.get(session, caller.organization, id))
         escalated = notice.state == notices.ESCALATED
         caller.needs(Role.FINANCE, *([Role.CONTROLLER] if escalated else []))
-        if notice.state == notices.ACKNOWLEDGED:
-            return views.notice(notice)
-        _check_waits(notice)
-        at = utc_now()
-        refusal = await deciders.refusal_to_acknowledge(session, notice, caller.person, at)
-        if refusal is not None:
-            raise BillingError(refusal.code, refusal.message)
-        row = await outbox.enqueue(
+        if notice.state in notices.WAITING:
+            await operations.lock(session, notice.operation_id)
+            notice = await _acknowledged(session, notice, caller.person)
+        if notice.state == notices.SUPERSEDED:
+            raise ApiProblem.of(NOTICE_SUPERSEDED, more={"superseded_by": notice.superseded_by})
+        return views.notice(notice)
+
+
+async def _acknowledged(session: AsyncSession, notice: Notice, person: str) -> Notice:
+    """The notice as it then is. Raises BillingError where they may not."""
+    at = utc_now()
+    refusal = await deciders.refusal_to_acknowledge(session, notice, person, at)
+    if refusal is not None:
+        raise BillingError(refusal.code, refusal.message)
+    notice = await notices.acknowledge(session, notice.id, person_id=person, at=at)
+    if notice.acknowledged_by == person:
+        await timeline.append(
             session,
-            action=outbox.UPDATE,
-            workflow_id=notice.workflow_id,
-            name="acknowledge",
-            payload=Acknowledge(person=caller.person).model_dump(mode="json"),
+            notice.operation_id,
+            key=f"{notice.id}:acknowledged",
+            event=EventCode.NOTICE_ACKNOWLEDGED,
+            actor=person,
             at=at,
-            # One person's acknowledgement is one message, however often they press the button.
-            update_id=f"ack_{caller.person}",
-            due_at=at + HEAD_START,
+            detail={"notice": notice.id},
         )
-    delivery = await context.dispatcher.outcome(row)
-    async with context.database.reading() as session:
-        notice = existing(await notices.get(session, caller.organization, id))
-    _check_waits(notice)
-    if delivery.outcome == "refused" and notice.state != notices.ACKNOWLEDGED:
-        raise refused_by_workflow(delivery.problem)
-    pending = delivery.outcome == "later" and notice.state != notices.ACKNOWLEDGED
-    response.status_code = 202 if pending else 200
-    return views.notice(notice, pending=pending)
-
-
-def _check_waits(notice: Notice) -> None:
-    if notice.state == notices.SUPERSEDED:
-        raise ApiProblem.of(NOTICE_SUPERSEDED, more={"superseded_by": notice.superseded_by})
+    return notice

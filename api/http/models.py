@@ -324,9 +324,6 @@ class NoticeAnswer(Answer):
     superseded_by: str | None = Field(
         description="The notice that replaces it; null where the operation ended without effect"
     )
-    pending: bool = Field(
-        default=False, description="Whether your acknowledgment is recorded but not yet applied"
-    )
 
 
 class ErrorAnswer(Answer):

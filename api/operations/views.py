@@ -48,5 +48,5 @@ def event(row: TimelineEvent) -> EventAnswer:
     return EventAnswer(**row.model_dump(), event=words(row.code, row.detail))
 
 
-def notice(row: Notice, *, pending: bool = False) -> NoticeAnswer:
-    return NoticeAnswer(**row.model_dump(), operation=row.operation_id, pending=pending)
+def notice(row: Notice) -> NoticeAnswer:
+    return NoticeAnswer(**row.model_dump(), operation=row.operation_id)

@@ -1,11 +1,12 @@
-"""Messages of a notice to Finance: opened, escalated, acknowledged."""
+"""What a notice to Finance is opened with."""
 
-from pydantic import AwareDatetime
+from typing import Self
 
 from ..core.business_time import Calendar
 from ..core.notices import NoticeKind
 from ..core.operations import Message, Problem
 from ..operations.payloads import NoticeFigures, OperationResult, OperationSubject
+from ..policy.policy import Policy
 
 
 class NoticeInput(Message):
@@ -15,44 +16,40 @@ class NoticeInput(Message):
     organization: str
     operation: str
     kind: NoticeKind
-    subject: OperationSubject | None
-    """None where its row holds none that can be read."""
+    subject: OperationSubject
     result: OperationResult | None = None
     problem: Problem | None = None
     calendar: Calendar
     acknowledge_within: int
     """Business minutes."""
 
+    @classmethod
+    def under(
+        cls,
+        policy: Policy,
+        kind: NoticeKind,
+        *,
+        organization: str,
+        operation: str,
+        subject: OperationSubject,
+        number: int = 1,
+        result: OperationResult | None = None,
+        problem: Problem | None = None,
+    ) -> Self:
+        """`number` counts the notices of one kind: a refund can fail more than once."""
+        again = f"-{number}" if number > 1 else ""
+        return cls(
+            notice=f"ntc_{operation.removeprefix('op_')}-{kind}{again}",
+            organization=organization,
+            operation=operation,
+            kind=kind,
+            subject=subject,
+            result=result,
+            problem=problem,
+            calendar=policy.calendars[policy.notices.calendar],
+            acknowledge_within=policy.notices.acknowledge_within,
+        )
+
     @property
     def figures(self) -> NoticeFigures:
         return NoticeFigures(self.subject, self.result, self.problem)
-
-
-class OpenNotice(Message):
-    request: NoticeInput
-    workflow: str
-    at: AwareDatetime
-
-
-class OpenedNotice(Message):
-    """`closed`: nobody has to see it any more, as it was opened before or its operation came to nothing
-    meanwhile. `replaces`: Finance has an earlier one which it need not acknowledge any more."""
-
-    deadline: AwareDatetime
-    closed: bool = False
-    replaces: bool = False
-
-
-class NoticeStep(Message):
-    """A notice was escalated, or acknowledged by `person`."""
-
-    notice: str
-    operation: str
-    at: AwareDatetime
-    person: str | None = None
-
-
-class Acknowledge(Message):
-    """Finance has seen a notice."""
-
-    person: str

@@ -16,8 +16,8 @@ from ..core import timeline
 from ..core.alone import what
 from ..core.clock import Clock
 from ..core.session import Database, concerns_everybody
-from ..operations import notices, outbox
-from ..tables import Notice, Operation, Outbox
+from ..operations import outbox
+from ..tables import Operation, Outbox
 
 log = logging.getLogger(__name__)
 
@@ -104,9 +104,6 @@ async def _goes_on(session: AsyncSession, row: Outbox, delivery: Delivery) -> bo
     if kind == "operation":
         operation = await session.get(Operation, id_)
         return operation is not None and operation.closed_at is None
-    if kind == "notice":
-        notice = await session.get(Notice, id_)
-        return notice is not None and notice.state in (notices.OPEN, notices.ESCALATED)
     if kind == "approval":
         approval = await approvals.of_workflow(session, row.workflow_id)
         if approval is None or approval.state != approvals.OPEN:

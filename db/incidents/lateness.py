@@ -9,9 +9,9 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from billing.core.operations import State
 
 from ..mail import customer_mails
-from ..operations import outbox
+from ..operations import notices, outbox
 from ..stripe import events as stripe_events
-from ..tables import CustomerMail, Operation, Outbox, Setback, StripeEvent, StripeEventCheck
+from ..tables import CustomerMail, Notice, Operation, Outbox, Setback, StripeEvent, StripeEventCheck
 
 
 class OldestWaiting(NamedTuple):
@@ -25,6 +25,8 @@ class OldestWaiting(NamedTuple):
     """When Stripe was last asked for its events."""
     mail: datetime | None
     """A mail to a customer that is due and not sent, of no run that is paused."""
+    notice: datetime | None
+    """The deadline of a notice of which the controller should have heard."""
     set_aside: int
     """Events that can't be followed."""
     setbacks: int
@@ -49,6 +51,9 @@ async def oldest(session: AsyncSession, at: datetime) -> OldestWaiting:
         .order_by(col(CustomerMail.due_at))
         .limit(1)
     )
+    notice = select(func.min(col(Notice.deadline))).where(
+        Notice.state == notices.OPEN, col(Notice.deadline) <= at
+    )
     aside = select(func.count()).where(StripeEvent.state == stripe_events.SET_ASIDE)
     failing = select(func.count()).where(col(Setback.tries) > 1)
     return OldestWaiting(
@@ -56,6 +61,7 @@ async def oldest(session: AsyncSession, at: datetime) -> OldestWaiting:
         event=(await session.exec(event)).one(),
         events_asked=(await session.exec(select(StripeEventCheck.checked_at))).first(),
         mail=(await session.exec(mail)).first(),
+        notice=(await session.exec(notice)).one(),
         set_aside=(await session.exec(aside)).one(),
         setbacks=(await session.exec(failing)).one(),
     )

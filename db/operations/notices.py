@@ -1,17 +1,17 @@
 """Notices: what Finance must acknowledge."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, func, update
+from sqlalchemy import func, update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from ..core.pages import PagedRows, order
 from ..core.record_hashes import wrote
 from ..core.statements import insert_if_new
-from ..tables import Notice
+from ..tables import Notice, Operation
 
 OPEN, ESCALATED, ACKNOWLEDGED, SUPERSEDED = "open", "escalated", "acknowledged", "superseded"
 WAITING = (OPEN, ESCALATED)
@@ -24,14 +24,12 @@ _KEYS: Mapping[str, tuple[Any, ...]] = {
 }
 
 
-async def create(session: AsyncSession, notice: Notice) -> Notice:
-    """Store a notice, or return the one that has its id already."""
+async def create(session: AsyncSession, notice: Notice) -> bool:
+    """Store a notice; False where there is one with its id already."""
     created = await insert_if_new(session, notice)
     if created:
         wrote(session, created.operation_id, created)
-        return created
-    earlier = await session.exec(select(Notice).where(Notice.id == notice.id))
-    return earlier.one()
+    return created is not None
 
 
 async def get(session: AsyncSession, organization_id: str, notice_id: str) -> Notice | None:
@@ -91,22 +89,61 @@ async def count(session: AsyncSession, organization_id: str, states: Collection[
     return found.one()
 
 
-async def escalate(session: AsyncSession, notice_id: str) -> Notice:
-    """Note that nobody acknowledged it in time. One that does not wait any more stays as it is."""
-    return await _change(session, notice_id, col(Notice.state) == OPEN, state=ESCALATED)
+async def late(session: AsyncSession, at: datetime, limit: int) -> list[str]:
+    """The ids of those that nobody has acknowledged in time and the controller does not know of yet; the
+    longest overdue first."""
+    found = await session.exec(
+        select(Notice.id)
+        .where(Notice.state == OPEN, Notice.deadline <= at)
+        .order_by(col(Notice.deadline), col(Notice.id))
+        .limit(limit)
+    )
+    return list(found)
+
+
+async def escalate(session: AsyncSession, notice_ids: Collection[str]) -> list[Notice]:
+    """Note that nobody acknowledged these in time. Returns those that waited until now: one whose operation
+    another transaction is just changing is left for later.
+
+    Their operations are locked, as whoever changes a notice does first.
+    """
+    theirs = select(Notice.operation_id).where(col(Notice.id).in_(notice_ids))
+    free = await session.exec(
+        select(Operation.id)
+        .where(col(Operation.id).in_(theirs))
+        .order_by(col(Operation.id))
+        .with_for_update(key_share=True, skip_locked=True)
+    )
+    changed = await session.exec(
+        update(Notice)
+        .where(
+            col(Notice.id).in_(notice_ids),
+            col(Notice.operation_id).in_(free.all()),
+            col(Notice.state) == OPEN,
+        )
+        .values(state=ESCALATED)
+        .returning(Notice)
+        .execution_options(populate_existing=True, synchronize_session=False)
+    )
+    return _written(session, changed.scalars())
 
 
 async def acknowledge(session: AsyncSession, notice_id: str, *, person_id: str, at: datetime) -> Notice:
     """Note who acknowledged it; the first to do so stays, and so does what has superseded it. Returns the
     notice as it then is."""
-    return await _change(
-        session,
-        notice_id,
-        col(Notice.state).in_(WAITING),
-        state=ACKNOWLEDGED,
-        acknowledged_by=person_id,
-        acknowledged_at=at,
+    changed = await session.exec(
+        update(Notice)
+        .where(col(Notice.id) == notice_id, col(Notice.state).in_(WAITING))
+        .values(state=ACKNOWLEDGED, acknowledged_by=person_id, acknowledged_at=at)
+        .returning(Notice)
+        .execution_options(populate_existing=True, synchronize_session=False)
     )
+    if written := _written(session, changed.scalars()):
+        return written[0]
+    notice = await session.get(Notice, notice_id, populate_existing=True)
+    if notice is None:
+        raise LookupError(f"no notice {notice_id}")
+    return notice
 
 
 async def acknowledged_by(session: AsyncSession, operation_id: str, person_id: str) -> bool:
@@ -131,25 +168,11 @@ async def supersede(
         .returning(Notice)
         .execution_options(populate_existing=True, synchronize_session=False)
     )
-    found = sorted(changed.scalars(), key=lambda notice: notice.id)
+    return _written(session, changed.scalars())
+
+
+def _written(session: AsyncSession, changed: Iterable[Notice]) -> list[Notice]:
+    found = sorted(changed, key=lambda notice: notice.id)
     for notice in found:
         wrote(session, notice.operation_id, notice)
     return found
-
-
-async def _change(
-    session: AsyncSession, notice_id: str, condition: ColumnElement[bool], **values: Any
-) -> Notice:
-    changed = await session.scalar(
-        update(Notice)
-        .where(col(Notice.id) == notice_id, condition)
-        .values(**values)
-        .returning(Notice)
-        .execution_options(populate_existing=True, synchronize_session=False)
-    )
-    if changed is not None:
-        wrote(session, changed.operation_id, changed)
-    notice = changed or await session.get(Notice, notice_id)
-    if notice is None:
-        raise LookupError(f"no notice {notice_id}")
-    return notice

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Index
+from sqlalchemy import Index, text
 from sqlmodel import Field, SQLModel
 
 from .columns import document, minor, utc
@@ -109,6 +109,14 @@ class Notice(SQLModel, table=True):
     """A message that Finance must acknowledge."""
 
     __tablename__ = "notices"
+    __table_args__ = (
+        Index(
+            "ix_notices_late",
+            "deadline",
+            sqlite_where=text("state = 'open'"),
+            postgresql_where=text("state = 'open'"),
+        ),
+    )
     id: str = Field(primary_key=True)
     organization_id: str = Field(foreign_key="organizations.id", index=True)
     operation_id: str = Field(foreign_key="operations.id", index=True)
@@ -117,7 +125,6 @@ class Notice(SQLModel, table=True):
     state: str
     """open, escalated, acknowledged or superseded."""
     deadline: datetime = utc()
-    workflow_id: str
     created_at: datetime = utc()
     acknowledged_at: datetime | None = utc(default=None)
     acknowledged_by: str | None = None

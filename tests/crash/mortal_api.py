@@ -61,6 +61,7 @@ class MortalApi(httpx.AsyncBaseTransport):
             token = _dying.set(death.point)
             try:
                 await self._inner.handle_async_request(request)
+                self.deaths += death.point == "after commit"  # before it could tell anybody
             except ApiDied:
                 self.deaths += 1
             finally:

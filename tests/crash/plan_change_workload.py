@@ -1,10 +1,16 @@
 """Plan changes under fire: at once, or at the end of the period."""
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+from db.core.clock import utc_now
+from db.core.record_hashes import wrote
+from db.operations import notices
+from db.tables import Notice
+
 from ..support.builders import Tenant
-from ..support.house import House
+from ..support.house import House, until
 from ..support.money import authenticate
 from .plan import Step, commit, request
 from .records import approve, check_records, deliver, taken, until_state
@@ -26,7 +32,7 @@ class ChangeNow:
         request("the preview", "POST", PREVIEW),
         request("the renewal preview", "POST", PREVIEW, 2),
         commit("the preview", "preview:1"),
-        commit("the review", ":opened$"),
+        commit("the review", "^apr_.*:opened$"),
         commit("the decision", ":decided$"),
         request("the re-check", "GET", SUBSCRIPTION, 2),
         request("the preview of the re-check", "POST", PREVIEW, 3),
@@ -61,6 +67,48 @@ class ChangeNow:
     def _writes(self, home: House) -> list[dict[str, Any]]:
         """The writes that the stand-in executed itself, not replayed."""
         return [line for line in home.shop.changes(self.since) if not line["replayed"]]
+
+
+class ChangeOfWhichFinanceIsTold(ChangeNow):
+    """Finance acknowledges its final figures only after the controller has heard of it."""
+
+    calls: Sequence[str] = ("/acknowledge$",)
+    steps: Sequence[Step] = (commit("the escalation", "^ntc_.*:escalated$"),)
+
+    async def act(self, home: House) -> None:
+        await super().act(home)
+        self.notice = (await self._notices(home))[-1].id
+        async with home.database.transaction() as session:
+            late = await notices.lock(session, self.notice)
+            late.deadline = utc_now()
+            wrote(session, self.operation, late)
+        await until(lambda: self._is(home, "escalated"), lambda: "nobody hears of it", home.patience)
+        path = f"/v1/notices/{self.notice}/acknowledge"
+        taken(await home.post(self.acme.finance, path, {}))
+        await until(lambda: self._is(home, "acknowledged"), lambda: "it stays", home.patience)
+
+    async def check(self, home: House) -> None:
+        await super().check(home)
+        told = [(row.kind, row.state) for row in await self._notices(home)]
+        assert told == [
+            ("plan_change_requested", "superseded"),
+            ("plan_change_applied", "acknowledged"),
+        ]
+        events = await check_records(home, self.operation, ["apply:1"], decisions=1)
+        counted = Counter(event for event in events if "notice" in event or event == "finance_told")
+        assert counted == {
+            "finance_told": 2,
+            "notice_superseded": 1,
+            "notice_escalated": 1,
+            "notice_acknowledged": 1,
+        }
+
+    async def _notices(self, home: House) -> list[Notice]:
+        async with home.database.reading() as session:
+            return await notices.of_operation(session, self.operation)
+
+    async def _is(self, home: House, state: str) -> bool:
+        return (await self._notices(home))[-1].state == state
 
 
 class ChangeAtPeriodEnd:

@@ -165,7 +165,6 @@ class FailingRefund(Refund):
         request("the look after the event", "GET", REFUND, 2),
         request("the look that finds it failed", "GET", REFUND, 3),
         commit("the failure", "^failed:1$"),
-        commit("the notice to Finance", "^ntc_.*:opened$"),
         commit("the start of the retry", "^retry:1$"),
         request("the look at what is left", "GET", PAYMENT, 2),
         commit("the second intent", "^intent$", 2),
@@ -198,7 +197,6 @@ class ClosedRefund(Refund):
 
     at_the_end: Sequence[Step] = (
         commit("the failure", "^failed:1$"),
-        commit("the notice to Finance", "^ntc_.*:opened$"),
         commit("the note of who closes it", "^note:2$"),
         commit("the note's intent", "^intent$", 2),
         request("the note in Stripe", "POST", REFUND),

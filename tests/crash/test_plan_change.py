@@ -2,13 +2,14 @@
 
 import pytest
 
-from .plan import Kill, Scenario, every_fault, fault, killed_everywhere
+from .plan import AT_COMMITS, ApiDeath, Kill, Scenario, every_fault, fault, killed_everywhere
 from .plan_change_workload import (
     EFFECT,
     SUBSCRIPTION,
     UPDATE,
     ChangeAtPeriodEnd,
     ChangeNow,
+    ChangeOfWhichFinanceIsTold,
     ChangeTakenBack,
     ChangeThatReplaces,
     ChangeThatWaits,
@@ -57,6 +58,19 @@ async def test_a_plan_change_survives_every_kill_and_fault(theatre: Stage) -> No
             *((one, ChangeThatReplaces()) for one in instead),
         ],
     )
+
+
+async def test_a_notice_to_finance_survives_every_kill(theatre: Stage) -> None:
+    """Of worker and API: it is there once, escalated once and acknowledged once."""
+    dying = [
+        Scenario(
+            name=f"the API dies {point} of the acknowledgement",
+            api=(ApiDeath(point=point, match="/acknowledge$"),),
+        )
+        for point in AT_COMMITS
+    ]
+    told = [*killed_everywhere(ChangeOfWhichFinanceIsTold.steps), *dying]
+    await play_all(theatre, [(one, ChangeOfWhichFinanceIsTold()) for one in told])
 
 
 async def test_a_change_that_waits_for_its_payment_survives_every_kill_and_fault(theatre: Stage) -> None:

@@ -26,13 +26,15 @@ from activities.stripe.permissions import KeyPermissions
 from db.core.session import Database
 from db.incidents.health_meter import HealthMeter
 from settings.settings import load
-from worker import composition, queues
+from worker import composition, late_notices, queues
 from workflows.core import options
 
 from .plan import Kill
 
 queues.STICKY = timedelta(seconds=1.5)
 """Shorter than in production: what a dead worker leaves behind is waited for again and again here."""
+
+vars(late_notices)["LOOK_EVERY"] = 0.5
 
 HASTE = "PLIXO_TEST_HASTE"
 """In a worker's settings: it is killed so often that nothing may wait for long."""
@@ -139,7 +141,9 @@ async def run(plan: str | None, orders: "Pipe[str, str | None]") -> None:
         )
         for worker in queues.build_workers(temporal, activities, policy):
             await stack.enter_async_context(worker)
-        await activities.outbox.run()
+        async with asyncio.TaskGroup() as beside:
+            beside.create_task(activities.outbox.run())
+            beside.create_task(activities.late_notices.run())
 
 
 def make_haste() -> None:

@@ -19,7 +19,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from billing.incidents.states import Component
 from billing.mail.messages import PERSON_MAIL
 from billing.stripe.events import FOLLOWED
-from db.tables import Approval, CustomerMail, Incident, Notice, Operation, Outbox, Reconciliation, StripeEvent
+from db.tables import Approval, CustomerMail, Incident, Operation, Outbox, Reconciliation, StripeEvent
 from workflows.core import ids as workflow_ids
 
 from ..support.house import House
@@ -28,7 +28,6 @@ HISTORIES = Path(__file__).parent / "histories"
 ALIKE = (
     "operation",
     "person-mail",
-    "notice",
     "event",
     "mail",
     "approval",
@@ -44,11 +43,11 @@ def recording() -> bool:
 
 
 async def record(home: House, test: str) -> None:
-    """Writes the histories of operations, approvals, notices, incidents, mails, what ran in the background,
+    """Writes the histories of operations, approvals, incidents, mails, what ran in the background,
     and of Stripe's events one a branch."""
     name = re.sub(r"^test_|\[.*$", "", test)
     async with home.database.reading() as session:
-        for kind, table in (("operation", Operation), ("approval", Approval), ("notice", Notice)):
+        for kind, table in (("operation", Operation), ("approval", Approval)):
             ids = (await session.exec(select(table.workflow_id).order_by(table.workflow_id))).all()
             for number, workflow_id in enumerate(ids, 1):
                 if await _is_ours(home, workflow_id):

@@ -243,7 +243,6 @@ def a_notice(operation: Operation, **fields: Any) -> Notice:
         "subject": {},
         "state": "open",
         "deadline": NOW + timedelta(hours=8),
-        "workflow_id": f"notice-{id_}",
         "created_at": NOW,
     }
     return Notice(**defaults | fields)

@@ -41,6 +41,7 @@ from sandbox.stack.mail import LOOPBACK, Mailbox
 from sandbox.stripe.server.inprocess import StandIn
 from settings.settings import DEFAULT_POLICY, Settings
 from worker import composition, queues
+from worker.late_notices import LateNotices
 from worker.outbox import OutboxSweep
 from worker.watch.watch import Watch
 from workflows.core import ids
@@ -235,6 +236,11 @@ class House:
             return not self.stand_in.webhooks()["pending"]
 
         await until(empty, lambda: f"webhooks are pending: {self.stand_in.webhooks()}", self.patience)
+
+    async def late_notices_told(self) -> None:
+        """The controller hears of what Finance has not acknowledged by the server's clock."""
+        at = await self.now()
+        await LateNotices(self.database, clock=lambda: at).look()
 
     async def swept(self) -> None:
         """Passes on what waits in the outbox."""

@@ -22,8 +22,8 @@ from worker import composition
 from ..support.house import default_policy
 
 VERBS = """
-abandon acknowledge add assign begin cancel catch check clear climb close commit count decide end
-escalate fetch find follow hold look mail mirror open perform post preview probe read record release remind
+abandon add assign begin cancel catch check clear climb close commit count decide end
+fetch find follow hold look mail mirror open perform post preview probe read record release remind
 resume review save send settle
 """
 """What only reads begins with `read`, `check`, `look` or `find`: a retried `refund` looks like money."""

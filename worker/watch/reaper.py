@@ -22,8 +22,8 @@ from billing.core.operations import SYSTEM
 from db.core import timeline
 from db.core.clock import Clock, utc_now
 from db.core.session import AWAY, Database
-from db.operations import notices, outbox
-from db.tables import Notice, Operation
+from db.operations import outbox
+from db.tables import Operation
 from workflows.client.running import OVER, STARTED_WITHIN
 from workflows.core import ids
 
@@ -197,32 +197,20 @@ class Reaper:
         self._walk = began, after if len(rows) == AT_A_TIME else None
 
     async def _open_rows(self, after: str) -> AsyncIterator[tuple[str, str, datetime]]:
-        """Operations in order of their ids, then notices: ids of notices come before those of operations."""
+        """Operations in order of their ids."""
         before = self._clock() - LEAST_AGE
         async with self._database.reading() as session:
-            told = await session.exec(
-                select(Notice.id, Notice.workflow_id, Notice.created_at)
+            going = await session.exec(
+                select(Operation.id, Operation.workflow_id, Operation.created_at)
                 .where(
-                    col(Notice.id) > after,
-                    col(Notice.state).in_([notices.OPEN, notices.ESCALATED]),
-                    Notice.created_at < before,
+                    col(Operation.id) > after,
+                    col(Operation.closed_at).is_(None),
+                    Operation.created_at < before,
                 )
-                .order_by(col(Notice.id))
+                .order_by(col(Operation.id))
                 .limit(AT_A_TIME)
             )
-            found = list(told)
-            if len(found) < AT_A_TIME:
-                going = await session.exec(
-                    select(Operation.id, Operation.workflow_id, Operation.created_at)
-                    .where(
-                        col(Operation.id) > after,
-                        col(Operation.closed_at).is_(None),
-                        Operation.created_at < before,
-                    )
-                    .order_by(col(Operation.id))
-                    .limit(AT_A_TIME - len(found))
-                )
-                found += list(going)
+            found = list(going)
         for id_, workflow, created_at in found:
             yield id_, workflow, created_at
 

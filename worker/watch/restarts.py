@@ -16,18 +16,15 @@ from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 
 from activities.operations import abandonment
-from billing.approvals.notice_messages import NoticeInput
 from billing.core.events import EventCode
-from billing.core.notices import NoticeKind
 from billing.core.operations import SYSTEM, Kind, State
 from billing.operations.kinds import ON_REQUEST
-from billing.operations.payloads import read_notice
 from billing.operations.standing import Abandon
 from billing.policy.policy import Policy
 from db.core import timeline
 from db.core.session import Database
-from db.operations import notices, operations, outbox
-from db.tables import Notice, Operation
+from db.operations import operations, outbox
+from db.tables import Operation
 from workflows.core import ids, options
 
 log = logging.getLogger(__name__)
@@ -67,8 +64,6 @@ class Restarts:
         kind, _, key = over.workflow.partition("-")
         if kind == "operation":
             return await self._operation(over, key, at)
-        if kind == "notice":
-            return await self._notice(over, key, at)
         if kind in ("note", "customer", "person") and over.run is not None:
             return await self._start_of(over)
         return "nothing"
@@ -86,17 +81,6 @@ class Restarts:
                 return "later"
             name, payload = await _input(session, operation)
         return await self._again(over, name, payload)
-
-    async def _notice(self, over: Over, notice_id: str, at: datetime) -> Outcome:
-        async with self._database.transaction() as session:
-            notice = await session.get(Notice, notice_id)
-            if notice is None or notice.state not in (notices.OPEN, notices.ESCALATED):
-                return "nothing"
-            if not await _may_again(session, notice.operation_id, over, at):
-                return "later"
-            operation = await operations.get_fresh(session, notice.operation_id)
-            payload = _notice_input(notice, Policy.model_validate(operation.policy))
-        return await self._again(over, ids.FINANCE_NOTICE, payload.model_dump(mode="json"))
 
     async def _start_of(self, over: Over) -> Outcome:
         """A note or a mail: what starts it is in the outbox, and what it has done it does not do again."""
@@ -181,18 +165,3 @@ async def _input(session: AsyncSession, operation: Operation) -> tuple[str, Mapp
         "dry_run": bool(operation.request.get("dry_run")),
         "policy": operation.policy,
     }
-
-
-def _notice_input(notice: Notice, policy: Policy) -> NoticeInput:
-    subject, result, problem = read_notice(NoticeKind(notice.kind), notice.subject)
-    return NoticeInput(
-        notice=notice.id,
-        organization=notice.organization_id,
-        operation=notice.operation_id,
-        kind=NoticeKind(notice.kind),
-        subject=subject,
-        result=result,
-        problem=problem,
-        calendar=policy.calendars[policy.notices.calendar],
-        acknowledge_within=policy.notices.acknowledge_within,
-    )

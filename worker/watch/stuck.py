@@ -10,9 +10,8 @@ from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
 from db.core.session import Database
-from db.operations import notices
 from db.stripe import budget
-from db.tables import Hold, Notice, Operation
+from db.tables import Hold, Operation
 from workflows.client.running import OVER
 
 from .reaper import STUCK_AFTER
@@ -43,7 +42,7 @@ class _Open:
 
 
 async def stuck(database: Database, temporal: Client) -> AsyncIterator[StuckRow]:
-    """Open operations and notices whose workflow is over, unknown or failing, and holds nobody has let go."""
+    """Open operations whose workflow is over, unknown or failing, and holds nobody has let go."""
     places = asyncio.Semaphore(AT_A_TIME)
 
     async def look(row: _Open) -> StuckRow | None:
@@ -97,19 +96,5 @@ async def _open_rows(database: Database) -> AsyncIterator[list[_Open]]:
             ]
         yield rows
         if len(rows) < PAGE:
-            break
-        after = rows[-1].id
-    after = ""
-    while True:
-        async with database.reading() as session:
-            told = await session.exec(
-                select(Notice)
-                .where(col(Notice.id) > after, col(Notice.state).in_([notices.OPEN, notices.ESCALATED]))
-                .order_by(col(Notice.id))
-                .limit(PAGE)
-            )
-            rows = [_Open(one.id, one.workflow_id, "notice", one.state, one.created_at) for one in told]
-        yield rows
-        if len(rows) < PAGE:
-            break
+            return
         after = rows[-1].id

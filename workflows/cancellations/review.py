@@ -68,10 +68,10 @@ class ReviewedCancellation(ReviewedRequest[Proposal[CancellationSubject]]):
             subject=proposal.subject,
             allowed_actions=("cancel",),
             detail={"amount": proposal.subject.amount.model_dump(), "subject_hash": proposal.subject_hash},
+            notice=self._recorder.notice(NoticeKind.CANCELLATION_REQUESTED, proposal.subject, round_.number),
         )
 
     async def submit(self, proposal: Proposal[CancellationSubject], round_: Round) -> ReviewTerms:
-        await self._recorder.flag_finance(NoticeKind.CANCELLATION_REQUESTED, proposal.subject, round_.number)
         return terms_of(self._recorder.policy.cancellations, proposal.subject)
 
     async def still_holds(self, proposal: Proposal[CancellationSubject]) -> bool:

@@ -109,7 +109,7 @@ class CancellationWorkflow(OperationHandlers):
             if problem is not None:
                 return await self._resolve(problem)
             if self._subject.action != "at_period_end":
-                return await self._done(DONE[self._subject.action])
+                return self._done(DONE[self._subject.action])
             await self._record_planned()
         return await self._until_ended()
 
@@ -155,13 +155,13 @@ class CancellationWorkflow(OperationHandlers):
         except TROUBLE as error:
             return problem_of(error)
 
-    async def _done(self, event: EventCode) -> Outcome:
+    def _done(self, event: EventCode) -> Outcome:
         assert self._report is not None, "it was verified"
         again = 2 if self._subject.action == "at_period_end" else 1  # after the one of its plan
-        await self._recorder.flag_finance(
+        notice = self._recorder.notice(
             NoticeKind.CANCELLATION_APPLIED, self._subject, again, result=self._report
         )
-        return Outcome(State.COMPLETED, event, result=self._report)
+        return Outcome(State.COMPLETED, event, result=self._report, notice=notice)
 
     # --- Waiting for the end --------------------------------------------------------------------------
 
@@ -176,8 +176,8 @@ class CancellationWorkflow(OperationHandlers):
             result=self._report,
             allowed_actions=(),
             detail={"ends_at": self._subject.ends_at},
+            notice=self._recorder.notice(NoticeKind.CANCELLATION_APPLIED, self._subject, result=self._report),
         )
-        await self._recorder.flag_finance(NoticeKind.CANCELLATION_APPLIED, self._subject, result=self._report)
         context = MailContext(subject=self._subject, result=self._report)
         self._recorder.mail_requester("planned", "cancellation_planned", context)
 
@@ -188,7 +188,7 @@ class CancellationWorkflow(OperationHandlers):
             found = await self._planner.facts()
             if found.status in ENDED:
                 problem = await self._verify()
-                return await (self._resolve(problem) if problem else self._done(EventCode.PLAN_ENDED))
+                return await self._resolve(problem) if problem else self._done(EventCode.PLAN_ENDED)
             if found.cancel_at is None:
                 by = found.metadata.get(OPERATION_MARK)
                 ours = by if by != self._recorder.operation else None
@@ -220,9 +220,13 @@ class CancellationWorkflow(OperationHandlers):
             error=problem,
             allowed_actions=("accept",),
             detail=problem.model_dump(),
-        )
-        await self._recorder.flag_finance(
-            NoticeKind.CANCELLATION_DIFFERS, self._subject, self._mismatches, result=report, problem=problem
+            notice=self._recorder.notice(
+                NoticeKind.CANCELLATION_DIFFERS,
+                self._subject,
+                self._mismatches,
+                result=report,
+                problem=problem,
+            ),
         )
         context = MailContext(state=State.MISMATCHED, subject=self._subject, result=report, problem=problem)
         self._recorder.mail_requester(asked, "cancellation_ended", context)

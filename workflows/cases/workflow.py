@@ -8,7 +8,6 @@ from temporalio.exceptions import ActivityError, ApplicationError
 with workflow.unsafe.imports_passed_through():
     from activities.cases.records import CaseRecords
     from billing.cases.case import (
-        NOTICES,
         CaseCounted,
         CaseInput,
         CaseResult,
@@ -134,8 +133,6 @@ class CaseWorkflow:
     async def _begin(self) -> CaseSoFar:
         step = CaseStep(operation=self._request.operation, at=workflow.now())
         stands: CaseStands = await recorded(CaseRecords.open_case, step)
-        found = self._request.found
-        await self._recorder.flag_finance(NOTICES[found.object_kind], case_subject(found))
         so_far = CaseSoFar(next_at=stands.next_at)
         self._mail("opened", "case_opened", roles=(Role.BILLING_ADMIN,))
         return so_far
@@ -207,9 +204,6 @@ class CaseWorkflow:
             at=workflow.now(),
         )
         result: CaseResult = await recorded(CaseRecords.end_case, order)
-        if result.told_the_maker_alone:
-            found = self._request.found
-            await self._recorder.flag_finance(NOTICES[found.object_kind], case_subject(found), number=2)
         beyond = counted is not None and counted.beyond
         loud = so_far.escalated or beyond
         roles = (Role.BILLING_ADMIN, Role.CONTROLLER) if loud else (Role.BILLING_ADMIN,)

@@ -26,7 +26,6 @@ CANCELLATION = "CancellationWorkflow"
 NOTE = "NoteWorkflow"
 EVENT_CATCH_UP = "StripeEventCatchUpWorkflow"
 APPROVAL = "ApprovalWorkflow"
-FINANCE_NOTICE = "FinanceNoticeWorkflow"
 REMINDER_SWEEP = "ReminderSweepWorkflow"
 PORTAL_ACCESS = "PortalAccessWorkflow"
 INVOICE_FETCH = "InvoiceFetchWorkflow"
@@ -75,16 +74,6 @@ def approval_workflow(approval: str, attempt: int = 1) -> str:
     """`attempt` counts the workflows of one round: one that was ended from outside is followed by another."""
     again = f"-again-{attempt - 1}" if attempt > 1 else ""
     return f"approval-{approval}{again}"
-
-
-def notice_id(operation: str, kind: str, number: int = 1) -> str:
-    """`number` counts the notices of one kind: a refund can fail more than once."""
-    again = f"-{number}" if number > 1 else ""
-    return f"ntc_{operation.removeprefix('op_')}-{kind}{again}"
-
-
-def notice_workflow(notice: str) -> str:
-    return f"notice-{notice}"
 
 
 def note_workflow(operation: str, seq: int) -> str:

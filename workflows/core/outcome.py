@@ -9,6 +9,7 @@ from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError, ChildWorkflowError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
+    from billing.approvals.notice_messages import NoticeInput
     from billing.core.events import EventCode
     from billing.core.messages import Cancel
     from billing.core.operations import Problem, State
@@ -27,7 +28,8 @@ class Outcome:
 
     `person` is who brought the end about, with what comment; nobody did when it is None. With `keeps`
     only the money of these payments stays set aside; without, all of it does when it was completed, and none
-    otherwise. A failure is `settled` when a person has said so, or nothing can come of it any more.
+    otherwise. A failure is `settled` when a person has said so, or nothing can come of it any more. Finance
+    gets the `notice` with it.
     """
 
     state: State
@@ -39,6 +41,7 @@ class Outcome:
     comment: str | None = None
     keeps: tuple[str, ...] | None = None
     settled: bool = False
+    notice: NoticeInput | None = None
 
     @property
     def releases(self) -> bool:

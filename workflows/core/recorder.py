@@ -4,11 +4,6 @@ import asyncio
 from typing import Any
 
 from temporalio import workflow
-from temporalio.common import WorkflowIDReusePolicy
-from temporalio.exceptions import (
-    WorkflowAlreadyStartedError,
-)
-from temporalio.workflow import ParentClosePolicy
 
 with workflow.unsafe.imports_passed_through():
     from activities.operations.records import Records
@@ -17,7 +12,7 @@ with workflow.unsafe.imports_passed_through():
     from billing.core.notices import NoticeKind
     from billing.core.operations import SYSTEM, Problem, Role, State
     from billing.mail.messages import MailContext, MailRequest
-    from billing.operations.messages import Progress
+    from billing.mail.steps import Step
     from billing.operations.payloads import OperationResult, OperationSubject
     from billing.operations.standing import (
         Abandon,
@@ -27,7 +22,6 @@ with workflow.unsafe.imports_passed_through():
     )
     from billing.policy.policy import Policy
 
-from . import ids
 from .outcome import Outcome
 from .outgoing_mails import OutgoingMails
 from .recorded import recorded
@@ -76,9 +70,10 @@ class OperationRecorder:
         error: Problem | None = None,
         allowed_actions: tuple[str, ...] | None = None,
         stays_open: bool = False,
+        notice: NoticeInput | None = None,
     ) -> None:
-        """Records a step: its event, and what changes with it."""
-        progress = Progress(
+        """Records a step: its event, what changes with it, and the notice that it brings."""
+        progress = Step(
             operation=self.operation,
             key=key,
             event=event,
@@ -92,12 +87,13 @@ class OperationRecorder:
             error=error,
             allowed_actions=allowed_actions,
             stays_open=stays_open,
+            notice=notice,
         )
         await recorded(Records.record_progress, progress)
 
     async def end(self, outcome: Outcome) -> RecordedEnd:
         """Records the end: the last event, the final state, and what the operation lets go with it."""
-        ending = Progress(
+        ending = Step(
             operation=self.operation,
             key="ended",
             event=outcome.event,
@@ -112,10 +108,11 @@ class OperationRecorder:
             | ({"comment": outcome.comment} if outcome.comment else {}),
             releases=outcome.releases,
             keeps=outcome.keeps or (),
+            notice=outcome.notice,
         )
         return await recorded(Records.end_operation, ending)
 
-    async def flag_finance(
+    def notice(
         self,
         kind: NoticeKind,
         subject: OperationSubject,
@@ -123,32 +120,18 @@ class OperationRecorder:
         *,
         result: OperationResult | None = None,
         problem: Problem | None = None,
-    ) -> None:
-        """Starts a notice that outlives this workflow until Finance has acknowledged it."""
-        notice = ids.notice_id(self.operation, kind.value, number)
-        request = NoticeInput(
-            notice=notice,
+    ) -> NoticeInput:
+        """What Finance must acknowledge, for the step that brings it."""
+        return NoticeInput.under(
+            self.policy,
+            kind,
             organization=self.organization,
             operation=self.operation,
-            kind=kind,
             subject=subject,
+            number=number,
             result=result,
             problem=problem,
-            calendar=self.policy.calendars[self.policy.notices.calendar],
-            acknowledge_within=self.policy.notices.acknowledge_within,
         )
-        try:
-            # By name: the class's module would be loaded anew in the sandbox of every workflow.
-            await workflow.start_child_workflow(
-                ids.FINANCE_NOTICE,
-                request,
-                id=ids.notice_workflow(notice),
-                id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
-                parent_close_policy=ParentClosePolicy.ABANDON,
-            )
-        except WorkflowAlreadyStartedError:
-            # A workflow that runs again tells nobody twice.
-            return
 
     def mail_requester(self, key: str, template: str, context: MailContext) -> None:
         """Nobody waits for a mail server before the operation is over: see `mails_sent`."""

@@ -124,9 +124,9 @@ class DoneOnce(Generic[Subject]):
             error=problem,
             allowed_actions=("accept",),
             detail=problem.model_dump(),
-        )
-        await self._recorder.flag_finance(
-            self._events.notice, subject, number, result=report, problem=problem
+            notice=self._recorder.notice(
+                self._events.notice, subject, number, result=report, problem=problem
+            ),
         )
         context = MailContext(state=State.MISMATCHED, subject=subject, result=report, problem=problem)
         self._recorder.mail_requester(asked, "money_ended", context)

@@ -136,7 +136,8 @@ class RefundWorkflow(OperationHandlers):
     async def _ask_what_next(self, problem: Problem, number: int, after_success: bool) -> ResolveRefund:
         """The note is open again; Finance and the requester hear of it, and a person says what next."""
         asked, partly = Question.FAILURE.key(number), bool(self._issue.came_through)
-        report = self._issue.report()
+        report, subject = self._issue.report(), self._subject
+        kind = NoticeKind.REFUND_INCOMPLETE if partly else NoticeKind.REFUND_FAILED
         await self._recorder.record_progress(
             asked,
             EventCode.REFUND_FAILED_AFTER_SUCCESS if after_success else EventCode.REFUND_FAILED,
@@ -147,10 +148,8 @@ class RefundWorkflow(OperationHandlers):
             allowed_actions=("retry", "close"),
             stays_open=True,
             detail=problem.model_dump(),
+            notice=self._recorder.notice(kind, subject, number, result=report, problem=problem),
         )
-        subject = self._subject
-        kind = NoticeKind.REFUND_INCOMPLETE if partly else NoticeKind.REFUND_FAILED
-        await self._recorder.flag_finance(kind, subject, number, result=report, problem=problem)
         self._recorder.mail_requester(
             asked,
             "refund_failed",

@@ -64,13 +64,15 @@ class ReviewedPlanChange(ReviewedRequest[Proposal[PlanChangeSubject]]):
             subject=proposal.subject,
             allowed_actions=("cancel",),
             detail=preview_detail(proposal.subject),
+            # Of new figures Finance gets a new notice, which takes the place of the one before.
+            notice=self._recorder.notice(NoticeKind.PLAN_CHANGE_REQUESTED, proposal.subject, round_.number)
+            if proposal.subject.within_limits
+            else None,
         )
 
     async def submit(self, proposal: Proposal[PlanChangeSubject], round_: Round) -> ReviewTerms:
         """Every plan change is reviewed, unless it is blocked by the plan's limits."""
         _stop_if_blocked(proposal.subject)
-        # Of new figures Finance gets a new notice, which takes the place of the one before.
-        await self._recorder.flag_finance(NoticeKind.PLAN_CHANGE_REQUESTED, proposal.subject, round_.number)
         return terms_of(self._recorder.policy.plan_change)
 
     async def still_holds(self, proposal: Proposal[PlanChangeSubject]) -> bool:

@@ -172,8 +172,8 @@ class PlanChangeSchedule:
             result=report,
             allowed_actions=("cancel",),
             detail=report.document(),
+            notice=self._recorder.notice(NoticeKind.PLAN_CHANGE_SCHEDULED, subject, result=report),
         )
-        await self._recorder.flag_finance(NoticeKind.PLAN_CHANGE_SCHEDULED, subject, result=report)
         context = MailContext(subject=subject, result=report)
         self._recorder.mail_requester("scheduled", "plan_change_scheduled", context)
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
+    from billing.approvals.notice_messages import NoticeInput
     from billing.core.events import EventCode
     from billing.core.notices import NoticeKind
     from billing.core.operations import Problem, State
@@ -66,6 +67,8 @@ class PlanChangeVerification:
         self._reads, self._glances, self._payment = reads, glances, payment
         self._report: PlanChangeResult | None = None
         self._unforeseen: Sequence[OtherDifference] = ()
+        self._untold: NoticeInput | None = None
+        """The final figures as they were last read, until a step brings them to Finance."""
         self._asked = self._reverts = 0
         self._reverted_before: PlanChangeResult | None = None
 
@@ -96,7 +99,7 @@ class PlanChangeVerification:
         if report is None:
             report, problem = unread_report(self._subject), unread_problem(problem)
             # Not the figures, but that there may be some.
-            await self._flag_finance(report.model_copy(update={"problem": problem}))
+            self._untold = self._final_figures(report.model_copy(update={"problem": problem}))
         resolve, report = await self._agreed(report, problem)
         if resolve.action == "read_again":
             self._report = None
@@ -149,10 +152,9 @@ class PlanChangeVerification:
         checked = verify(subject, found, self._unforeseen)
         problem = unpaid if checked.ok else mismatch_problem(checked)
         report = applied_report(subject, found, checked, unpaid)
-        self._report = report
-        await self._flag_finance(report)
+        self._report, self._untold = report, self._final_figures(report)
         if problem is None:
-            return Outcome(State.COMPLETED, EventCode.VERIFIED, result=report)
+            return Outcome(State.COMPLETED, EventCode.VERIFIED, result=report, notice=self._untold)
         return await self.resolve(problem)
 
     async def _ask(self, report: PlanChangeResult, problem: Problem) -> Resolve:
@@ -172,7 +174,9 @@ class PlanChangeVerification:
                 "problem": problem.model_dump(),
             }
             | ({"revert": preview_detail(report.revert)} if report.revert else {}),
+            notice=self._untold,
         )
+        self._untold = None
         context = MailContext(state=State.MISMATCHED, subject=self._subject, result=report, problem=problem)
         self._recorder.mail_requester(asked, "plan_change_ended", context)
         return await self._commands.resolve.answer_to(self._asked)
@@ -222,18 +226,16 @@ class PlanChangeVerification:
             report = report.model_copy(update={"reverted": reverted})
             event = EventCode.REVERT_VERIFIED if reverted.verified else EventCode.REVERT_DIFFERS
             detail = revert_detail(reverted)
-        await self._recorder.record_progress(f"reverted:{self._reverts}", event, detail=detail)
-        await self._recorder.flag_finance(
+        notice = self._recorder.notice(
             NoticeKind.PLAN_CHANGE_REVERTED, self._subject, self._reverts, result=report
         )
+        await self._recorder.record_progress(f"reverted:{self._reverts}", event, detail=detail, notice=notice)
         return report
 
-    async def _flag_finance(self, report: PlanChangeResult) -> None:
+    def _final_figures(self, report: PlanChangeResult) -> NoticeInput:
         """Once for each reading: what could not be read may be read later, and differ."""
         number = self._asked + 1
-        await self._recorder.flag_finance(
-            NoticeKind.PLAN_CHANGE_APPLIED, self._subject, number, result=report
-        )
+        return self._recorder.notice(NoticeKind.PLAN_CHANGE_APPLIED, self._subject, number, result=report)
 
 
 def _differing(report: PlanChangeResult) -> EventCode:

@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from .columns import DOCUMENT, MINOR, TEXT, TIME
+from .columns import DOCUMENT, MINOR, TEXT, TIME, where
 
 
 def create() -> None:
@@ -84,13 +84,13 @@ def create() -> None:
         sa.Column("subject", DOCUMENT, nullable=False),
         sa.Column("state", TEXT, nullable=False),
         sa.Column("deadline", TIME, nullable=False),
-        sa.Column("workflow_id", TEXT, nullable=False),
         sa.Column("created_at", TIME, nullable=False),
         sa.Column("acknowledged_at", TIME),
         sa.Column("acknowledged_by", TEXT),
         sa.Column("superseded_at", TIME),
         sa.Column("superseded_because", TEXT),
         sa.Column("superseded_by", TEXT),
+        sa.Index("ix_notices_late", "deadline", **where("state = 'open'")),
     )
     op.create_table(
         "told_people",

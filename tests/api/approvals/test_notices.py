@@ -1,13 +1,13 @@
-"""Finance acknowledges. Temporal is down here, so that acknowledgements stay on their way."""
+"""Finance acknowledges, while no worker runs and Temporal is down."""
 
+import asyncio
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from sqlmodel import select
 
-from billing.approvals.notice_messages import Acknowledge
 from billing.core.operations import SYSTEM, Kind, Role
+from db.core import timeline
 from db.core.session import Database
 from db.tables import Case, Notice, Outbox
 
@@ -40,7 +40,6 @@ async def test_a_notice_is_shown_with_its_deadline(api: Api, acme: Tenant, datab
                 "superseded_at": None,
                 "superseded_because": None,
                 "superseded_by": None,
-                "pending": False,
             }
         ],
         "next_cursor": None,
@@ -69,17 +68,34 @@ async def test_notices_are_filtered_by_state(api: Api, acme: Tenant, database: D
 
 
 @pytest.mark.parametrize("state", ["open", "escalated"])
-async def test_an_acknowledgement_is_recorded_once_and_said_to_be_on_its_way(
+async def test_an_acknowledgement_is_applied_at_once_and_told_once(
     api: Api, acme: Tenant, database: Database, state: str
 ) -> None:
     notice = await told(database, acme, state=state)
     for _ in range(2):
         answer = await api.post(f"/v1/notices/{notice.id}/acknowledge", acme.finance)
-        assert (answer.status_code, answer.json()["pending"], answer.json()["state"]) == (202, True, state)
+        assert (answer.status_code, answer.json()["state"]) == (200, "acknowledged")
+        assert answer.json()["acknowledged_by"] == acme.finance.id
+    assert await _told_on_the_timeline(database, notice) == [("notice_acknowledged", acme.finance.id)]
+    assert await counted(database, Outbox) == [0]
+
+
+async def test_of_two_who_acknowledge_at_the_same_moment_the_first_stays(
+    api: Api, acme: Tenant, database: Database
+) -> None:
+    notice = await told(database, acme)
+    more = [acme.finance, await member(database, acme.organization, [Role.FINANCE])]
+    path = f"/v1/notices/{notice.id}/acknowledge"
+    answers = await asyncio.gather(*(api.post(path, one) for one in more))
+
+    assert [one.status_code for one in answers] == [200, 200]
+    [first] = {one.json()["acknowledged_by"] for one in answers}
+    assert await _told_on_the_timeline(database, notice) == [("notice_acknowledged", first)]
+
+
+async def _told_on_the_timeline(database: Database, notice: Notice) -> list[tuple[str, str]]:
     async with database.reading() as session:
-        row = (await session.exec(select(Outbox))).one()
-    assert (row.action, row.name, row.workflow_id) == ("update", "acknowledge", notice.workflow_id)
-    assert Acknowledge.model_validate(row.payload) == Acknowledge(person=acme.finance.id)
+        return [(row.code, row.actor) for row in await timeline.read(session, notice.operation_id)]
 
 
 async def test_an_acknowledged_notice_stays_as_it_is(api: Api, acme: Tenant, database: Database) -> None:
@@ -87,9 +103,9 @@ async def test_an_acknowledged_notice_stays_as_it_is(api: Api, acme: Tenant, dat
         database, acme, state="acknowledged", acknowledged_by=acme.finance.id, acknowledged_at=NOW
     )
     answer = await api.post(f"/v1/notices/{notice.id}/acknowledge", acme.finance)
-    assert (answer.status_code, answer.json()["pending"]) == (200, False)
+    assert answer.status_code == 200
     assert answer.json()["acknowledged_by"] == acme.finance.id
-    assert await counted(database, Outbox) == [0]
+    assert await _told_on_the_timeline(database, notice) == []
 
 
 @ON_ONE_DATABASE
@@ -106,7 +122,7 @@ async def test_a_controller_acknowledges_what_finance_left(
 ) -> None:
     notice = await told(database, acme, state="escalated")
     answer = await api.post(f"/v1/notices/{notice.id}/acknowledge", acme.controller)
-    assert answer.status_code == 202, answer.text
+    assert answer.status_code == 200, answer.text
 
 
 @pytest.mark.parametrize("how", ["asked", "revised", "acts for them", "approved", "made in Stripe"])
@@ -147,7 +163,7 @@ async def test_nobody_acknowledges_the_notice_of_their_own_doing(
 
     assert (answer.status_code, answer.json()["code"]) == (403, "own_doing"), answer.text
     other = await api.post(f"/v1/notices/{notice.id}/acknowledge", acme.finance)
-    assert other.status_code == 202
+    assert other.status_code == 200
 
 
 async def test_another_organizations_notice_is_not_there(

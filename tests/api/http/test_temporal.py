@@ -28,7 +28,7 @@ from worker.outbox import OutboxSweep
 from workflows.client import dispatch
 from workflows.core import ids
 
-from ...support.builders import NOW, SUBJECT_HASH, Tenant, a_notice, an_approval, an_operation, store
+from ...support.builders import SUBJECT_HASH, Tenant, an_approval, an_operation, store
 from ..conftest import ON_ONE_DATABASE, Api, serving
 from ..toy_workflow import Toy
 
@@ -271,20 +271,6 @@ async def test_a_decision_arrives_though_the_approver_closes_the_page(
         await sweep(database, temporal)
         got = await handle.query("got")
     assert [message["verdict"] for message in got[1:]] == ["approve"]
-
-
-async def test_an_acknowledgement_arrives(
-    connected: Api, temporal: Client, acme: Tenant, database: Database
-) -> None:
-    operation = an_operation(acme, closed_at=NOW)
-    notice = a_notice(operation)
-    await store(database, operation, notice)
-    async with working(temporal):
-        handle = await started(temporal, notice.workflow_id)
-        answer = await connected.post(f"/v1/notices/{notice.id}/acknowledge", acme.finance)
-        got = await handle.query("got")
-    assert answer.status_code == 200
-    assert got[1:] == [{"person": acme.finance.id}]
 
 
 async def test_with_temporal_it_is_ready(connected: Api) -> None:

@@ -11,7 +11,7 @@ from itertools import pairwise
 from typing import Literal
 
 Blow = Literal["terminate", "cancel", "reset to its beginning", "reset to its last step", "poison"]
-Target = Literal["operation", "review", "notice"]
+Target = Literal["operation", "review"]
 
 BLOWS: tuple[Blow, ...] = (
     "terminate",
@@ -44,7 +44,6 @@ STAGES: Mapping[str, tuple[str, ...]] = {
 """By the kind of operation: where it is struck. `end`: as soon as it is there, or on the way."""
 
 REVIEWED = ("plan change", "plan change at period end", "reviewed refund", "reviewed credit")
-NOTIFYING = ("plan change", "plan change at period end", "failing refund", "case")
 
 
 @dataclass(frozen=True)
@@ -66,7 +65,7 @@ class Part:
 
 
 def every_one() -> list[Part]:
-    """Each kind of operation, at each stage, with each blow; and each review and notice, likewise.
+    """Each kind of operation, at each stage, with each blow; and each review, likewise.
 
     Of what goes on after a poison or a reset the same operation takes the next blow, too.
     """
@@ -81,12 +80,8 @@ def every_one() -> list[Part]:
 
 
 def targets(operation: str, stage: str) -> tuple[Target, ...]:
-    more: tuple[Target, ...] = ()
-    if operation in REVIEWED and stage == "review":
-        more = ("review",)
-    if operation in NOTIFYING and stage in ("review", "refund_failed", "note_owed"):
-        more = (*more, "notice")
-    return ("operation", *more)
+    reviewed = operation in REVIEWED and stage == "review"
+    return ("operation", "review") if reviewed else ("operation",)
 
 
 def schedule(seed: int) -> Part:

@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -34,6 +35,14 @@ class Wrong(AssertionError):
     """What must not be."""
 
 
+@dataclass(frozen=True)
+class AskedPeople:
+    reviews: dict[str, str | None]
+    """The workflows of its reviews, each with its run."""
+    notices: dict[str, str]
+    """Its notices to Finance, each with its kind."""
+
+
 class Acting:
     """One operation, in an organization of its own."""
 
@@ -43,7 +52,7 @@ class Acting:
         self.stage, self.home, self.part = stage, stage.home, part
         self.operation = ""
         self.struck = 0
-        self._kept: dict[str, str | None] | None = None
+        self._kept: AskedPeople | None = None
         """Whom it had asked when it was struck at its end."""
         self._asked_for_changes = False
 
@@ -231,50 +240,38 @@ class Acting:
         """Of what had already ended when the blow fell, people are told nothing more."""
         return "workflow_stuck" in await self._events() or (await self._row()).closed_at is not None
 
-    async def _asked_people(self) -> dict[str, str | None]:
-        """The workflows of its reviews and notices, each with its run."""
-        asked = {*(await self._reviews()), *(await self._notices())}
-        found = {one: await self.stage.blows.described(one) for one in asked}
-        return {one: run.run_id if run else None for one, run in found.items()}
+    async def _asked_people(self) -> AskedPeople:
+        found = {one: await self.stage.blows.described(one) for one in await self._reviews()}
+        of = Notice.operation_id == self.operation
+        async with self.home.database.reading() as session:
+            notices = {row.id: row.kind for row in await session.exec(select(Notice).where(of))}
+        return AskedPeople({one: run.run_id if run else None for one, run in found.items()}, notices)
 
     async def _reviews(self) -> list[str]:
         of = Approval.operation_id == self.operation
         async with self.home.database.reading() as session:
             return list(await session.exec(select(Approval.workflow_id).where(of)))
 
-    async def _notices(self) -> dict[str, str]:
-        """The kind of each notice, by its workflow."""
-        of = Notice.operation_id == self.operation
-        async with self.home.database.reading() as session:
-            return {row.workflow_id: row.kind for row in await session.exec(select(Notice).where(of))}
-
-    async def _check_nobody_is_asked_again(self, before: dict[str, str | None]) -> None:
-        """Finance may only now be told of the end, once; a notice that was itself struck may run again."""
+    async def _check_nobody_is_asked_again(self, before: AskedPeople) -> None:
+        """Finance may only now be told of the end, once; a review that was itself struck may run again."""
         runs_count = all(one.stage == "end" for one in self.part.strikes)
-        _hold(set(await self._reviews()) <= before.keys(), "an approval is asked for after its end")
-        notices = await self._notices()
-        told_before = {kind for workflow, kind in notices.items() if workflow in before}
-        later = [kind for workflow, kind in notices.items() if workflow not in before]
+        now = await self._asked_people()
+        _hold(now.reviews.keys() <= before.reviews.keys(), "an approval is asked for after its end")
+        told_before = set(before.notices.values())
+        later = [kind for id_, kind in now.notices.items() if id_ not in before.notices]
         _hold(
             len(set(later)) == len(later) and not told_before & set(later),
             f"Finance is told again after its end: {later}, before it {sorted(told_before)}",
         )
-        for workflow, run in (await self._asked_people()).items():
-            earlier = before.get(workflow)
+        for workflow, run in now.reviews.items():
+            earlier = before.reviews.get(workflow)
             _hold(not runs_count or earlier in (None, run), f"people are asked again: {workflow}")
 
     async def _workflow(self, strike: Strike) -> str | None:
         if strike.target == "operation":
             return ids.operation_workflow(self.operation)
-        async with self.home.database.reading() as session:
-            rows: list[str]
-            if strike.target == "review":
-                review = Approval.operation_id == self.operation
-                rows = list(await session.exec(select(Approval.workflow_id).where(review)))
-            else:
-                notice = Notice.operation_id == self.operation
-                rows = list(await session.exec(select(Notice.workflow_id).where(notice)))
-        return rows[-1] if rows else None
+        reviews = await self._reviews()
+        return reviews[-1] if reviews else None
 
     # --- What must hold -------------------------------------------------------------------------------
 

@@ -11,8 +11,8 @@ from temporalio.client import Client, WorkflowExecution, WorkflowExecutionStatus
 
 from workflows.core import ids
 
-WORKFLOWS = (ids.REFUND, ids.CREDIT, ids.PLAN_CHANGE, ids.CASE, ids.APPROVAL, ids.FINANCE_NOTICE)
-"""An operation's workflow, and its reviews and notices, which are workflows of their own."""
+WORKFLOWS = (ids.REFUND, ids.CREDIT, ids.PLAN_CHANGE, ids.CASE, ids.APPROVAL)
+"""An operation's workflow, and its reviews, which are workflows of their own."""
 SWEEPS = (ids.EVENT_CATCH_UP, ids.RECONCILE, ids.REMINDER_SWEEP)
 """Runs by schedule, which have a time to be over in: the next one does what was left."""
 MAX_AN_HOUR = 10

@@ -3,6 +3,8 @@
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import update
+from sqlmodel import col
 
 from db.core.session import Database
 from db.operations import notices
@@ -16,8 +18,9 @@ LATER = NOW + timedelta(hours=1)
 async def told(database: Database, acme: Tenant) -> Notice:
     operation = an_operation(acme, kind="refund")
     await store(database, operation)
-    async with database.transaction() as session:
-        return await notices.create(session, a_notice(operation))
+    notice = a_notice(operation)
+    await store(database, notice)
+    return notice
 
 
 async def acknowledge(database: Database, notice: Notice, person_id: str) -> Notice:
@@ -25,9 +28,9 @@ async def acknowledge(database: Database, notice: Notice, person_id: str) -> Not
         return await notices.acknowledge(session, notice.id, person_id=person_id, at=LATER)
 
 
-async def escalate(database: Database, notice: Notice) -> Notice:
+async def escalated(database: Database, *found: Notice) -> list[str]:
     async with database.transaction() as session:
-        return await notices.escalate(session, notice.id)
+        return [one.id for one in await notices.escalate(session, [one.id for one in found])]
 
 
 async def test_a_notice_is_there_once_and_another_of_its_kind_has_an_id_of_its_own(
@@ -38,12 +41,11 @@ async def test_a_notice_is_there_once_and_another_of_its_kind_has_an_id_of_its_o
     await store(database, operation)
     failed = {"kind": "refund_failed"}
     async with database.transaction() as session:
-        first = await notices.create(session, a_notice(operation, **failed))
-        repeated = await notices.create(session, a_notice(operation, **failed, subject={"other": True}))
-        second = await notices.create(session, a_notice(operation, **failed, id=f"{first.id}-2"))
-
-    assert (repeated.id, repeated.subject) == (first.id, {})
-    assert (second.id, second.kind) == (f"{first.id}-2", first.kind)
+        first = a_notice(operation, **failed)
+        assert await notices.create(session, first)
+        assert not await notices.create(session, a_notice(operation, **failed, subject={"other": True}))
+        assert await notices.create(session, a_notice(operation, **failed, id=f"{first.id}-2"))
+        assert [one.subject for one in await notices.of_operation(session, operation.id)] == [{}, {}]
 
 
 async def test_whoever_acknowledges_first_stays(database: Database) -> None:
@@ -66,9 +68,27 @@ async def test_an_escalated_notice_can_still_be_acknowledged_but_not_the_other_w
     acme = await tenant(database)
     notice = await told(database, acme)
 
-    assert (await escalate(database, notice)).state == "escalated"
+    assert await escalated(database, notice) == [notice.id]
+    assert await escalated(database, notice) == []
     assert (await acknowledge(database, notice, acme.finance.id)).state == "acknowledged"
-    assert (await escalate(database, notice)).state == "acknowledged"
+    assert await escalated(database, notice) == []
+
+
+async def test_late_are_those_past_their_deadline_of_which_nobody_has_heard(
+    database: Database,
+) -> None:
+    acme = await tenant(database)
+    late, later, seen, told_of = [await told(database, acme) for _ in range(4)]
+    async with database.transaction() as session:
+        for one, deadline in ((late, NOW), (later, LATER), (seen, NOW), (told_of, NOW)):
+            await session.exec(update(Notice).where(col(Notice.id) == one.id).values(deadline=deadline))
+    await acknowledge(database, seen, acme.finance.id)
+    await escalated(database, told_of)
+
+    async with database.reading() as session:
+        assert await notices.late(session, NOW, 9) == [late.id]
+        assert await notices.late(session, LATER, 9) == [late.id, later.id]
+        assert await notices.late(session, LATER, 1) == [late.id]
 
 
 async def test_acknowledging_an_unknown_notice_is_an_error(database: Database) -> None:

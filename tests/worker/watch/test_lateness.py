@@ -9,10 +9,10 @@ from sqlalchemy import delete
 from activities.incidents.alerts import AlertCode, AlertMessage
 from db.core.session import Database
 from db.stripe import events as stripe_events
-from db.tables import CustomerMail, Outbox, Setback, StripeEvent
+from db.tables import CustomerMail, Notice, Outbox, Setback, StripeEvent
 from worker.watch.lateness import AGAIN, LATE, Lateness
 
-from ...support.builders import NOW, a_customer, an_invoice, an_operation, store, tenant
+from ...support.builders import NOW, a_customer, a_notice, an_invoice, an_operation, store, tenant
 
 
 class Operator:
@@ -65,6 +65,9 @@ async def waits(database: Database, what: str) -> None:
     elif what == "events_asked":
         async with database.transaction() as session:
             await stripe_events.checked(session, complete_until=NOW, at=NOW, missed=0)
+    elif what == "notice":
+        operation = an_operation(acme)
+        await store(database, operation, a_notice(operation, deadline=NOW))
     else:
         await store(database, *await _a_mail(database, acme))
 
@@ -107,7 +110,7 @@ async def test_the_oldest_of_what_should_be_done_soon_is_told_when_it_is_late(
     assert words in caplog.text
     assert await operator.look(timedelta(minutes=1)) == [], "not every minute"
     assert len(await operator.look(AGAIN)) == 1, "now and again"
-    for table in (Outbox, StripeEvent, CustomerMail):
+    for table in (Outbox, StripeEvent, CustomerMail, Notice):
         await _gone(database, table)
     async with database.transaction() as session:
         await stripe_events.checked(session, complete_until=NOW, at=operator.at, missed=0)

@@ -1,7 +1,6 @@
 """The review: reminders, escalation, expiry, and who may decide; days pass on the time-skipping server."""
 
 from asyncio import gather
-from collections.abc import Awaitable
 from typing import Any
 
 from billing.core.operations import Role
@@ -141,21 +140,13 @@ async def test_finance_that_stays_silent_is_escalated_to_the_controller(home: Ho
         notices: list[dict[str, Any]] = (await home.get(acme.finance, f"/v1/notices?state={state}"))["data"]
         return notices
 
-    async def escalated() -> bool:
-        return bool(await noticed("escalated"))
-
-    await until(lambda: _any(noticed("open")), lambda: "there is no notice")
     await home.skip_past((await noticed("open"))[0]["deadline"])
-    await until(escalated, lambda: "the notice was not escalated")
+    await home.late_notices_told()
     [notice] = await noticed("escalated")
     answer = await home.post(acme.finance, f"/v1/notices/{notice['id']}/acknowledge", {})
 
     assert answer.status_code == 200, answer.text
     assert (await home.events(acme, operation)).count("notice_escalated") == 1
-
-
-async def _any(found: Awaitable[list[Any]]) -> bool:
-    return bool(await found)
 
 
 async def subjects_to(home: House, address: str) -> int:

@@ -53,7 +53,7 @@ def _unseen(world: World) -> list[str]:
 
 
 def _untold(world: World) -> list[str]:
-    """Failures of which Finance does not know yet: a notice has a workflow of its own, which writes it."""
+    """Failures of which Finance does not know."""
     return [id_ for id_ in world.operations if len(told_of(world, id_)) < len(failures_of(world, id_))]
 
 

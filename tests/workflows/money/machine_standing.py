@@ -10,7 +10,7 @@ from temporalio.client import WorkflowExecutionStatus
 from temporalio.service import RPCError, RPCStatusCode
 
 from billing.core.operations import Kind
-from db.tables import Approval, Notice, Operation, TimelineEvent
+from db.tables import Approval, Operation, TimelineEvent
 
 from ...support.house import House
 
@@ -100,7 +100,6 @@ class Operations:
                 one.id: one
                 for one in await session.exec(select(Approval).where(Approval.organization_id == ours))
             }
-            notices = list(await session.exec(select(Notice).where(Notice.organization_id == ours)))
             timelines: dict[str, list[TimelineEvent]] = {one.id: [] for one in operations}
             for event in await session.exec(
                 select(TimelineEvent)
@@ -118,7 +117,6 @@ class Operations:
         self._workflows = [
             *(one.workflow_id for one in operations),
             *(one.workflow_id for one in approvals.values()),
-            *(one.workflow_id for one in notices),
         ]
 
     async def _begin_cases(self) -> None:

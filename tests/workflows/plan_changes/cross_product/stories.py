@@ -96,7 +96,7 @@ class Stories:
                 "check_events_known": self._known,
                 "send_mail": self._nothing,
             },
-            {ids.APPROVAL: self._approve, ids.FINANCE_NOTICE: self._nothing},
+            {ids.APPROVAL: self._approve},
             lambda: self.now,
         )
 
