@@ -1,15 +1,16 @@
-"""What one plan change consists of, counted on real ones: the measure for the baselines."""
+"""What one plan change consists of, counted on real ones."""
 
 import asyncio
 import re
 from collections import Counter
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from temporalio.client import Client
 
-from . import shapes
-from .shapes import Cost, Shape
+from .shapes.histories import Cost, begun_since
 from .stage import in_process
 from .stage.contenders import Product
 from .stage.driving import Driver
@@ -17,7 +18,10 @@ from .stage.organizations import Organization
 from .stage.stage import Stage
 
 COUNTED = 5
-LOOK_EVERY = 0.2
+LOOK_EVERY = 0.5
+LOOKS_ALIKE = 3
+IDLE, IDLE_LOOKS = 3.0, 3
+"""Seconds in which is counted what the database is asked when nothing happens; the least of several counts."""
 PROBE = "GET /v1/customers"
 """How `activities.incidents.probes` asks whether Stripe answers; no workflow lists customers."""
 
@@ -26,49 +30,101 @@ _ID = re.compile(r"/[a-z]+_\w*\d\w*")
 
 @dataclass(frozen=True)
 class Anatomy:
-    """Per plan change; database figures are means of several."""
+    """Means of several, of one operation each."""
 
-    shape: Shape
-    cost: Cost
+    cost: dict[str, Cost]
+    """By the type of workflow."""
+    operations: int
     stripe: Counter[str]
+    """Of all of them."""
     statements: float
     transactions: float
     round_trips: float
+    """Less what the database is asked meanwhile when nothing happens."""
     sql: dict[str, float]
     """How often each statement was sent."""
 
+    @property
+    def actions(self) -> float:
+        return Cost.together(self.cost.values()).actions / self.operations
 
-async def dissect(stage: Stage, driver: Driver, organizations: list[Organization]) -> Anatomy:
-    """Some plan changes by the product in this process, one after another; the first ones only warm it up."""
+    @property
+    def events(self) -> float:
+        return Cost.together(self.cost.values()).events / self.operations
+
+    @property
+    def kibibytes(self) -> float:
+        return Cost.together(self.cost.values()).bytes / self.operations / 1024
+
+    @property
+    def calls(self) -> float:
+        return self.stripe.total() / self.operations
+
+
+async def dissect(stage: Stage, driver: Driver, organizations: list[Organization]) -> tuple[Anatomy, Anatomy]:
+    """Plan changes by the product in this process, one after another: at first as the baselines do them,
+    without Stripe's events and with nobody who acknowledges; then as in production."""
     async with in_process.product(stage) as http:
         plixo = Product(http, stage.records, organizations, "dissected")
+
+        async def change() -> None:
+            await driver.alone(plixo)
+
+        async def change_and_acknowledge() -> None:
+            changed = await driver.alone(plixo)
+            await settled(stage.temporal, datetime.now(UTC))  # Finance reads what Stripe has told of it
+            await plixo.acknowledge(changed.asked.place)
+
         for _ in range(2):
-            await settled(stage.temporal, (await driver.alone(plixo)).asked.workflow)
-        with in_process.counted() as statements:
-            for _ in range(COUNTED):
-                seen = await last_request(stage)
-                changed = await driver.alone(plixo)
-                shape, cost = await settled(stage.temporal, changed.asked.workflow)
+            await change()
+        alone = await counted(stage, stage.temporal, change)
+        for organization in organizations:
+            await plixo.acknowledge(organization)
+        await stage.control("webhooks", {"mode": "normal"})
+        whole = await counted(stage, stage.temporal, change_and_acknowledge)
+        await stage.control("webhooks", {"mode": "drop"})
+    return alone, whole
+
+
+async def counted(
+    stage: Stage, temporal: Client, operation: Callable[[], Awaitable[None]], times: int = COUNTED
+) -> Anatomy:
+    """So many operations and everything that they set off, to its end."""
+    await settled(temporal, datetime.now(UTC))
+    loop = asyncio.get_running_loop()
+    idle = min([await _idle_rate() for _ in range(IDLE_LOOKS)])
+    seen, since, began = await last_request(stage), datetime.now(UTC), loop.time()
+    with in_process.counted() as sent:
+        for _ in range(times):
+            await operation()
+            cost = await settled(temporal, since)
+        beside = idle * (loop.time() - began)
     return Anatomy(
-        shape=shape,
         cost=cost,
+        operations=times,
         stripe=await stripe_calls(stage, seen),
-        statements=statements.sql.total() / COUNTED,
-        transactions=statements.commits / COUNTED,
-        round_trips=statements.round_trips / COUNTED,
-        sql={sql: sent / COUNTED for sql, sent in statements.sql.most_common()},
+        statements=sent.sql.total() / times,
+        transactions=sent.commits / times,
+        round_trips=(sent.round_trips - beside) / times,
+        sql={sql: number / times for sql, number in sent.sql.most_common()},
     )
 
 
-async def settled(temporal: Client, workflow: str) -> tuple[Shape, Cost]:
-    """Shape and cost once nothing more happens: notices and mails outlive what they are about."""
-    shape, cost = await shapes.read(temporal, workflow)
-    while True:
+async def _idle_rate() -> float:
+    """Round trips a second when nothing happens, or more when something still does."""
+    with in_process.counted() as sent:
+        await asyncio.sleep(IDLE)
+    return sent.round_trips / IDLE
+
+
+async def settled(temporal: Client, since: datetime) -> dict[str, Cost]:
+    """What has begun since, by type, once nothing more happens: mails and events outlive what they are of."""
+    alike, before = 0, await begun_since(temporal, since)
+    while alike < LOOKS_ALIKE:
         await asyncio.sleep(LOOK_EVERY)
-        before = cost
-        shape, cost = await shapes.read(temporal, workflow)
-        if cost == before:
-            return shape, cost
+        cost = await begun_since(temporal, since)
+        alike, before = (alike + 1 if cost == before else 0), cost
+    return before
 
 
 async def last_request(stage: Stage) -> int:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
-from . import pages, plan_change, reconciliation, reminders, webhooks
+from . import idle, pages, plan_change, reconciliation, refund, reminders, webhooks
 from .options import Options
 from .reports import Report
 from .stage import budget, memory, post, start
@@ -18,6 +18,8 @@ class Benchmark(NamedTuple):
 
 BENCHMARKS = (
     Benchmark("plan_change", plan_change.run),
+    Benchmark("refund", refund.run),
+    Benchmark("idle", idle.run),
     Benchmark("post", post.run),
     Benchmark("start", start.run),
     Benchmark("memory", memory.run, by_name_only=True),

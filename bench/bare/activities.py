@@ -1,7 +1,7 @@
 """What the activities of the baselines do: nothing, or one call to Stripe by the SDK.
 
-The calls are the product's own, by the names of its activities: the benchmark compares the stand-in's
-request log of both and refuses to go on when they differ.
+The calls are those of the reference, by the names of its activities: the benchmark looks into the stand-in's
+request log and refuses to go on when they differ.
 """
 
 from collections.abc import Awaitable, Callable
@@ -12,10 +12,9 @@ import stripe
 from pydantic import BaseModel, ConfigDict
 from temporalio import activity
 
-from activities.stripe.plan_subscription import EXPAND_PLAN
-from workflows.core import ids
+from ..shapes.reference import REVIEW
 
-REVIEW = f"Bare{ids.APPROVAL}"
+EXPAND_PLAN = ["items.data.price.product"]
 Facts = dict[str, Any]
 
 
@@ -40,7 +39,7 @@ class Nothing:
     @activity.defn
     async def nothing(self) -> None:
         info = activity.info()
-        if info.is_local and info.workflow_type == REVIEW:
+        if info.is_local and info.workflow_type == f"Bare{REVIEW}":
             with self._opened.open("a") as lines:
                 lines.write(f"{info.workflow_id}\n")
 
@@ -61,7 +60,7 @@ class Calls:
 
     @activity.defn
     async def call(self, plain: PlainCall) -> Facts:
-        """Make it, and give what later calls need. Raises KeyError for a call that no baseline makes yet."""
+        """Make it, and give what later calls need."""
         return await self._calls[plain.name](plain.facts)
 
     async def _subscription(self, facts: Facts) -> Facts:

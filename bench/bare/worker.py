@@ -3,6 +3,7 @@
 import asyncio
 import signal
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 from temporalio.client import Client
@@ -11,7 +12,7 @@ from temporalio.worker import Worker
 from activities.stripe.client import stripe_client
 from settings import process
 from settings.settings import Settings, load
-from worker import composition, queues
+from worker import composition
 from worker.interceptors import Heartbeats
 
 from . import workflow as bare
@@ -19,7 +20,8 @@ from .activities import Calls, Nothing
 
 
 def build_workers(temporal: Client, settings: Settings, budget: float, opened: Path) -> tuple[Worker, Worker]:
-    """The same two workers with the same options, on queues of their own; `opened` is told of reviews."""
+    """The two workers that the product had when the reference was kept, on queues of their own; `opened` is
+    told of reviews."""
     nothing = Nothing(opened).nothing
     calls = Calls(stripe_client(settings.stripe_api_key.get_secret_value(), settings.stripe_api_base))
     main = Worker(
@@ -28,7 +30,7 @@ def build_workers(temporal: Client, settings: Settings, budget: float, opened: P
         workflows=[bare.Bare],
         activities=[nothing],
         interceptors=[Heartbeats()],
-        sticky_queue_schedule_to_start_timeout=queues.STICKY,
+        sticky_queue_schedule_to_start_timeout=timedelta(seconds=5),
     )
     stripe = Worker(
         temporal,

@@ -6,6 +6,7 @@ makes, through the SDK and against the same stand-in, with nothing kept, checked
 
 import asyncio
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 
 from temporalio import workflow
@@ -14,18 +15,22 @@ from temporalio.common import RawValue
 with workflow.unsafe.imports_passed_through():
     from pydantic import BaseModel, ConfigDict, Field
 
-    from workflows.core import ids, options
-
-    from ..shapes import Command, Moment, Shape
+    from ..shapes.shape import Command, Moment, Shape
     from .activities import Calls, Nothing, PlainCall
 
 MAIN_QUEUE = "bench"
-STRIPE_QUEUE = f"bench-{ids.STRIPE_QUEUE}"
+STRIPE_QUEUE = "bench-stripe"
 
 A_LONG_TIME = 3600.0
 """Seconds; longer than any run, as the reminders and deadlines of a review are."""
 
-CALL: workflow.ActivityConfig = options.STRIPE_READ | {"task_queue": STRIPE_QUEUE}
+MAIL: workflow.ActivityConfig = {
+    "start_to_close_timeout": timedelta(seconds=60),
+    "heartbeat_timeout": timedelta(seconds=5),
+}
+CALL: workflow.ActivityConfig = MAIL | {"task_queue": STRIPE_QUEUE}
+RECORD: workflow.LocalActivityConfig = {"start_to_close_timeout": timedelta(seconds=2)}
+"""As the product's own were when the reference was kept; nothing here fails, so nothing is tried again."""
 
 
 class Errand(BaseModel):
@@ -75,7 +80,7 @@ class Bare:
         for command in moment.commands:
             number, self._numbered = self._numbered, self._numbered + 1
             if command.kind == "local":
-                await workflow.execute_local_activity_method(Nothing.nothing, **options.RECORD_AT_ONCE)
+                await workflow.execute_local_activity_method(Nothing.nothing, **RECORD)
             else:
                 self._tasks[number] = asyncio.create_task(self._work(number, command))
 
@@ -93,7 +98,7 @@ class Bare:
             call = PlainCall(name=command.name, facts=self._facts)
             self._facts |= await workflow.execute_activity_method(Calls.call, call, **CALL)
         else:
-            how = CALL if command.stripe else options.MAIL
+            how = CALL if command.stripe else MAIL
             await workflow.execute_activity_method(Nothing.nothing, **how)
         self._happened.add(f"a{number}")
 

@@ -26,7 +26,7 @@ from db.tables import Approval, Operation
 from ..options import Options
 from ..reports import Report, Target, figure
 from .contenders import Product, RequestedChange
-from .organizations import Organization, provision
+from .organizations import Organization, payment_of, provision
 from .stage import Stage, on_stage
 
 CHANGES = 300
@@ -83,7 +83,7 @@ def run(options: Options) -> Report:
 
 async def _measure(stage: Stage) -> Drained:
     refunding, *changing = await provision(stage, CHANGES + 1)
-    payments = [await _payment(stage, refunding) for _ in range(REFUNDS)]
+    payments = [await payment_of(stage, refunding) for _ in range(REFUNDS)]
     await _pace(stage, PREPARING)
     async with stage.product():
         await _hold_all(stage, changing)
@@ -149,24 +149,6 @@ async def _until(condition: Callable[[], Awaitable[bool]], every: float = 0.1) -
 async def _pace(stage: Stage, rate: float | None) -> None:
     async with stage.records.transaction() as session:
         await budget.set_rate(session, rate, by="bench", at=datetime.now(UTC))
-
-
-async def _payment(stage: Stage, organization: Organization) -> str:
-    """Of a customer of the organization, by card."""
-    customer = await stage.stripe.v1.customers.create_async(
-        {"name": "Customer", "metadata": {"plixo_organization": organization.id}}
-    )
-    intent = await stage.stripe.v1.payment_intents.create_async(
-        {
-            "amount": 10_000,
-            "currency": "usd",
-            "customer": customer.id,
-            "payment_method": "pm_card_visa",
-            "confirm": True,
-            "automatic_payment_methods": {"enabled": True, "allow_redirects": "never"},
-        }
-    )
-    return intent.id
 
 
 # --- The drain ----------------------------------------------------------------------------------------

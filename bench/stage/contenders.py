@@ -23,7 +23,8 @@ from workflows.core import ids
 
 from ..bare import workflow as bare
 from ..bare.workflow import Errand
-from ..shapes import Shape
+from ..shapes.reference import REVIEW
+from ..shapes.shape import Shape
 from .in_process import BY_THE_DRIVER
 from .organizations import PLAN, SEATS, Organization, Subscribed
 
@@ -37,7 +38,7 @@ class Unexpected(Exception):
 
 @dataclass(frozen=True)
 class RequestedChange:
-    """A change on its way: its workflow, and that of its review."""
+    """A change on its way: its workflow, and what tells that its review is open, by its id."""
 
     workflow: str
     review: str
@@ -49,7 +50,7 @@ class Contender(Protocol):
     name: str
 
     async def open_reviews(self) -> Container[str]:
-        """The workflows of the reviews that can be decided. One look serves all who wait."""
+        """The ids of the reviews that can be decided. One look serves all who wait."""
         ...
 
     async def ask(self) -> RequestedChange:
@@ -85,7 +86,7 @@ class Product:
 
     async def open_reviews(self) -> Container[str]:
         async with self._records.reading() as session:
-            wanted = select(Approval.workflow_id).where(Approval.state == "open")
+            wanted = select(Approval.id).where(Approval.state == "open")
             found = await session.exec(wanted.execution_options(**BY_THE_DRIVER))
         return set(found)
 
@@ -100,13 +101,12 @@ class Product:
             | {"Idempotency-Key": f"{self.name}-{next(self._keys)}"},
         )
         operation = _expect(answer, 202).json()["id"]
-        review = ids.approval_id(operation, 1)
-        return RequestedChange(ids.operation_workflow(operation), ids.approval_workflow(review), organization)
+        return RequestedChange(ids.operation_workflow(operation), ids.approval_id(operation, 1), organization)
 
     async def decide(self, asked: RequestedChange) -> float | None:
         """The controller looks at the review and approves what it shows."""
         controller = asked.place.headers(Role.CONTROLLER)
-        path = f"/v1/approvals/{asked.review.removeprefix('approval-')}"
+        path = f"/v1/approvals/{asked.review}"
         shown = await self._http.get(path, headers=controller)
         body = {"decision": "approve", "subject_hash": _expect(shown, 200).json()["subject_hash"]}
         sent_at = time.time()
@@ -114,12 +114,20 @@ class Product:
         self.passed_on_later += _expect(answer, 200, 202).status_code == 202
         return sent_at
 
+    async def acknowledge(self, organization: Organization) -> None:
+        """Finance reads what it is told, and says so."""
+        finance = organization.headers(Role.FINANCE)
+        listed = await self._http.get("/v1/notices", params={"state": "open"}, headers=finance)
+        for notice in _expect(listed, 200).json()["data"]:
+            path = f"/v1/notices/{notice['id']}/acknowledge"
+            _expect(await self._http.post(path, headers=finance), 200)
+
     def done(self, asked: RequestedChange) -> None:
         self._free.append(asked.place)
 
 
 class Baseline:
-    """A bare workflow of the product's shape; with subscriptions it makes the product's calls to Stripe."""
+    """A bare workflow of a shape; with subscriptions it makes the calls to Stripe that the shape names."""
 
     def __init__(
         self,
@@ -179,7 +187,7 @@ class Baseline:
 def _review_number(shape: Shape) -> int:
     """Which of the shape's commands opens the review: the baseline names its children by that."""
     commands = [command for moment in shape.moments for command in moment.commands]
-    return next(number for number, command in enumerate(commands) if command.name == ids.APPROVAL)
+    return next(number for number, command in enumerate(commands) if command.name == REVIEW)
 
 
 def _expect(answer: httpx.Response, *statuses: int) -> httpx.Response:

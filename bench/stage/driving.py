@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 from temporalio.client import Client
 
-from ..shapes import name
 from .contenders import Contender, RequestedChange
 
 LOOK_EVERY = 0.05
-"""Seconds between two looks at which reviews are open."""
+LOOK_CLOSELY = 0.01
+"""Seconds between two looks at which reviews are open; closely where one change is timed alone."""
 
 PAUSE = 0.3
 """Seconds that a person takes to decide when alone; not counted, and mails arrive meanwhile."""
@@ -39,6 +39,7 @@ class OpenReviews:
 
     def __init__(self) -> None:
         self._waiting: dict[Contender, dict[str, asyncio.Event]] = {}
+        self.every = LOOK_EVERY
 
     async def wait(self, contender: Contender, asked: RequestedChange) -> None:
         """Until the review can be decided."""
@@ -58,7 +59,7 @@ class OpenReviews:
                     opened = await contender.open_reviews()
                     for review in filter(opened.__contains__, list(waiting)):
                         waiting[review].set()
-            await asyncio.sleep(LOOK_EVERY)
+            await asyncio.sleep(self.every)
 
 
 class Driver:
@@ -69,10 +70,7 @@ class Driver:
         self._reviews = reviews
 
     async def alone(self, contender: Contender) -> Timing:
-        """One change with nothing else going on.
-
-        Times are those of the server's events, so it does not matter how soon the driver sees them.
-        """
+        """One change with nothing else going on. Its end is timed by the server."""
         asked_at = time.time()
         asked = await contender.ask()
         opened_at = await self.opened(contender, asked)
@@ -106,14 +104,13 @@ class Driver:
         return asked
 
     async def opened(self, contender: Contender, asked: RequestedChange) -> float:
-        """Waits until the review's records are there; gives the time since when."""
-        await self._reviews.wait(contender, asked)
-        async with asyncio.timeout(PATIENCE):
-            while True:
-                opened_at = await self._opened_at(asked)
-                if opened_at is not None:
-                    return opened_at
-                await asyncio.sleep(LOOK_EVERY)
+        """Waits until the review can be decided; gives the time at which that was seen."""
+        self._reviews.every = LOOK_CLOSELY
+        try:
+            await self._reviews.wait(contender, asked)
+        finally:
+            self._reviews.every = LOOK_EVERY
+        return time.time()
 
     async def _decide(self, contender: Contender, asked: RequestedChange) -> float:
         """When the decision was sent that was taken."""
@@ -130,14 +127,6 @@ class Driver:
         if result != "completed":
             raise RuntimeError(f"{asked.workflow} of {contender.name} ended as {result}")
         contender.done(asked)
-
-    async def _opened_at(self, asked: RequestedChange) -> float | None:
-        """When the review's first workflow task was done: its records are there, and it can be decided."""
-        handle = self._temporal.get_workflow_handle(asked.review)
-        async for event in handle.fetch_history_events():
-            if name(event) == "WORKFLOW_TASK_COMPLETED":
-                return event.event_time.ToNanoseconds() / 1e9
-        return None
 
 
 @asynccontextmanager

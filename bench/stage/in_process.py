@@ -1,15 +1,20 @@
 """The product inside the benchmark's own process, where its database statements can be counted."""
 
+import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
+import uvicorn
+from fastapi import FastAPI
 from httpx import ASGITransport, AsyncClient
 from sqlalchemy import Engine, event
+from temporalio.client import Client
 
 from api.app import create_app
+from api.http.context import StripeAccount
 from db.core.session import Database
 from worker import composition
 
@@ -21,7 +26,8 @@ BY_THE_DRIVER = {"by_the_driver": True}
 
 @dataclass
 class Statements:
-    """What was sent to the database."""
+    """What was sent to the database. PostgreSQL reads without a transaction, and is sent each BEGIN and
+    COMMIT by itself; for SQLite, which is a file, nothing is a round trip."""
 
     sql: Counter[str] = field(default_factory=Counter)
     commits: int = 0
@@ -56,14 +62,49 @@ def counted() -> Iterator[Statements]:
 
 
 @asynccontextmanager
-async def product(stage: Stage) -> AsyncIterator[AsyncClient]:
-    """Both workers and the API, as their processes build them; gives a client of the API."""
+async def product(stage: Stage, temporal: Client | None = None) -> AsyncIterator[AsyncClient]:
+    """The workers, their outbox, and the API at its port, as their processes build them; gives a client of
+    the API. Without what runs by the clock or watches. `temporal` is another server than the stage's."""
+    temporal = temporal or stage.temporal
     async with AsyncExitStack() as stack:
-        await composition.hosted(stack, stage.settings, stage.policy, stage.temporal)
+        hosted = await composition.hosted(stack, stage.settings, stage.policy, temporal)
+        sweeping = asyncio.create_task(hosted.outbox.run())
+        stack.push_async_callback(_ended, sweeping)
         database = Database(stage.settings.database_url)
         stack.push_async_callback(database.dispose)
-        app = create_app(stage.policy, database, stage.temporal)
-        http = AsyncClient(transport=ASGITransport(app), base_url="http://plixo.bench", timeout=30)
-        await stack.enter_async_context(http)
+        account = StripeAccount(stage.settings.webhook_secrets, stage.settings.livemode)
+        app = create_app(stage.policy, database, temporal, stripe=account)
+        await stack.enter_async_context(_served(app, stage.stack.places.ports["api"]))
         stack.push_async_callback(app.state.context.dispatcher.idle)
-        yield http
+        yield await stack.enter_async_context(
+            AsyncClient(transport=ASGITransport(app), base_url="http://plixo.bench", timeout=30)
+        )
+
+
+async def _ended(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
+
+
+class _Server(uvicorn.Server):
+    """Leaves the signals to the benchmark."""
+
+    def capture_signals(self) -> Any:
+        return nullcontext()
+
+
+@asynccontextmanager
+async def _served(app: FastAPI, port: int) -> AsyncIterator[None]:
+    """In this loop: Stripe's webhooks come to it."""
+    server = _Server(
+        uvicorn.Config(
+            app, port=port, lifespan="off", log_config=None, access_log=False, timeout_graceful_shutdown=1
+        )
+    )
+    task = asyncio.create_task(server.serve())
+    try:
+        yield
+    finally:
+        server.should_exit = True
+        await task

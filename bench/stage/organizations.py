@@ -70,6 +70,24 @@ async def provision(stage: Stage, count: int) -> list[Organization]:
     return made
 
 
+async def payment_of(stage: Stage, organization: Organization) -> str:
+    """Of a customer of the organization, by card."""
+    customer = await stage.stripe.v1.customers.create_async(
+        {"name": "Customer", "metadata": {"plixo_organization": organization.id}}
+    )
+    intent = await stage.stripe.v1.payment_intents.create_async(
+        {
+            "amount": 10_000,
+            "currency": "usd",
+            "customer": customer.id,
+            "payment_method": "pm_card_visa",
+            "confirm": True,
+            "automatic_payment_methods": {"enabled": True, "allow_redirects": "never"},
+        }
+    )
+    return intent.id
+
+
 async def _price(client: stripe.StripeClient) -> str:
     """The monthly price of Growth that the stack was seeded with."""
     prices = await client.v1.prices.list_async(

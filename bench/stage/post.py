@@ -8,7 +8,7 @@ from ..bare import workflow as bare
 from ..bare.workflow import Errand
 from ..options import Options
 from ..reports import Report, Target, milliseconds, percentile
-from ..shapes import Shape
+from ..shapes.shape import Shape
 from .contenders import Product
 from .driving import Driver, driving
 from .organizations import provision

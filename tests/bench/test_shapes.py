@@ -1,6 +1,7 @@
 """A baseline is only honest when it does what it was made from: played and read back, a shape is the same."""
 
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +11,14 @@ from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import WorkflowEnvironment
 
-from bench import shapes
 from bench.bare import workflow as bare
 from bench.bare.worker import build_workers
 from bench.bare.workflow import Errand
-from bench.shapes import Command, Moment, Shape
+from bench.shapes import histories
+from bench.shapes.reference import REVIEW as REVIEW_WORKFLOW
+from bench.shapes.reference import reference
+from bench.shapes.shape import Command, Moment, Shape
 from settings.settings import Settings
-from workflows.core import ids
 
 from ..support.house import BIN
 
@@ -24,7 +26,7 @@ LOCAL, TIMER = Command(kind="local"), Command(kind="timer")
 STRIPE, MAIL = Command(kind="activity", name="call", stripe=True), Command(kind="activity", name="mail")
 
 REVIEW = Shape(
-    workflow=ids.APPROVAL,
+    workflow=REVIEW_WORKFLOW,
     moments=(
         Moment(after=(), commands=(LOCAL, MAIL, TIMER)),
         Moment(after=("u",), commands=(LOCAL,), timers=(2,)),
@@ -38,7 +40,7 @@ WORKFLOW = Shape(
         Moment(after=(), commands=(STRIPE,)),
         Moment(after=("a0",), commands=(STRIPE, STRIPE)),
         Moment(after=("a1", "a2"), commands=(LOCAL, Command(kind="child", name="Notice", child=NOTICE))),
-        Moment(after=("s4",), commands=(Command(kind="child", name=ids.APPROVAL, child=REVIEW),)),
+        Moment(after=("s4",), commands=(Command(kind="child", name=REVIEW_WORKFLOW, child=REVIEW),)),
         Moment(after=("s5", "c5"), commands=(MAIL,)),
         Moment(after=("a6",)),
     ),
@@ -74,6 +76,7 @@ async def test_a_shape_that_is_played_and_read_back_is_the_same(temporal: Client
     opened.touch()
     settings = Settings(stripe_api_key=SecretStr("sk_test_none"), stripe_api_base="http://127.0.0.1:9")
     main, stripe = build_workers(temporal, settings, 100.0, opened)
+    began = datetime.now(UTC)
     async with main, stripe:
         handle = await temporal.start_workflow(
             "Bare", Errand(shape=WORKFLOW), id="workflow", task_queue=bare.MAIN_QUEUE
@@ -84,11 +87,11 @@ async def test_a_shape_that_is_played_and_read_back_is_the_same(temporal: Client
             if child.workflow_execution.workflow_id == review.id:
                 break
         async for event in review.fetch_history_events(wait_new_event=True):
-            if shapes.name(event) == "ACTIVITY_TASK_COMPLETED":
+            if histories.name(event) == "ACTIVITY_TASK_COMPLETED":
                 break
         await review.execute_update("decide", id="decision")
         assert await handle.result() == "completed"
-        shape, cost = await shapes.read(temporal, "workflow")
+        shape, cost = await histories.read(temporal, "workflow")
 
     assert outline(shape) == outline(WORKFLOW)
     assert shape.counts() == WORKFLOW.counts()
@@ -100,6 +103,26 @@ async def test_a_shape_that_is_played_and_read_back_is_the_same(temporal: Client
         "local activities": 4,
         "timers": 2,
     }
-    # Three starts, six activities, two timers, one update, and local activities in four workflow tasks.
-    assert cost.actions == 16
+    # Three starts, two of children, six activities, two timers, one update, and local activities in four
+    # workflow tasks.
+    assert cost.actions == 18
+    everything = await histories.begun_since(temporal, began)
+    assert {called: each.actions for called, each in everything.items()} == {
+        "Bare": 8,
+        f"Bare{REVIEW_WORKFLOW}": 6,
+        "BareNotice": 4,
+    }
     assert opened.read_text().split() == ["workflow-5", "workflow-5"]
+
+
+def test_the_baselines_are_made_from_what_was_kept_and_not_from_the_product() -> None:
+    kept = reference()
+    assert kept.shape.counts() == {
+        "workflows": 4,
+        "updates": 1,
+        "Stripe activities": 10,
+        "other activities": 4,
+        "local activities": 9,
+        "timers": 3,
+    }
+    assert kept.stripe.total() == 10

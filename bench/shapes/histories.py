@@ -1,94 +1,50 @@
-"""The shape of a workflow: what it asked of Temporal and what it waited for, read from a history of it.
-
-A baseline made from the shape stays honest when the workflow changes: nobody has to keep its counts by hand.
-"""
+"""The shape and the cost of workflows, read from their histories."""
 
 from collections import Counter
-from collections.abc import Mapping
-from typing import Literal
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
+from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.enums.v1 import EventType
+from temporalio.api.filter.v1 import StartTimeFilter
 from temporalio.api.history.v1 import HistoryEvent
+from temporalio.api.workflowservice.v1 import (
+    ListClosedWorkflowExecutionsRequest,
+    ListOpenWorkflowExecutionsRequest,
+)
 from temporalio.client import Client
 
 from workflows.core import ids
 
-Kind = Literal["activity", "local", "timer", "child"]
+from .shape import Command, Moment, Shape
 
 ACTIONS = {
     "WORKFLOW_EXECUTION_STARTED",
-    "ACTIVITY_TASK_STARTED",
+    "START_CHILD_WORKFLOW_EXECUTION_INITIATED",
     "TIMER_STARTED",
     "WORKFLOW_EXECUTION_UPDATE_ACCEPTED",
     "WORKFLOW_EXECUTION_SIGNALED",
+    "UPSERT_WORKFLOW_SEARCH_ATTRIBUTES",
 }
-"""Events that are one action each; local activities are one for each workflow task (Temporal, "Actions")."""
-
-
-class Command(BaseModel):
-    """One thing asked of Temporal. `name` is the activity's or the child workflow's type."""
-
-    model_config = ConfigDict(frozen=True)
-
-    kind: Kind
-    name: str = ""
-    stripe: bool = False
-    """On the queue of calls to Stripe."""
-    child: "Shape | None" = None
-
-
-class Moment(BaseModel):
-    """Commands of one workflow task, once everything in `after` has happened.
-
-    `a3`: activity 3 is done, `s3`: child 3 has started, `c3`: it is done, `u`: a person has decided; the
-    number is the command's, counted over the workflow. `timers` are cancelled then.
-    """
-
-    model_config = ConfigDict(frozen=True)
-
-    after: tuple[str, ...]
-    commands: tuple[Command, ...] = ()
-    timers: tuple[int, ...] = ()
-
-
-class Shape(BaseModel):
-    """Everything that one workflow does, moment by moment; `ends` unless it outlives its parent."""
-
-    model_config = ConfigDict(frozen=True)
-
-    workflow: str
-    moments: tuple[Moment, ...]
-    ends: bool
-
-    def counts(self) -> Counter[str]:
-        """How many of each thing, children's included."""
-        found: Counter[str] = Counter({"workflows": 1, "updates": self.decisions})
-        for command in (command for moment in self.moments for command in moment.commands):
-            match command.kind:
-                case "activity":
-                    found["Stripe activities" if command.stripe else "other activities"] += 1
-                case "local":
-                    found["local activities"] += 1
-                case "timer":
-                    found["timers"] += 1
-                case "child":
-                    assert command.child is not None
-                    found += command.child.counts()
-        return found
-
-    @property
-    def decisions(self) -> int:
-        return sum("u" in moment.after for moment in self.moments)
+"""Events that are one action each, as Temporal bills them (Temporal Cloud, "Actions"): a child is two, the
+wish and its start. Each attempt of an activity is one, too, and so are a workflow task's local ones."""
 
 
 class Cost(BaseModel):
-    """What it is for Temporal, over a workflow and its children."""
+    """What it is for Temporal, over a workflow and its children, or over several."""
 
     actions: int = 0
     events: int = 0
     workflow_tasks: int = 0
     bytes: int = Field(default=0, description="of all histories together")
+
+    @classmethod
+    def together(cls, costs: Iterable[Self]) -> Self:
+        """Of all of them."""
+        several = list(costs)
+        return cls(**{name: sum(getattr(one, name) for one in several) for name in cls.model_fields})
 
 
 class Reading:
@@ -178,11 +134,36 @@ async def read(temporal: Client, workflow_id: str) -> tuple[Shape, Cost]:
         if name(event) == "CHILD_WORKFLOW_EXECUTION_STARTED":
             child = event.child_workflow_execution_started_event_attributes.workflow_execution.workflow_id
             children[child], its = await read(temporal, child)
-            cost = Cost(**{n: getattr(cost, n) + getattr(its, n) for n in Cost.model_fields})
+            cost = Cost.together([cost, its])
     reading = Reading(events[0].workflow_execution_started_event_attributes.workflow_type.name, children)
     for event in events:
         reading.take(event)
     return reading.shape(), cost
+
+
+async def begun_since(temporal: Client, moment: datetime) -> dict[str, Cost]:
+    """The cost of every run that has begun since, by what it is called: events' and mails', too."""
+    costs: dict[str, list[Cost]] = {}
+    for called, execution in await _runs(temporal, moment):
+        handle = temporal.get_workflow_handle(execution.workflow_id, run_id=execution.run_id)
+        cost = _cost([event async for event in handle.fetch_history_events()])
+        costs.setdefault(called, []).append(cost)
+    return {called: Cost.together(each) for called, each in costs.items()}
+
+
+async def _runs(temporal: Client, moment: datetime) -> list[tuple[str, WorkflowExecution]]:
+    """Listed as the time-skipping server can, too."""
+    since = StartTimeFilter()
+    since.earliest_time.FromDatetime(moment)
+    going = ListOpenWorkflowExecutionsRequest(namespace=temporal.namespace, start_time_filter=since)
+    ended = ListClosedWorkflowExecutionsRequest(namespace=temporal.namespace, start_time_filter=since)
+    found = [
+        *(await temporal.workflow_service.list_open_workflow_executions(going)).executions,
+        *(await temporal.workflow_service.list_closed_workflow_executions(ended)).executions,
+    ]
+    # Who looks while one ends may see it twice.
+    by_run = {one.execution.run_id: (one.type.name, one.execution) for one in found}
+    return list(by_run.values())
 
 
 def _cost(events: list[HistoryEvent]) -> Cost:
@@ -192,8 +173,13 @@ def _cost(events: list[HistoryEvent]) -> Cost:
         for event in events
         if name(event) == "MARKER_RECORDED"
     }
+    attempts = sum(
+        event.activity_task_started_event_attributes.attempt
+        for event in events
+        if name(event) == "ACTIVITY_TASK_STARTED"
+    )
     return Cost(
-        actions=sum(found[event] for event in ACTIONS) + len(tasks_with_locals),
+        actions=sum(found[event] for event in ACTIONS) + attempts + len(tasks_with_locals),
         events=len(events),
         workflow_tasks=found["WORKFLOW_TASK_COMPLETED"],
         bytes=sum(event.ByteSize() for event in events),
