@@ -7,6 +7,7 @@ import asyncio
 import json
 import socket
 import sys
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
@@ -21,6 +22,8 @@ from fastapi import FastAPI
 from httpx import ASGITransport, AsyncClient, Response
 from pydantic import SecretStr
 from sqlmodel import select
+from temporalio.api.enums.v1 import EventType
+from temporalio.api.history.v1 import HistoryEvent
 from temporalio.api.testservice.v1 import UnlockTimeSkippingRequest
 from temporalio.api.workflowservice.v1 import ListOpenWorkflowExecutionsRequest
 from temporalio.client import Client
@@ -282,6 +285,11 @@ class House:
         await until(there, lambda: f"{operation} has no open round {round_}", self.patience)
         return found
 
+    async def history(self, operation: str) -> Counter[str]:
+        """How many of each event are in the history of an operation's workflow: `TIMER_STARTED` …"""
+        handle = self.temporal.get_workflow_handle(ids.operation_workflow(operation))
+        return Counter([_type(event) async for event in handle.fetch_history_events()])
+
     async def events(self, tenant: Tenant, operation: str) -> list[str]:
         """The codes of the timeline's events, in order, but for those of `BESIDE`."""
         page = await self.get(tenant.auditor, f"/v1/operations/{operation}/timeline?limit=100")
@@ -338,6 +346,10 @@ class House:
                 if told.raw_description.pending_activities:
                     return True
         return False
+
+
+def _type(event: HistoryEvent) -> str:
+    return EventType.Name(event.event_type).removeprefix("EVENT_TYPE_")
 
 
 async def until(

@@ -77,9 +77,6 @@ STRIPE_READ: ActivityConfig = STRIPE_EFFECT | {
     "schedule_to_close_timeout": timedelta(days=7),
 }
 
-WATCH = timedelta(days=1)
-"""How long to wait between looks at what has succeeded."""
-
 INVOICE_FETCH: ActivityConfig = STRIPE_READ | {
     "start_to_close_timeout": timedelta(seconds=20),
     "schedule_to_close_timeout": timedelta(seconds=30),

@@ -118,10 +118,11 @@ class RefundIssue:
         return await self._settled()
 
     async def watch(self) -> Problem | None:
-        """A refund that succeeded can still fail: until the policy's days are over."""
+        """A refund that succeeded can still fail: until the policy's days are over. Stripe's event says so;
+        only at the end is it looked for, should events be missing then."""
         since = self._standing.closed_at if self._standing is not None else None
-        days = _days_until((since or workflow.now()) + timedelta(days=self._rules.watch_days))
-        while await self._changes.wait(days, objects=self._refunds):
+        end = _until((since or workflow.now()) + timedelta(days=self._rules.watch_days))
+        while await self._changes.wait(end, objects=self._refunds):
             try:
                 await self._look(every=True)
             except (ActivityError, ApplicationError) as error:
@@ -257,7 +258,7 @@ class RefundIssue:
         return None
 
 
-def _days_until(end: datetime) -> Iterator[timedelta]:
-    """One after the other, the last one shorter."""
+def _until(end: datetime) -> Iterator[timedelta]:
+    """What is left, whenever it is asked for."""
     while (left := end - workflow.now()) > timedelta(0):
-        yield min(left, options.WATCH)
+        yield left

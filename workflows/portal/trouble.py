@@ -31,9 +31,6 @@ from ..core.outcome import refused
 from ..core.outgoing_mails import OutgoingMails
 from ..core.recorded import recorded
 
-LOOK = timedelta(minutes=15)
-"""How long to wait between looks at the invoice, should Stripe's event not come."""
-
 ENDS = {
     "got_in": EventCode.CUSTOMER_GOT_IN,
     "paid": EventCode.INVOICE_PAID,
@@ -148,9 +145,9 @@ class PortalAccessWorkflow:
         return so_far
 
     async def _wait(self, so_far: SoFar) -> None:
-        """Until something happens, or it is time to look or to say something."""
+        """Until something happens, or it is time to say something; before that, the invoice is looked at."""
         until = so_far.say_missed_at if so_far.escalated else min(self._escalate_at, so_far.say_missed_at)
-        within = min(LOOK, max(until - workflow.now(), timedelta(0)))
+        within = max(until - workflow.now(), timedelta(0))
         try:
             await workflow.wait_condition(
                 lambda: self._changed or self._got_in is not None or self._closed is not None,

@@ -117,7 +117,7 @@ async def test_a_refund_that_failed_and_was_left_at_that_is_whole(home: House, a
     operation = await money.refund(home, acme, payment)
     await home.wait(acme, operation, "completed")
     home.stand_in.advance(120)
-    await home.skip(days=1, minutes=5)
+    await home.catch_up()
     await home.wait(acme, operation, "failed", stage="refund_failed")
     close = {"action": "close", "comment": "Paid back by bank transfer instead."}
     answer = await home.post(acme.admin, f"/v1/refunds/{operation}/resolution", close)

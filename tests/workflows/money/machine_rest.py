@@ -18,8 +18,8 @@ async def come_to_rest(scene: Scene) -> World:
     await home.skip(seconds=SETTLED)
     await home.followed()
     if home.stand_in.webhooks()["dropped"]:
-        # What no event tells is found by looking: workflows look once a day at what had succeeded.
-        await home.skip(days=1, minutes=10)
+        # What no webhook tells is found by asking: nobody looks at what had succeeded.
+        await home.catch_up()
         await scene.operations.rest()
         await home.followed()
         await home.run(ids.RECONCILE)

@@ -164,6 +164,8 @@ async def test_a_missed_day_is_said_again_every_business_day_until_somebody_clos
         return (await trouble.events()).count("deadline_missed") == 2
 
     await until(missed, lambda: "the second day was not missed")
+    # One to escalate, one for the end of each day that was missed, and one for the next day's.
+    assert (await home.history(trouble.operation))["TIMER_STARTED"] == 4
     note = {"note": "They pay by bank transfer; the PDF was sent."}
     answer = await home.post(trouble.tenant.admin, f"/v1/portal-troubles/{trouble.operation}/close", note)
     done = await trouble.ended()
