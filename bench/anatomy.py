@@ -21,7 +21,7 @@ COUNTED = 5
 LOOK_EVERY = 0.5
 LOOKS_ALIKE = 3
 IDLE, IDLE_LOOKS = 3.0, 3
-"""Seconds in which is counted what the database is asked when nothing happens; the least of several counts."""
+"""Seconds in which is counted what the database is asked when nothing happens; the least of several."""
 PROBE = "GET /v1/customers"
 """How `activities.incidents.probes` asks whether Stripe answers; no workflow lists customers."""
 

@@ -16,10 +16,11 @@ from datetime import timedelta
 from typing import Any
 
 from temporalio.client import Client
-from temporalio.worker import UnsandboxedWorkflowRunner, Worker, WorkflowRunner
+from temporalio.worker import PollerBehaviorAutoscaling, UnsandboxedWorkflowRunner, Worker, WorkflowRunner
 
 from activities.stripe.client import TIMEOUT
 from billing.policy.policy import Policy
+from db.core.session import POOL_SIZE
 from workflows.approvals.workflow import ApprovalWorkflow
 from workflows.cancellations.workflow import CancellationWorkflow
 from workflows.cases.workflow import CaseWorkflow
@@ -100,8 +101,13 @@ loop waiting longer, which sends the requests and takes the slots of Stripe's bu
 CROWD_AT_A_TIME = 4
 """Likewise, of each crowd."""
 
-FEW_POLLS = 2
-"""One for what is new, one for what goes on."""
+LOCALS_AT_A_TIME = POOL_SIZE - 2 * CROWD_AT_A_TIME
+"""Short transactions of workflows that go on, and as many of each crowd as workflows of it: together no more
+than there are connections to the records. One that waits for a connection uses up the time that it has."""
+
+POLLS = PollerBehaviorAutoscaling(minimum=1, maximum=WORKFLOWS_AT_A_TIME, initial=4)
+FEW_POLLS = PollerBehaviorAutoscaling(minimum=1, maximum=CROWD_AT_A_TIME, initial=2)
+"""As many as the server says that there is work for; few where nothing is asked."""
 
 STICKY = timedelta(seconds=5)
 """How long a killed worker's workflow tasks wait for it before any worker gets them."""
@@ -144,8 +150,9 @@ def build_workers(temporal: Client, activities: Activities, policy: Policy) -> t
     }
     crowd = hosting | {
         "max_concurrent_workflow_tasks": CROWD_AT_A_TIME,
-        "max_concurrent_workflow_task_polls": FEW_POLLS,
-        "max_concurrent_activity_task_polls": FEW_POLLS,
+        "max_concurrent_local_activities": CROWD_AT_A_TIME,
+        "workflow_task_poller_behavior": FEW_POLLS,
+        "activity_task_poller_behavior": FEW_POLLS,
     }
     main = Worker(
         temporal,
@@ -153,6 +160,9 @@ def build_workers(temporal: Client, activities: Activities, policy: Policy) -> t
         workflows=WORKFLOWS[ids.MAIN_QUEUE],
         activities=activities.main,
         max_concurrent_workflow_tasks=WORKFLOWS_AT_A_TIME,
+        max_concurrent_local_activities=LOCALS_AT_A_TIME,
+        workflow_task_poller_behavior=POLLS,
+        activity_task_poller_behavior=POLLS,
         **hosting,
     )
     events = Worker(
@@ -176,6 +186,7 @@ def build_workers(temporal: Client, activities: Activities, policy: Policy) -> t
         max_concurrent_activities=stripe_places(policy.stripe.requests_per_second),
         # A ceiling far above what the gate lets through: who has nothing to send is not to use up the budget.
         max_task_queue_activities_per_second=CEILING * policy.stripe.requests_per_second,
+        activity_task_poller_behavior=POLLS,
         **every,
     )
     return main, events, mails, calls

@@ -1,0 +1,40 @@
+"""What the process does at a time, against the connections that it has for it."""
+
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+from temporalio.worker import PollerBehaviorAutoscaling
+
+from db.core.session import POOL_SIZE
+from worker import queues
+
+from ..support.house import default_policy
+
+Options = dict[str, Any]
+
+
+@pytest.fixture
+def built(monkeypatch: pytest.MonkeyPatch) -> list[Options]:
+    """The options of every worker of the process."""
+    options: list[Options] = []
+    monkeypatch.setattr(queues, "Worker", lambda _, **given: options.append(given))
+    activities = SimpleNamespace(main=(), events=(), mails=(), stripe=())
+    queues.build_workers(cast(Any, None), cast(queues.Activities, activities), default_policy())
+    return options
+
+
+def test_no_more_transactions_of_workflows_run_at_a_time_than_there_are_connections(
+    built: list[Options],
+) -> None:
+    hosting = [one for one in built if "workflows" in one]
+    assert sum(one["max_concurrent_local_activities"] for one in hosting) <= POOL_SIZE
+
+
+def test_every_worker_asks_for_as_much_as_the_server_says_that_there_is(built: list[Options]) -> None:
+    for one in built:
+        behaviors = [one["activity_task_poller_behavior"]]
+        if "workflows" in one:
+            behaviors.append(one["workflow_task_poller_behavior"])
+        assert all(isinstance(behavior, PollerBehaviorAutoscaling) for behavior in behaviors)
+        assert "max_concurrent_workflow_task_polls" not in one
