@@ -45,7 +45,7 @@ SCENARIOS := tests/workflows/money/test_machine.py tests/workflows/mirror/test_e
 scenarios: setup ## draw others and more than the tests do: make scenarios N=200
 	PLIXO_TEST_SCENARIOS=$(or $(N),100) $(BIN)/python -m pytest -n 3 $(PYTEST_ARGS) $(SCENARIOS)
 
-adversary: setup ## try to get money past a window of authority, in every way there is: make adversary N=10000
+adversary: setup ## draw ways to get money past a window of authority, and more than the tests do: make adversary N=10000
 	PLIXO_TEST_SCENARIOS=$(or $(N),1000) $(BIN)/python -m pytest $(PYTEST_ARGS) tests/activities/money/test_adversary.py
 
 strangers: setup ## programs of strangers for Stripe against the stand-in: four SDKs for Python, Node, Stripe's CLI
