@@ -17,6 +17,7 @@ from jinja2 import (
 
 from billing.cancellations.cancellation import CancellationSubject
 from billing.cases.case import CaseObject, CaseSubject
+from billing.core.operations import Kind
 from billing.incidents.words import IncidentSubject
 from billing.mail.messages import MailRequest
 from billing.money.credit import CreditSubject
@@ -179,7 +180,7 @@ def _values(request: MailRequest, mailing: Mailing) -> dict[str, Any]:
         "incident": subject if isinstance(subject, IncidentSubject) else None,
         "payee": line(customer) if customer else None,
         **title._asdict(),
-        "done": KINDS[title.kind].done if title.kind else "done",
+        "done": _done(subject, title.kind),
         "operation": request.operation,
         "organization": organization,
         "roles": [ROLE_WORDS[role] for role in request.roles],
@@ -189,6 +190,13 @@ def _values(request: MailRequest, mailing: Mailing) -> dict[str, Any]:
         "customers": mailing.customers,
         "token": mailing.token,
     }
+
+
+def _done(subject: object, kind: Kind | None) -> str:
+    """What happens where it is carried out: to nothing, where it is not."""
+    if isinstance(subject, CancellationSubject) and subject.action == "take_back":
+        return "changed"
+    return KINDS[kind].done if kind else "done"
 
 
 def _wrapped(text: str) -> str:

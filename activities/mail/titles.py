@@ -75,7 +75,7 @@ def title_of(
         case CancellationSubject():
             title = f"{brief(organization)}, {_end(subject)}"
             what = f"cancellation of the plan of {organization}"
-            what = f"request to take back the {what}" if subject.action == "take_back" else what
+            what = f"reversal of the {what}" if subject.action == "take_back" else what
             return MailTitle(kind, noun, title, what, f"a {what}")
         case CaseSubject() if subject.is_money:
             named = _money_back(noun, subject.amount, customer, number)
@@ -130,7 +130,7 @@ def _end(subject: CancellationSubject) -> str:
         case "now":
             return f"immediate cancellation ({subject.amount.format()} unused)"
         case "take_back":
-            return f"cancellation taken back ({subject.due.format()} on the next invoice)"
+            return f"reversal of the cancellation ({subject.due.format()} on the next invoice)"
     return f"cancellation ({subject.due.format()} on the last invoice)"
 
 
@@ -140,23 +140,27 @@ def _change(subject: object, plans: Mapping[str, str]) -> str | None:
         case PlanChangeSubject():
             return f"{_terms(subject.from_, subject.to, plans)} ({_cost(subject)})"
         case CaseSubject() if subject.terms:
-            return _terms(*subject.terms, plans)
+            before, after = subject.terms
+            if subject.cancelled:
+                return f"{_name(before, plans)} cancelled"
+            return _terms(before, after, plans)
     return None
 
 
-def _terms(before: Terms, after: Terms, plans: Mapping[str, str]) -> str:
-    def name(terms: Terms) -> str:
-        return brief(plans.get(terms.plan) or terms.plan.title())
+def _name(terms: Terms, plans: Mapping[str, str]) -> str:
+    return brief(plans.get(terms.plan) or terms.plan.title())
 
+
+def _terms(before: Terms, after: Terms, plans: Mapping[str, str]) -> str:
     if before.plan != after.plan:
-        return f"{name(before)} to {name(after)}"
+        return f"{_name(before, plans)} to {_name(after, plans)}"
     if before.seats != after.seats:
         return f"{before.seats} to {after.seats} seats"
     if before.interval != after.interval:
         return f"{before.interval}ly to {after.interval}ly billing"
     if before.others != after.others:
-        return f"add-ons of {name(after)}"
-    return name(after)
+        return f"add-ons of {_name(after, plans)}"
+    return _name(after, plans)
 
 
 def _cost(change: PlanChangeSubject) -> str:

@@ -69,7 +69,7 @@ def body_of(form: Form) -> dict[str, Any]:
 
 def choices(ends: bool) -> list[tuple[str, str]]:
     """What can be chosen; of a plan that is set to end, `ends`, that it goes on."""
-    back = [("take_back", "Never: take the planned end back")] if ends else []
+    back = [("take_back", "Not at all: take back the cancellation")] if ends else []
     return back + [(f"{action}:{unused}" if unused else action, words) for action, words, unused in CHOICES]
 
 
@@ -79,7 +79,7 @@ def reasons() -> list[tuple[str, str]]:
 
 
 def title_of(form: Form) -> str:
-    return "Take the end of the plan back" if form.value("choice") == "take_back" else TITLE
+    return "Take back the cancellation" if form.value("choice") == "take_back" else TITLE
 
 
 async def _page(visit: PageVisit, form: Form) -> Response:

@@ -60,7 +60,7 @@ ACTIONS: Mapping[str, OperationAction] = {
     "pause": OperationAction("Pause", "pause"),
     "resume": OperationAction("Resume", "resume"),
     "accept": OperationAction("Accept as it is in Stripe", "resolution", required=True, resolves=True),
-    "revert": OperationAction("Revert to the former plan", "resolution", required=True, resolves=True),
+    "revert": OperationAction("Revert to the previous plan", "resolution", required=True, resolves=True),
     "read_again": OperationAction("Read it from Stripe again", "resolution", required=True, resolves=True),
     "retry": OperationAction("Try again", "resolution", required=True, resolves=True),
     "close": OperationAction("Close without the rest", "resolution", required=True, resolves=True),
@@ -69,6 +69,7 @@ ACTIONS: Mapping[str, OperationAction] = {
 CLOSE = OperationAction("Close it", "close", text="note", required=True)
 OF_KIND: Mapping[Kind, Mapping[str, OperationAction]] = {
     Kind.PORTAL_ACCESS: {"close": CLOSE},
+    Kind.CANCELLATION: {"cancel": OperationAction("Withdraw the request", "cancel")},
     Kind.CASE: {
         "close": replace(CLOSE, names_maker=True),
         "confirm": OperationAction("I made it", "confirm", made=True),

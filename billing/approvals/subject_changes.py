@@ -48,7 +48,11 @@ Value = Callable[[Subject], str]
 _INTERVALS = {"month": "monthly", "year": "yearly"}
 _INSTRUMENTS = {"balance": "customer balance", "credit_note": "credit note"}
 _EFFECTIVE = {"now": "at once", "period_end": "at the end of the period"}
-_ACTIONS = {"at_period_end": "at the end of the period", "now": "at once", "take_back": "never: it goes on"}
+_ACTIONS = {
+    "at_period_end": "at the end of the period",
+    "now": "at once",
+    "take_back": "never: it renews",
+}
 _UNUSED = {"credit": "credited", "forfeit": "given up"}
 _INVOICING = {"immediately": "at once", "next_invoice": "with the next invoice"}
 
@@ -178,10 +182,10 @@ COMPARED: Mapping[Kind, tuple[tuple[str, Names, Value], ...]] = {
     Kind.PLAN_CHANGE: (
         ("Current plan", "plan", lambda subject: str(subject["from"]["plan"])),
         ("Current seats", "text", lambda subject: str(subject["from"]["seats"])),
-        ("Now beside the plan", "text", _beside("from")),
+        ("Current add-ons", "text", _beside("from")),
         ("New plan", "plan", _terms("plan")),
         ("New seats", "text", _terms("seats")),
-        ("Beside the plan", "text", _beside("to")),
+        ("Add-ons", "text", _beside("to")),
         ("Billed", "text", _terms("interval", _INTERVALS)),
         ("Takes effect", "text", _text("effective", _EFFECTIVE)),
         ("Charged", "text", _text("invoicing", _INVOICING)),
@@ -202,7 +206,7 @@ COMPARED: Mapping[Kind, tuple[tuple[str, Names, Value], ...]] = {
     Kind.CREDIT: (
         ("Amount", "text", lambda subject: _money(subject, "amount")),
         ("Customer", "customer", _text("customer")),
-        ("Given as", "text", _text("instrument", _INSTRUMENTS)),
+        ("Credited as", "text", _text("instrument", _INSTRUMENTS)),
         ("Invoice", "invoice", _text("invoice")),
         ("Off the invoice", "text", lambda subject: _money(subject, "reduces_due")),
         ("To the balance", "text", lambda subject: _money(subject, "to_balance")),

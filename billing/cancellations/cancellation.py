@@ -251,4 +251,4 @@ def _on_the_invoice(wanted: CancellationWanted, ahead: InvoicesAhead) -> Problem
 
 
 def _day(seconds: int) -> str:
-    return f"{datetime.fromtimestamp(seconds, UTC):%-d %b %Y}"
+    return f"{datetime.fromtimestamp(seconds, UTC):%b %-d, %Y}"

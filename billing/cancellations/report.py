@@ -1,5 +1,6 @@
 """What Stripe holds after a cancellation, beside what was approved."""
 
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 from ..core.money import Money
@@ -60,21 +61,14 @@ def planned_report(
     subject: CancellationSubject, found: CancellableFacts, ahead: InvoiceAhead | None
 ) -> CancellationResult:
     """Of an end that is planned, or taken back: what the subscription says, and the invoice that follows."""
-    wanted = {
-        "cancel_at": subject.ends_at,
-        "cancel_at_period_end": subject.action == "at_period_end",
-        "ended_at": None,
-    }
-    holds = {
-        "cancel_at": found.cancel_at,
-        "cancel_at_period_end": found.at_period_end,
-        "ended_at": found.ended_at,
-    }
-    differences = [
-        f"{name} is {holds[name]} instead of {value}"
-        for name, value in wanted.items()
-        if holds[name] != value
-    ]
+    differences: list[str] = []
+    if found.ended_at is not None:
+        differences.append(f"the plan ended on {_moment(found.ended_at)}")
+    elif found.cancel_at != subject.ends_at:
+        differences.append(_other_end(subject.ends_at, found.cancel_at))
+    elif found.at_period_end != (subject.action == "at_period_end"):
+        how = "with its period" if found.at_period_end else "on that day, whatever becomes of its period"
+        differences.append(f"the plan is set to end {how}")
     return _report(subject, found, None, (*differences, *unlike_bill(subject, ahead)))
 
 
@@ -84,9 +78,10 @@ def ended_report(
     """Of a plan that has ended: when, and the last invoice to the minor unit."""
     differences: list[str] = []
     if found.status != "canceled":
-        differences.append(f"status is {found.status} instead of canceled")
-    if subject.ends_at is not None and (found.ended_at or 0) < subject.ends_at:
-        differences.append(f"ended_at is {found.ended_at} instead of {subject.ends_at}")
+        differences.append(f"the plan has not ended: its subscription is {found.status}")
+    elif subject.ends_at is not None and (found.ended_at or 0) < subject.ends_at:
+        ended = f"on {_moment(found.ended_at)}" if found.ended_at else "at a time that Stripe doesn't tell"
+        differences.append(f"the plan ended {ended}, not on {_moment(subject.ends_at)}")
     differences += unlike_bill(subject, last)
     return _report(subject, found, last, tuple(differences))
 
@@ -120,9 +115,20 @@ def taken_back_problem(by: str | None) -> Problem:
 def moved_problem(cancel_at: int) -> Problem:
     return Problem(
         code="cancellation_moved",
-        message=f"Somebody set another end in Stripe itself (cancel_at {cancel_at}): what was approved here "
-        "does not happen.",
+        message=f"In Stripe itself, the plan was set to end on {_moment(cancel_at)}: what was approved here "
+        "does not take effect.",
     )
+
+
+def _other_end(approved: int | None, found: int | None) -> str:
+    if found is None:
+        return "the plan is not set to end"
+    instead = f", not on {_moment(approved)}" if approved is not None else ""
+    return f"the plan is set to end on {_moment(found)}{instead}"
+
+
+def _moment(seconds: int) -> str:
+    return f"{datetime.fromtimestamp(seconds, UTC):%b %-d, %Y at %-I:%M %p} UTC"
 
 
 def _report(

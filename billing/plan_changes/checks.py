@@ -106,7 +106,7 @@ def before_trial_ends(query: PreviewQuery) -> Problem | None:
     ends = datetime.fromtimestamp(query.facts.period_end, UTC)
     return Problem(
         code="interval_during_trial",
-        message=f"The subscription is in a trial until {ends:%-d %b %Y}, and its billing interval can't "
+        message=f"The subscription is in a trial until {ends:%b %-d, %Y}, and its billing interval can't "
         "change before. Make the change effective at period_end: it comes with the end of the trial.",
     )
 

@@ -165,7 +165,7 @@ def _thresholds(state: SubscriptionState) -> Problem | None:
 
 
 def _day(seconds: int) -> str:
-    return f"{datetime.fromtimestamp(seconds, UTC):%-d %b %Y}"
+    return f"{datetime.fromtimestamp(seconds, UTC):%b %-d, %Y}"
 
 
 OBSTACLES: tuple[Callable[[SubscriptionState], Problem | None], ...] = (

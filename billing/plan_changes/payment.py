@@ -150,5 +150,5 @@ def unpaid_problem(payment: ChangePayment) -> Problem | None:
         code=PAYMENT_FAILED,
         message=f"The change is there, but its payment failed{why}. Pay invoice "
         f"{payment.number or payment.invoice} under Plans, then have it read again; or accept it unpaid, or "
-        "revert to the former plan.",
+        "revert to the previous plan.",
     )

@@ -102,7 +102,7 @@ def unread_problem(why: Problem) -> Problem:
         code="result_unread",
         message="The change was sent to Stripe, but its result can't be read: "
         f"{why.message.rstrip('.')} ({why.code}). Look at the subscription in Stripe, then have it read "
-        "again, accept it as it is, or revert to the former plan.",
+        "again, accept it as it is, or revert to the previous plan.",
     )
 
 
@@ -120,7 +120,7 @@ def mismatch_problem(checked: Verification) -> Problem:
     return Problem(
         code="lines_mismatched",
         message=f"Stripe holds something else than was approved: {'; '.join([*lines, *others])}. "
-        "Accept it as it is, revert to the former plan, or have it read again.",
+        "Accept it as it is, revert to the previous plan, or have it read again.",
     )
 
 

@@ -95,9 +95,9 @@ def revert_detail(reverted: RevertResult) -> dict[str, Any]:
 
 
 def unread_revert_problem(why: Problem) -> Problem:
-    """The former plan is back, and what that billed can't be told."""
+    """The previous plan is back, and what that billed can't be told."""
     return Problem(
         code="revert_unread",
-        message="The former plan is in place again, but what that billed can't be read: "
+        message="The previous plan is in place again, but what that billed can't be read: "
         f"{why.message.rstrip('.')} ({why.code}). Look at the subscription's invoices in Stripe.",
     )

@@ -182,7 +182,7 @@ class PlanChangeVerification:
         return await self._commands.resolve.answer_to(self._asked)
 
     async def _revert(self, report: PlanChangeResult, resolve: Resolve | None = None) -> Outcome:
-        """Back to the former plan, and what that left there; without `resolve` an earlier run has begun it.
+        """Back to the previous plan, and what that left there; without `resolve` an earlier run has begun it.
 
         Raises OperationEnded where Stripe refuses: the change is there still.
         """

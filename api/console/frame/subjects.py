@@ -79,11 +79,13 @@ class About:
 
     def _end(self, action: str, plan: str | None) -> str:
         what = f"{self._plan(plan)}: " if plan else ""
-        words = {"now": "Cancellation now", "take_back": "Cancellation taken back"}
-        return f"{what}{words.get(action, 'Cancellation with its period')}"
+        words = {"now": "Immediate cancellation", "take_back": "Take back the cancellation"}
+        return f"{what}{words.get(action, 'Cancellation at the end of the period')}"
 
     def _made(self, made: CaseSubject) -> str:
         """What somebody made in Stripe itself."""
+        if made.terms and made.cancelled:
+            return f"{self._plan(made.terms[0].plan)} cancelled"
         if made.terms:
             return self._terms(*made.terms)
         amount = f" of {made.amount.format()}{self._to(made.customer)}" if made.amount else ""

@@ -34,6 +34,7 @@ STATES: Mapping[str, StateWords] = {
     ApprovalState.DISMISSED.value: StateWords("Withdrawn", "quiet"),
     "overdue": StateWords("Overdue", "bad"),
     "scheduled": StateWords("Scheduled", "run"),
+    "ending": StateWords("Set to end", "run"),
     "payment_due": StateWords("Waits for payment", "wait"),
     "payment_under_way": StateWords("Payment under way", "wait"),
     "too_much": StateWords("Too much", "bad"),

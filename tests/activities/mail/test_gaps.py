@@ -528,3 +528,17 @@ def _less(context: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 def test_every_template_has_contexts_here() -> None:
     assert set(FULL) == set(TEXTS.names)
+
+
+def test_a_plan_that_was_cancelled_in_stripe_is_told_as_that_and_not_as_a_change() -> None:
+    mail = render("case_opened", case(CANCELLED_FOUND))
+    assert mail.subject.endswith("Growth cancelled")
+    assert "Plan: Growth" in mail.plain
+    assert not re.search("^(From|To|When):", mail.plain, re.MULTILINE)
+
+
+def test_a_reversal_that_nobody_decides_on_leaves_nothing_changed() -> None:
+    told = review() | {"subject": shown(a_cancellation("take_back"))}
+    mail = render("review_requested", told)
+    assert "nothing is changed" in mail.plain
+    assert "reversal of the cancellation" in mail.subject

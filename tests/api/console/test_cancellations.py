@@ -47,7 +47,7 @@ async def test_it_is_asked_for_and_shown(signed_in: SignIn, acme: Tenant) -> Non
     answer = await visitor.post("/console/plans/cancellation", **form)
     assert answer.status_code == 303, answer.text
     page = (await visitor.get(answer.headers["location"])).text
-    assert "Cancellation with its period" in page
+    assert "Cancellation at the end of the period" in page
     assert "agreed with the board" in page
 
 

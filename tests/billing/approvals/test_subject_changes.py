@@ -38,7 +38,7 @@ def test_another_amount_and_customer_of_a_refund_are_both_named() -> None:
 def test_a_credit_that_is_given_in_another_way_says_so() -> None:
     changes = subject_changes(Kind.CREDIT, shown(a_credit()), shown(a_credit_note()))
     assert said(changes) == [
-        "Given as: customer balance -> credit note",
+        "Credited as: customer balance -> credit note",
         "Invoice: none -> in_7",
         "Off the invoice: USD 0.00 -> USD 30.00",
         "To the balance: USD 80.00 -> USD 50.00",

@@ -1,5 +1,6 @@
 """What Stripe holds after a cancellation, field by field against what was approved."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -15,6 +16,13 @@ from billing.cancellations.report import (
 from .made import END, HALF, WAITS, a_cancellation, a_line, done, facts, invoice, last
 
 
+def moment(seconds: int) -> str:
+    return f"{datetime.fromtimestamp(seconds, UTC):%b %-d, %Y at %-I:%M %p} UTC"
+
+
+ON_END, ON_HALF = moment(END), moment(HALF)
+
+
 @pytest.mark.parametrize("action", ["now", "at_period_end", "take_back"])
 def test_what_is_as_approved_is_verified(action: Any) -> None:
     report = done(a_cancellation(action))
@@ -22,18 +30,25 @@ def test_what_is_as_approved_is_verified(action: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("fields", "name"),
+    ("fields", "said"),
     [
-        ({"cancel_at": END + 1, "at_period_end": True}, "cancel_at"),
-        ({"cancel_at": END, "at_period_end": False}, "cancel_at_period_end"),
-        ({"cancel_at": END, "at_period_end": True, "ended_at": HALF}, "ended_at"),
+        (
+            {"cancel_at": END + 60, "at_period_end": True},
+            f"the plan is set to end on {ON_END.replace(':00 ', ':01 ')}, not on {ON_END}",
+        ),
+        ({}, "the plan is not set to end"),
+        (
+            {"cancel_at": END, "at_period_end": False},
+            "the plan is set to end on that day, whatever becomes of its period",
+        ),
+        ({"cancel_at": END, "at_period_end": True, "ended_at": HALF}, f"the plan ended on {ON_HALF}"),
     ],
 )
-def test_another_end_than_was_approved_is_named(fields: dict[str, Any], name: str) -> None:
+def test_another_end_than_was_approved_is_told_with_its_day(fields: dict[str, Any], said: str) -> None:
     subject = a_cancellation("at_period_end")
     report = planned_report(subject, facts(**fields), subject.bill)
     assert not report.verified
-    assert report.differences[0].startswith(f"{name} is ")
+    assert report.differences[0] == said
     problem = cancellation_problem(report)
     assert problem is not None
     assert problem.code == "cancellation_differs"
@@ -83,12 +98,12 @@ def test_a_missing_last_invoice_and_one_too_many_are_named() -> None:
 def test_one_that_goes_on_or_ended_too_soon_is_named() -> None:
     subject = a_cancellation("at_period_end")
     goes_on = ended_report(subject, facts(status="active"), last(WAITS))
-    assert [one.split(" is ")[0] for one in goes_on.differences] == ["status", "ended_at"]
+    assert goes_on.differences == ("the plan has not ended: its subscription is active",)
     early = ended_report(subject, facts(status="canceled", ended_at=HALF), last(WAITS))
-    assert [one.split(" is ")[0] for one in early.differences] == ["ended_at"]
+    assert early.differences == (f"the plan ended on {ON_HALF}, not on {ON_END}",)
 
 
 def test_who_took_it_back_is_said() -> None:
     assert "op_2" in taken_back_problem("op_2").message
     assert "Stripe itself" in taken_back_problem(None).message
-    assert str(END) in moved_problem(END).message
+    assert ON_END in moved_problem(END).message

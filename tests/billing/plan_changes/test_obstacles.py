@@ -74,19 +74,19 @@ def test_nothing_stands_in_the_way_of_a_subscription_that_runs(status: str) -> N
         (
             {"cancel_at": MAY},
             "subscription_cancelling",
-            "The subscription is set to end on 1 May 2026. Keep it so, or take the end back first: under "
+            "The subscription is set to end on May 1, 2026. Keep it so, or take the end back first: under "
             "Billing → Plans, or by POST /v1/cancellations with the action take_back.",
         ),
         (
             {"pending_update": MAY},
             "subscription_update_pending",
-            "An earlier change in Stripe still waits for its payment, until 1 May 2026. Pay its invoice or "
+            "An earlier change in Stripe still waits for its payment, until May 1, 2026. Pay its invoice or "
             "let it expire, then ask again.",
         ),
         (
             {"pause_collection": "void", "resumes_at": MAY},
             "collection_paused",
-            "Payment collection is paused in Stripe until 1 May 2026 (void): nothing that a change costs "
+            "Payment collection is paused in Stripe until May 1, 2026 (void): nothing that a change costs "
             "would be charged. Ask Plixo to resume it, then ask again.",
         ),
         (

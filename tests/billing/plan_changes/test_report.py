@@ -69,7 +69,7 @@ def test_a_mismatch_counts_what_is_missing_and_what_was_not_approved() -> None:
     assert problem.code == "lines_mismatched"
     assert problem.message == (
         "Stripe holds something else than was approved: lines: 1 missing, 2 unexpected. "
-        "Accept it as it is, revert to the former plan, or have it read again."
+        "Accept it as it is, revert to the previous plan, or have it read again."
     )
 
 

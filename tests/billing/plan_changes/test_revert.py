@@ -137,7 +137,9 @@ def test_what_a_revert_left_is_held_against_what_was_shown() -> None:
 def test_a_revert_that_cannot_be_read_says_that_the_former_plan_is_back() -> None:
     problem = unread_revert_problem(DISPUTED)
     assert problem.code == "revert_unread"
-    assert problem.message.startswith("The former plan is in place again, but what that billed can't be read")
+    assert problem.message.startswith(
+        "The previous plan is in place again, but what that billed can't be read"
+    )
 
 
 def test_what_was_removed_comes_back_with_all_that_it_had_but_discounts_that_are_over() -> None:

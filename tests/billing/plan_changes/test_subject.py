@@ -290,7 +290,7 @@ def test_another_interval_waits_for_the_end_of_a_trial() -> None:
     in_trial = some_facts(status="trialing")
     assert before_trial_ends(a_query(facts=in_trial, to=YEARLY)) == Problem(
         code="interval_during_trial",
-        message="The subscription is in a trial until 1 May 2026, and its billing interval can't change "
+        message="The subscription is in a trial until May 1, 2026, and its billing interval can't change "
         "before. Make the change effective at period_end: it comes with the end of the trial.",
     )
     assert before_trial_ends(a_query(facts=in_trial, to=YEARLY, effective="period_end")) is None

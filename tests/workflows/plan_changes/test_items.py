@@ -198,7 +198,7 @@ async def test_an_item_that_somebody_changes_while_people_decide_is_asked_about_
         "Seminar",
         "Extra storage",
     }
-    since = next(one for one in second["since"]["changes"] if one["what"] == "Beside the plan")
+    since = next(one for one in second["since"]["changes"] if one["what"] == "Add-ons")
     assert "1 × Extra storage" in since["after"]
 
 
