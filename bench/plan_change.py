@@ -19,7 +19,7 @@ from .shapes.reference import reference
 from .stage.contenders import Baseline, Contender, Product
 from .stage.driving import PAUSE, Driver, Timing, driving
 from .stage.organizations import provision, subscribe
-from .stage.stage import Stage, on_stage
+from .stage.stage import SHIPPED, Stage, on_stage
 
 AT_ONCE = 50
 PLACES = 100
@@ -72,7 +72,7 @@ def run(options: Options) -> Report:
     async def work(stage: Stage) -> Report:
         return _report(await _measure(stage, options), alone, whole, stage, options)
 
-    alone, whole = on_stage(count, options.model_copy(update={"postgres": True}))
+    alone, whole = on_stage(count, options.model_copy(update={"postgres": True}), budget=SHIPPED)
     return on_stage(work, options)
 
 

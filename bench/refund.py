@@ -24,7 +24,7 @@ from .shapes.histories import Cost
 from .stage import in_process
 from .stage.contenders import Product
 from .stage.organizations import Organization, payment_of, provision
-from .stage.stage import Stage, on_stage
+from .stage.stage import SHIPPED, Stage, on_stage
 
 REFUNDS = 3
 WITHIN = 60.0
@@ -55,7 +55,7 @@ def run(options: Options) -> Report:
             watched = await settled(skipping.client, began)
         return _report(anatomy, watched, stage)
 
-    return on_stage(work, options.model_copy(update={"postgres": True}))
+    return on_stage(work, options.model_copy(update={"postgres": True}), budget=SHIPPED)
 
 
 class Refunds:

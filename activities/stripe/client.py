@@ -14,7 +14,7 @@ from billing.incidents.states import Component
 from db.incidents.health_meter import HealthMeter
 
 from .failures import CREDENTIALS, LIMITED, UNREACHABLE
-from .gate import OF_AN_ENDPOINT, OF_THE_ACCOUNT, REASON, StripeGate
+from .gate import OF_THE_ACCOUNT, REASON, StripeGate
 from .requests import stripe_request
 
 FORBIDDEN = 403
@@ -86,8 +86,9 @@ class _GatedClient(stripe.HTTPXClient):
 
 def _fault(status: int, headers: Mapping[str, str]) -> str | None:
     """What is wrong with Stripe, or with our access to it, in the codes of `failures.translate`; None for an
-    answer as it should be, such as a definite no or a lock on one object."""
-    if status == 429 and headers.get(REASON, "") in OF_THE_ACCOUNT | OF_AN_ENDPOINT:
+    answer as it should be, such as a definite no, a lock on one object or a limit of one endpoint, which all
+    others are not concerned by."""
+    if status == 429 and headers.get(REASON, "") in OF_THE_ACCOUNT:
         return LIMITED
     if status == 401:  # a permission that is missing (403) stops only what needs it
         return CREDENTIALS

@@ -2,6 +2,8 @@
 
     request ── waits here, by priority ── slot ── sent ── answered: 429 pauses the account, or an endpoint
 
+Both are paused for all processes.
+
 Slots are the account's, taken from the records a few at a time; who gets one is decided when its time has
 come, so whom somebody waits for overtakes what is in no hurry. Writes to one object go one after the other:
 Stripe would lock it and refuse the second. What can't be sent soon is given back to Temporal, whose queue
@@ -15,7 +17,7 @@ import random
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import count
 from time import monotonic
 
@@ -24,7 +26,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from billing.incidents.holds import HELD
 from db.core.session import Database
-from db.stripe import budget
+from db.stripe import budget, endpoints
 
 from .requests import StripeRequest
 
@@ -43,7 +45,6 @@ given up. So the requests of any second are no more than the pace says for a sec
 BACK_OFF = (0.5, 1.0)
 """Seconds, at random between, that nothing is sent after a refusal that names no time."""
 
-LONGEST_BACK_OFF = 30.0
 HELD_FOR = (25.0, 35.0)
 """Seconds until what does not wait for a release asks again."""
 
@@ -91,31 +92,6 @@ class _Turn:
         return self.request.priority, self.number
 
 
-@dataclass
-class _Endpoint:
-    until: float = 0.0
-    refusals: int = 0
-
-
-@dataclass
-class _Endpoints:
-    """Pauses of single endpoints; each process finds out by itself."""
-
-    known: dict[str, _Endpoint] = field(default_factory=dict)
-
-    def paused_until(self, endpoint: str) -> float:
-        return self.known[endpoint].until if endpoint in self.known else 0.0
-
-    def refused(self, endpoint: str, seconds: float | None) -> None:
-        one = self.known.setdefault(endpoint, _Endpoint())
-        wait = min(random.uniform(*BACK_OFF) * 2.0**one.refusals, LONGEST_BACK_OFF)
-        one.refusals += 1
-        one.until = max(one.until, monotonic() + (wait if seconds is None else seconds))
-
-    def answered(self, endpoint: str) -> None:
-        self.known.pop(endpoint, None)
-
-
 class StripeGate:
     """One a process. `turn` is the way to Stripe; `answered` is told how each request went."""
 
@@ -125,7 +101,11 @@ class StripeGate:
         self._waiting: list[_Turn] = []
         self._numbers = count()
         self._writing: set[str] = set()
-        self._endpoints = _Endpoints()
+        self._endpoints: dict[str, float] = {}
+        """Until when each is somebody else's, or nobody's, as the records said."""
+        self._refused: set[str] = set()
+        """Endpoints that Stripe has refused, and not answered since as far as is known here."""
+        self._endpoint_paused = 0.0
         self._slots: deque[float] = deque()
         self._interval = 1 / requests_per_second
         self._latency = 0.0
@@ -176,11 +156,11 @@ class StripeGate:
         if status == 429 and reason in OF_THE_ACCOUNT:
             await self._pause(reason, wait, sent_at, slow_down=True)
         elif status == 429 and reason in OF_AN_ENDPOINT:
-            self._endpoints.refused(request.endpoint, wait)
+            await self._pause_endpoint(request.endpoint, wait, sent_at)
         elif status >= 500 and wait is not None:
             await self._pause(budget.RETRY_AFTER, wait, sent_at, slow_down=False)
-        elif status < 400:
-            self._endpoints.answered(request.endpoint)
+        elif status < 400 and request.endpoint in self._refused:
+            await self._forgive(request.endpoint)
 
     async def _pause(self, reason: str, wait: float | None, sent_at: float, *, slow_down: bool) -> None:
         seconds = random.uniform(*BACK_OFF) if wait is None else wait
@@ -199,6 +179,30 @@ class StripeGate:
             # Stripe's answer counts all the same; the next refusal pauses.
             log.exception("could not record a pause requested by Stripe (%s)", reason)
 
+    async def _pause_endpoint(self, endpoint: str, wait: float | None, sent_at: float) -> None:
+        back_off = random.uniform(*BACK_OFF)
+        self._endpoints[endpoint] = monotonic() + (back_off if wait is None else wait)
+        self._refused.add(endpoint)
+        try:
+            async with self._database.transaction() as session:
+                await endpoints.pause(
+                    session,
+                    endpoint,
+                    seconds=wait,
+                    back_off=back_off,
+                    sent_ago=monotonic() - sent_at,
+                )
+        except (SQLAlchemyError, OSError):
+            log.exception("could not record that Stripe refuses %s", endpoint)
+
+    async def _forgive(self, endpoint: str) -> None:
+        self._refused.discard(endpoint)
+        try:
+            async with self._database.statement() as session:
+                await endpoints.answered(session, endpoint)
+        except (SQLAlchemyError, OSError):
+            log.exception("could not record that Stripe answers %s again", endpoint)
+
     # --- Handing out ----------------------------------------------------------------------------------
 
     async def _hand_out(self) -> None:
@@ -214,12 +218,38 @@ class StripeGate:
                 log.warning("could not take a slot of Stripe's budget: %s", type(error).__name__)
                 self._refuse(_no_records, self._waiting)
                 continue
-            turn = self._next(passing=True) if came else None
+            turn = await self._next_of_its_endpoint() if came else None
             if turn is not None:
                 self._waiting.remove(turn)
                 self._writing |= turn.request.writes
                 turn.granted.set_result(None)
                 await asyncio.sleep(0)  # it is sent before the next one is looked for
+
+    async def _next_of_its_endpoint(self) -> _Turn | None:
+        """Who is to go, when it is also the turn of their endpoint; else the next one after them."""
+        while (turn := self._next(passing=True)) is not None:
+            endpoint = turn.request.endpoint
+            try:
+                wait = await self._until_endpoint(endpoint)
+            except (SQLAlchemyError, OSError) as error:
+                log.warning("could not take an endpoint's turn: %s", type(error).__name__)
+                return None
+            if wait > 0:
+                self._endpoints[endpoint] = monotonic() + wait
+            elif turn in self._waiting and not turn.granted.done():
+                return turn
+        return None
+
+    async def _until_endpoint(self, endpoint: str) -> float:
+        """Seconds; asked of the records only where the account's pace does not keep to it."""
+        pace = 1 / self._interval
+        if pace <= endpoints.rate(pace) and monotonic() >= self._endpoint_paused:
+            return 0.0
+        async with self._database.statement() as session:
+            turn = await endpoints.take(session, endpoint, pace)
+        if turn.refusals:
+            self._refused.add(endpoint)
+        return turn.wait
 
     def _next(self, *, passing: bool = False) -> _Turn | None:
         """Who is to go, of those who may now; with `passing` of those whom the gate lets through."""
@@ -229,7 +259,7 @@ class StripeGate:
             for turn in self._waiting
             if not turn.granted.done()
             and self._writing.isdisjoint(turn.request.writes)
-            and self._endpoints.paused_until(turn.request.endpoint) <= now
+            and self._endpoints.get(turn.request.endpoint, 0.0) <= now
             and (not passing or self._passes(turn))
         )
         return min(ready, key=lambda turn: turn.rank, default=None)
@@ -239,9 +269,7 @@ class StripeGate:
 
     async def _change(self) -> None:
         """Until another request comes or is answered, or the pause of an endpoint is over."""
-        ends = min(
-            (self._endpoints.paused_until(turn.request.endpoint) for turn in self._waiting), default=0.0
-        )
+        ends = min((self._endpoints.get(turn.request.endpoint, 0.0) for turn in self._waiting), default=0.0)
         left = ends - monotonic()
         try:
             async with asyncio.timeout(left if left > 0 else None):
@@ -287,6 +315,7 @@ class StripeGate:
         # A slot that has passed while it was taken is of no use: the next is taken as much ahead.
         self._latency = min(now - began, AHEAD)
         self._interval = slots.interval
+        self._endpoint_paused = now + slots.endpoint_paused
         if through or not slots.held:
             first = now + max(slots.wait, 0.0)
             self._slots.extend(first + number * slots.interval for number in range(few))

@@ -1,10 +1,10 @@
-"""INSERT … ON CONFLICT for the database of a session."""
+"""INSERT … ON CONFLICT for the database of a session, and what else the two spell differently."""
 
 from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any, TypeVar, cast
 
-from sqlalchemy import Executable, Table, func, inspect
+from sqlalchemy import ColumnElement, Executable, Float, Table, bindparam, case, func, inspect
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import make_transient_to_detached
 from sqlmodel import SQLModel
@@ -109,3 +109,15 @@ def _store_reading(table: type[SQLModel], on_sqlite: bool, kept: frozenset[str])
         },
         where=columns.c.synced_at <= insert.excluded.synced_at,
     )
+
+
+def seconds_now(on_sqlite: bool) -> ColumnElement[float]:
+    """Seconds since 1970: by PostgreSQL's clock; on SQLite the parameter `now`, which is this machine's."""
+    if on_sqlite:
+        return bindparam("now", type_=Float)
+    return func.extract("epoch", func.clock_timestamp()).cast(Float(53))
+
+
+def greatest(one: ColumnElement[float], other: ColumnElement[float]) -> ColumnElement[float]:
+    """SQLite and PostgreSQL have other names for it."""
+    return case((one > other, one), else_=other)

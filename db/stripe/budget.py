@@ -12,13 +12,14 @@ from datetime import datetime
 from functools import cache
 from typing import Any, cast
 
-from sqlalchemy import ColumnElement, Executable, Float, Table, bindparam, case, func, inspect, update
+from sqlalchemy import Executable, Float, Table, bindparam, case, func, inspect, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from ..core.statements import insert_into, is_sqlite
+from ..core.statements import greatest, insert_into, is_sqlite, seconds_now
 from ..tables import StripeBudget
+from . import endpoints
 
 ACCOUNT = "account"
 
@@ -47,6 +48,8 @@ class Slots:
     interval: float
     held: bool = False
     trial: str | None = None
+    endpoint_paused: float = 0.0
+    """For so many seconds more some endpoint is; `endpoints.take` knows which."""
 
 
 async def take(
@@ -67,6 +70,7 @@ async def take(
         interval=1 / rate,
         held=row.held_since is not None,
         trial=row.trial,
+        endpoint_paused=max((row.endpoint_paused_until or 0.0) - read_at, 0.0),
     )
 
 
@@ -178,26 +182,16 @@ async def _change(session: AsyncSession, **values: Any) -> None:
 _TABLE = cast(Table, inspect(StripeBudget).local_table)
 
 
-def _now(on_sqlite: bool) -> ColumnElement[float]:
-    if on_sqlite:
-        return bindparam("now", type_=Float)
-    return func.extract("epoch", func.clock_timestamp()).cast(Float(53))
-
-
-def _greatest(one: ColumnElement[float], other: ColumnElement[float]) -> ColumnElement[float]:
-    return case((one > other, one), else_=other)  # SQLite and PostgreSQL have other names for it
-
-
 @cache
 def _take(on_sqlite: bool, through: bool) -> Executable:
     row = _TABLE
-    now = _now(on_sqlite)
+    now = seconds_now(on_sqlite)
     policy, count, ahead = (bindparam(name, type_=Float) for name in ("policy", "count", "ahead"))
     configured = func.coalesce(row.c.requests_per_second, policy)
 
     # What has been slowed down grows back with the time that passes while nothing is paused.
-    free_at = _greatest(row.c.next_at, row.c.paused_until)
-    starts = _greatest(free_at, now + ahead)
+    free_at = greatest(row.c.next_at, row.c.paused_until)
+    starts = greatest(free_at, now + ahead)
     passed = starts - free_at + count / func.coalesce(row.c.slowed_to, configured)
     grown = row.c.slowed_to + passed * configured / REGROWN_WITHIN
     slowed_to = case((grown < configured, grown), else_=None)
@@ -221,6 +215,7 @@ def _take(on_sqlite: bool, through: bool) -> Executable:
             row.c.held_since,
             row.c.trial,
             now.label("now"),
+            endpoints.paused_until.label("endpoint_paused_until"),
         )
     )
 
@@ -228,17 +223,17 @@ def _take(on_sqlite: bool, through: bool) -> Executable:
 @cache
 def _pause(on_sqlite: bool, slow_down: bool) -> Executable:
     row = _TABLE
-    now = _now(on_sqlite)
+    now = seconds_now(on_sqlite)
     policy, seconds, sent_ago = (bindparam(name, type_=Float) for name in ("policy", "seconds", "sent_ago"))
     configured = func.coalesce(row.c.requests_per_second, policy)
     pace_now = func.coalesce(row.c.slowed_to, configured)
     values: dict[str, Any] = {
-        "paused_until": _greatest(row.c.paused_until, now + seconds),
+        "paused_until": greatest(row.c.paused_until, now + seconds),
         "pause_reason": bindparam("reason"),
     }
     if slow_down:
         slowest = case((pace_now < SLOWEST, pace_now), else_=SLOWEST)
-        slower = _greatest(pace_now * (1 - SLOWED_BY), slowest)
+        slower = greatest(pace_now * (1 - SLOWED_BY), slowest)
         same_burst = row.c.paused_until > now - sent_ago
         values["slowed_to"] = case((same_burst, row.c.slowed_to), else_=slower)
     return update(row).values(values)

@@ -13,7 +13,16 @@ from sqlmodel import Field, SQLModel
 from .approvals import Approval, Decision, Delegation, Notice, ToldPerson
 from .bill import OrganizationInvoice, Renewal
 from .columns import Utc, document, minor, new_id, utc
-from .incidents import HealthCount, Hold, Incident, IncidentStep, Setback, StripeBudget, WorkerTurn
+from .incidents import (
+    HealthCount,
+    Hold,
+    Incident,
+    IncidentStep,
+    Setback,
+    StripeBudget,
+    StripeEndpoint,
+    WorkerTurn,
+)
 from .mirror import (
     AddOnRow,
     BalanceTransactionRow,
@@ -107,6 +116,7 @@ __all__ = [
     "Setback",
     "SignInAttempt",
     "StripeBudget",
+    "StripeEndpoint",
     "StripeEvent",
     "StripeEventCheck",
     "TimelineEvent",

@@ -139,6 +139,19 @@ class Setback(SQLModel, table=True):
     last_at: datetime = utc()
 
 
+class StripeEndpoint(SQLModel, table=True):
+    """One endpoint's pace, shared by all workers. Times are seconds since 1970."""
+
+    __tablename__ = "stripe_endpoints"
+    endpoint: str = Field(primary_key=True)
+    """Verb and path, `{id}` in place of ids."""
+    next_at: float = 0.0
+    """When the next request may be sent."""
+    paused_until: float = 0.0
+    refusals: int = 0
+    """How often Stripe has refused it since it last answered."""
+
+
 class StripeBudget(SQLModel, table=True):
     """The account's pace, shared by all workers: one row. The times of requests are seconds since 1970."""
 

@@ -74,6 +74,13 @@ def create() -> None:
         sa.Column("last_at", TIME, nullable=False),
     )
     op.create_table(
+        "stripe_endpoints",
+        sa.Column("endpoint", TEXT, primary_key=True),
+        sa.Column("next_at", sa.Float(), nullable=False),
+        sa.Column("paused_until", sa.Float(), nullable=False),
+        sa.Column("refusals", sa.Integer(), nullable=False),
+    )
+    op.create_table(
         "stripe_budgets",
         sa.Column("id", TEXT, primary_key=True),
         sa.Column("requests_per_second", sa.Float()),

@@ -24,6 +24,7 @@ from billing.incidents.holds import HELD
 from db.core.session import Database
 from db.incidents.health_meter import HealthMeter
 from db.stripe import budget as stripe_budgets
+from db.stripe import endpoints
 from db.tables import HealthCount, StripeBudget
 
 from ...support.databases import SqliteDatabases
@@ -225,15 +226,19 @@ async def test_a_server_error_that_names_a_time_pauses_without_slowing(
 
 
 @pytest.mark.parametrize("databases", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("pace", [20.0, FAST])
+@pytest.mark.parametrize("elsewhere", [False, True])
 @pytest.mark.parametrize("reason", ["endpoint-rate", "endpoint-concurrency"])
-async def test_a_refusal_of_an_endpoint_pauses_that_endpoint_alone(
-    shop: Shop, database: Database, reason: str
+async def test_a_refusal_of_an_endpoint_pauses_that_endpoint_alone_in_every_process(
+    shop: Shop, database: Database, reason: str, elsewhere: bool, pace: float
 ) -> None:
-    api = client(shop, StripeGate(database, FAST))
+    api = client(shop, StripeGate(database, pace))
     shop.stand_in.fault("rate_limit", reason=reason, **CUSTOMERS)
     await refused(api)
     row = await budget(database)
     assert (row.paused_until, row.slowed_to) == (0.0, None)
+    if elsewhere:  # another process has no refusal of its own
+        api = client(shop, StripeGate(database, pace))
     left: list[str] = []
 
     async def one(name: str, call: Any) -> None:
@@ -245,6 +250,23 @@ async def test_a_refusal_of_an_endpoint_pauses_that_endpoint_alone(
         one("other", api.v1.customers.list_async({"limit": 1})),
     )
     assert left == ["other", "paused"]
+
+
+@pytest.mark.parametrize("databases", ["sqlite"], indirect=True)
+async def test_an_account_that_is_fast_keeps_to_what_stripe_takes_at_an_endpoint(database: Database) -> None:
+    pace, each = 90.0, 12
+    one, other = StripeGate(database, pace), StripeGate(database, pace)
+    began = time.monotonic()
+    previews = [StripeRequest("POST /v1/invoices/create_preview")] * each
+    reads = [StripeRequest(f"GET /v1/{number}") for number in range(each)]
+
+    async def took(gate: StripeGate, requests: list[StripeRequest]) -> float:
+        await sent(gate, requests)
+        return time.monotonic() - began
+
+    first, second, others = await asyncio.gather(took(one, previews), took(other, previews), took(one, reads))
+    assert max(first, second) >= (2 * each - 1) / endpoints.rate(pace)
+    assert others < max(first, second)
 
 
 @pytest.mark.parametrize("databases", ["sqlite"], indirect=True)
@@ -323,6 +345,7 @@ async def test_the_meter_tells_stripes_faults_from_what_is_none(shop: Shop, data
     meter = HealthMeter()
     api = client(shop, StripeGate(database, FAST), meter)
     for fault, more in (
+        ("rate_limit", {"reason": "global-rate"}),
         ("rate_limit", {"reason": "endpoint-rate"}),
         ("error_before", {"status": 503}),
         ("bad_gateway", {}),
@@ -342,4 +365,4 @@ async def test_the_meter_tells_stripes_faults_from_what_is_none(shop: Shop, data
         for code, number in row.codes.items():
             codes[code] = codes.get(code, 0) + number
     assert codes == {"rate_limit": 1, "stripe_unreachable": 3, "stripe_credentials": 1}
-    assert sum(row.ok for row in rows) == 3
+    assert sum(row.ok for row in rows) == 4
