@@ -1,6 +1,6 @@
-"""2025-03-31.basil: a bank transfer is named for the transfer, once it was for the account.
+"""2025-03-31.basil: a Japanese bank transfer is of the type `jp_bank_transfer`; before, `jp_bank_account`.
 
-By the templates of Stripe's own command line, which send the older name to accounts of older versions.
+The source is Stripe's command line: its templates send the older name where an account has an older version.
 https://github.com/stripe/stripe-cli
 """
 
