@@ -41,7 +41,13 @@ async def run(settings: Settings, policy: Policy, looking: Database) -> None:
         hosted = await composition.hosted(stack, settings, policy, temporal)
         await schedules.ensure(temporal)
         process.settle()
-        for beside in (hosted.watch, hosted.reaper, hosted.outbox, hosted.late_notices):
+        for beside in (
+            hosted.watch,
+            hosted.reaper,
+            hosted.outbox,
+            hosted.mails,
+            hosted.late_notices,
+        ):
             stack.callback(asyncio.create_task(beside.run()).cancel)
         health.ready(temporal)
         log.info("worker ready on %s", settings.temporal_address)

@@ -55,11 +55,13 @@ from db.core.clock import utc_now
 from db.core.session import Database
 from db.incidents import turns
 from db.incidents.health_meter import HealthMeter
+from db.operations.outbox import MAILS
 from db.tables import Outbox
 from settings.settings import Settings
 from workflows.client import dispatch, running
 
 from .late_notices import LateNotices
+from .mails import send_mail
 from .outbox import OutboxSweep
 from .queues import Activities, build_workers
 from .watch.lateness import Lateness
@@ -138,7 +140,6 @@ def build_activities(
             events.check_events_known,
         ),
         events=(events.settle_event,),
-        mails=(mailer.send_mail,),
         stripe=(
             *activities_of(
                 StripeEffects(stripe_api, database, rules),
@@ -165,6 +166,7 @@ def build_activities(
         ),
         reaper=Reaper(database, temporal, alert=alerts.say, runtime=runtime),
         outbox=OutboxSweep(database, send),
+        mails=OutboxSweep(database, partial(send_mail, mailer), lane=MAILS),
         late_notices=LateNotices(database),
         close=close,
     )

@@ -1,7 +1,8 @@
 """Passes on what the outbox holds: accepted requests and decisions that a killed API or a stopped Temporal
-left there, and what the worker itself has noted.
+left there, what the worker itself has noted, and mails to people.
 
-Every worker does. Who claims a row has it for itself; one that takes long keeps no other from being sent.
+Every worker does, in a sweep for Temporal and one for mails: a mail server that is slow keeps nothing from
+Temporal. Who claims a row has it for itself; one that takes long keeps no other from being sent.
 """
 
 import asyncio
@@ -12,7 +13,7 @@ from contextlib import asynccontextmanager, suppress
 from db.core.clock import Clock, utc_now
 from db.core.session import AWAY, Database, concerns_everybody
 from db.delivery.delivery import Send, claim_due, deliver_in_order
-from db.operations.outbox import CHANNEL
+from db.operations.outbox import CHANNEL, TEMPORAL, Lane
 from db.tables import Outbox
 
 log = logging.getLogger(__name__)
@@ -27,8 +28,10 @@ AT_ONCE = 100
 class OutboxSweep:
     """`run` is the process's loop; `sweep` delivers what is due and returns."""
 
-    def __init__(self, database: Database, send: Send, clock: Clock = utc_now) -> None:
-        self._database, self._send, self._clock = database, send, clock
+    def __init__(
+        self, database: Database, send: Send, clock: Clock = utc_now, *, lane: Lane = TEMPORAL
+    ) -> None:
+        self._database, self._send, self._clock, self._lane = database, send, clock, lane
         self._written = asyncio.Event()
         self._last: dict[str, asyncio.Task[None]] = {}
         """By workflow: it is sent one thing after the other."""
@@ -63,7 +66,7 @@ class OutboxSweep:
         taken = 0
         while True:
             room = AT_ONCE - len(self._under_way)
-            queues = await claim_due(self._database, self._clock(), room, self._under_way)
+            queues = await claim_due(self._database, self._clock(), room, self._under_way, self._lane)
             for queue in queues:
                 self._begin(queue)
             claimed = sum(map(len, queues))

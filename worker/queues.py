@@ -2,10 +2,9 @@
 
     plixo         what people ask for, what runs by schedule, and the records
     plixo-events  Stripe's events
-    plixo-mails   mails that belong to no operation
     stripe        calls to Stripe, within the account's budget
 
-Events and mails are often started hundreds at once. A worker takes up what goes on before what is new, so
+Events are often started hundreds at once. A worker takes up what goes on before what is new, so
 that behind such a crowd everything would wait that is begun meanwhile: a person's refund, an alert.
 """
 
@@ -28,7 +27,6 @@ from workflows.core import ids
 from workflows.incidents.workflow import IncidentWorkflow
 from workflows.mail.chat_post import ChatPostWorkflow
 from workflows.mail.customer_mail import CustomerMailWorkflow
-from workflows.mail.person_mail import PersonMailWorkflow
 from workflows.mirror.event_catch_up import StripeEventCatchUpWorkflow
 from workflows.mirror.reconcile import ReconcileWorkflow
 from workflows.mirror.stripe_event import StripeEventWorkflow
@@ -77,7 +75,6 @@ _MAIN: Sequence[type] = (
 WORKFLOWS: Mapping[str, Sequence[type]] = {
     ids.MAIN_QUEUE: _MAIN,
     ids.EVENTS_QUEUE: (StripeEventWorkflow,),
-    ids.MAILS_QUEUE: (PersonMailWorkflow,),
 }
 """By the queue that they are started on."""
 
@@ -124,11 +121,11 @@ class Activities:
 
     main: Sequence[Callable[..., Any]]
     events: Sequence[Callable[..., Any]]
-    mails: Sequence[Callable[..., Any]]
     stripe: Sequence[Callable[..., Any]]
     watch: Watch
     reaper: Reaper
     outbox: OutboxSweep
+    mails: OutboxSweep
     late_notices: LateNotices
     close: Callable[[], Awaitable[None]]
     """To be awaited when no activity runs any more."""
@@ -172,13 +169,6 @@ def build_workers(temporal: Client, activities: Activities, policy: Policy) -> t
         activities=activities.events,
         **crowd,
     )
-    mails = Worker(
-        temporal,
-        task_queue=ids.MAILS_QUEUE,
-        workflows=WORKFLOWS[ids.MAILS_QUEUE],
-        activities=activities.mails,
-        **crowd,
-    )
     calls = Worker(
         temporal,
         task_queue=ids.STRIPE_QUEUE,
@@ -189,4 +179,4 @@ def build_workers(temporal: Client, activities: Activities, policy: Policy) -> t
         activity_task_poller_behavior=POLLS,
         **every,
     )
-    return main, events, mails, calls
+    return main, events, calls

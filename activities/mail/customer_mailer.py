@@ -198,7 +198,7 @@ async def _acquit(session: AsyncSession, at: datetime) -> None:
     since = at - RUN_UP
     await customer_settings.lift_bounces_since(session, since, why="server_refused_everybody", at=at)
     for mail in await customer_mails.reopen_bounced(session, since, due_at=at + BACKOFF):
-        await outbox.withdraw(session, _bounced(mail).workflow)
+        await outbox.withdraw(session, _bounced(mail).id)
         if mail.template == links_mail.TEMPLATE:
             # What sent it has ended; a reminder is left to the run that it is of, or to the next.
             await outbox.enqueue(

@@ -7,23 +7,21 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from billing.mail.messages import MailContext, MailRequest
 from billing.operations.payloads import read_subject
 from db.operations import outbox
-from db.tables import Approval, Delegation, Outbox
-
-from ..dispatch.dispatcher import HEAD_START
+from db.tables import Approval, Delegation
 
 
-async def offered(session: AsyncSession, row: Delegation, approval: Approval | None, at: datetime) -> Outbox:
+async def offered(session: AsyncSession, row: Delegation, approval: Approval | None, at: datetime) -> None:
     """To the delegate, who has to agree before it holds."""
     context = _context(row, approval).model_copy(update={"person": row.from_person, "comment": row.reason})
-    return await _mail(session, row, approval, at, "delegated", row.to_person, context)
+    await _mail(session, row, approval, at, "delegated", row.to_person, context)
 
 
 async def answered(
     session: AsyncSession, row: Delegation, approval: Approval | None, at: datetime, *, accepts: bool
-) -> Outbox:
+) -> None:
     """To whoever gave it: they count on it, or have to ask somebody else."""
     context = _context(row, approval).model_copy(update={"person": row.to_person, "accepted": accepts})
-    return await _mail(session, row, approval, at, "delegation_answered", row.from_person, context)
+    await _mail(session, row, approval, at, "delegation_answered", row.from_person, context)
 
 
 async def _mail(
@@ -34,7 +32,7 @@ async def _mail(
     template: str,
     to: str,
     context: MailContext,
-) -> Outbox:
+) -> None:
     request = MailRequest(
         organization=row.organization_id,
         operation=approval.operation_id if approval else "",
@@ -43,7 +41,7 @@ async def _mail(
         people=(to,),
         context=context,
     )
-    return await outbox.mail(session, request, at=at, head_start=HEAD_START)
+    await outbox.mail(session, request, at=at)
 
 
 def _context(row: Delegation, approval: Approval | None) -> MailContext:

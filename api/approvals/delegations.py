@@ -91,9 +91,7 @@ async def delegate(id: Id, body: DelegateBody, caller: Actor, context: InContext
         stored = await delegation_records.store(session, context, row, ("from", "until"))
         if stored is row:
             await delegation_records.tell(session, approval, row, EventCode.DELEGATION_OFFERED, at)
-            start = await delegation_mails.offered(session, row, approval, at)
-    if stored is row:
-        context.dispatcher.hand_over(start)
+            await delegation_mails.offered(session, row, approval, at)
     return delegation_views.shown(stored, at)
 
 
@@ -120,9 +118,7 @@ async def create(body: DelegationBody, caller: Actor, context: InContext) -> Del
     async with context.database.transaction() as session:
         stored = await delegation_records.store(session, context, row, ("starts_at", "ends_at"))
         if stored is row:
-            start = await delegation_mails.offered(session, row, None, at)
-    if stored is row:
-        context.dispatcher.hand_over(start)
+            await delegation_mails.offered(session, row, None, at)
     return delegation_views.shown(stored, at)
 
 
@@ -254,6 +250,5 @@ async def _answer(context: Context, caller: Caller, delegation_id: str, *, accep
         if approval is not None:
             event = EventCode.DELEGATION_ACCEPTED if accepts else EventCode.DELEGATION_DECLINED
             await delegation_records.tell(session, approval, row, event, at)
-        start = await delegation_mails.answered(session, row, approval, at, accepts=accepts)
-    context.dispatcher.hand_over(start)
+        await delegation_mails.answered(session, row, approval, at, accepts=accepts)
     return delegation_views.shown(row, at)

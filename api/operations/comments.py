@@ -18,9 +18,8 @@ from db.core import timeline
 from db.core.clock import utc_now
 from db.core.pages import FewRows
 from db.operations import comments, operations, outbox
-from db.tables import CommentRow, Operation, Outbox, new_id
+from db.tables import CommentRow, Operation, new_id
 
-from ..dispatch.dispatcher import HEAD_START
 from ..http.auth import Actor, AnyCaller
 from ..http.context import InContext
 from ..http.csv_lists import answer_list, list_answers
@@ -109,9 +108,8 @@ async def add_comment(id: Id, body: CommentBody, caller: Actor, context: InConte
         } - {caller.person, SYSTEM, CUSTOMER}
         await comments.add(session, row)
         await _tell(session, row)
-        mail = await _mail(session, operation, row, others) if others else None
-    if mail is not None:
-        context.dispatcher.hand_over(mail)
+        if others:
+            await _mail(session, operation, row, others)
     return _answer(row)
 
 
@@ -132,7 +130,7 @@ async def _tell(session: AsyncSession, row: CommentRow) -> None:
     )
 
 
-async def _mail(session: AsyncSession, operation: Operation, row: CommentRow, others: set[str]) -> Outbox:
+async def _mail(session: AsyncSession, operation: Operation, row: CommentRow, others: set[str]) -> None:
     asked_by = operation.requested_by
     request = MailRequest(
         organization=row.organization_id,
@@ -148,7 +146,7 @@ async def _mail(session: AsyncSession, operation: Operation, row: CommentRow, ot
             comment=row.text,
         ),
     )
-    return await outbox.mail(session, request, at=row.at, head_start=HEAD_START)
+    await outbox.mail(session, request, at=row.at)
 
 
 def _answer(row: CommentRow) -> CommentAnswer:

@@ -9,20 +9,17 @@ from billing.policy.sign_in import SignInPolicy
 from db.operations import outbox
 from db.people import people
 from db.sign_in import links
-from db.tables import Outbox, Person, PersonLink
-
-from ..dispatch.dispatcher import HEAD_START
+from db.tables import Person, PersonLink
 
 ASKS_WITHIN = timedelta(hours=1)
 
 
 async def mail_links(
     session: AsyncSession, policy: SignInPolicy, *, email: str, address: str, next: str | None, at: datetime
-) -> list[Outbox]:
-    """A link for each organization that somebody with this address is in, each with the row that mails it;
+) -> None:
+    """Mails a link for each organization that somebody with this address is in;
     none for who has enough unused ones in their mailbox, nor for a network that asked for too many.
     """
-    rows = []
     for person in await links.people_at(session, email):
         await people.lock_organization(session, person.organization_id)
         asked = await links.asked_from(session, address, at - ASKS_WITHIN)
@@ -38,11 +35,10 @@ async def mail_links(
             address=address,
             next=next,
         )
-        rows.append(await _mail(session, person, link, at))
-    return rows
+        await _mail(session, person, link, at)
 
 
-async def _mail(session: AsyncSession, person: Person, link: PersonLink, at: datetime) -> Outbox:
+async def _mail(session: AsyncSession, person: Person, link: PersonLink, at: datetime) -> None:
     request = MailRequest(
         organization=person.organization_id,
         operation="",
@@ -51,4 +47,4 @@ async def _mail(session: AsyncSession, person: Person, link: PersonLink, at: dat
         person=person.id,
         context=MailContext(sign_in=link.id, until=link.expires_at),
     )
-    return await outbox.mail(session, request, at=at, head_start=HEAD_START)
+    await outbox.mail(session, request, at=at)

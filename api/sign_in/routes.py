@@ -53,7 +53,7 @@ async def ask_for_link(request: Request, context: InContext) -> Response:
     if not EMAIL.fullmatch(email) or not email.isprintable():
         return pages.sign_in(request, context, next=wanted, email=form.get("email", "")[:254], wrong=True)
     async with context.database.transaction() as session:
-        rows = await links.mail_links(
+        await links.mail_links(
             session,
             context.policy.sign_in,
             email=email,
@@ -61,8 +61,6 @@ async def ask_for_link(request: Request, context: InContext) -> Response:
             next=wanted,
             at=utc_now(),
         )
-    for row in rows:
-        context.dispatcher.hand_over(row)
     await at_floor(context, began)
     return see_other(f"{SIGN_IN}/check-mail")
 

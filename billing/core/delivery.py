@@ -1,5 +1,6 @@
-"""How an attempt to tell Temporal something ended."""
+"""How an attempt to send something ended: to Temporal, or to people by mail."""
 
+from datetime import timedelta
 from typing import Literal
 
 from .operations import Message, Problem
@@ -10,3 +11,5 @@ class Delivery(Message):
 
     outcome: Literal["delivered", "refused", "later"]
     problem: Problem | None = None
+    after: timedelta | None = None
+    """When to send it again; None: ever later."""

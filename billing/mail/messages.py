@@ -28,10 +28,6 @@ from ..plan_changes.subject import PlanChangeSubject
 from ..portal.promises import BrokenPromise
 from ..portal.trouble import AccessTroubleResult, AccessTroubleSubject
 
-PERSON_MAIL = "PersonMailWorkflow"
-"""What mails somebody of an organization; who has something to tell starts it with the same transaction."""
-
-
 MailSubject = Annotated[OperationSubject | IncidentSubject, Field(discriminator="about")]
 
 
@@ -256,9 +252,9 @@ class MailRequest(Message):
     context: MailContext = MailContext()
 
     @property
-    def workflow(self) -> str:
-        """What sends it: one mail has one, however often it is noted."""
-        return f"person-mail-{self.operation or self.organization}-{self.key}"
+    def id(self) -> str:
+        """One mail has one, however often it is noted."""
+        return f"mail-{self.operation or self.organization}-{self.key}"
 
 
 class MailsSent(Message):

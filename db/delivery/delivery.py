@@ -38,7 +38,7 @@ async def deliver(database: Database, send: Send, row: Outbox, now: datetime) ->
             await outbox.settle_delivered(session, row.id, at=now)
         elif delivery.outcome == "later":
             reason = delivery.problem.code if delivery.problem else "unknown"
-            await outbox.postpone(session, row, at=now, error=reason)
+            await outbox.postpone(session, row, at=now, error=reason, after=delivery.after)
     return delivery
 
 
@@ -115,15 +115,19 @@ async def _goes_on(session: AsyncSession, row: Outbox, delivery: Delivery) -> bo
 
 
 async def claim_due(
-    database: Database, at: datetime, limit: int, under_way: Collection[str] = ()
+    database: Database,
+    at: datetime,
+    limit: int,
+    under_way: Collection[str] = (),
+    lane: outbox.Lane = outbox.TEMPORAL,
 ) -> list[list[Outbox]]:
     """Claims what is due, `limit` rows at most and none that is `under_way`: each workflow's in order, for
     `deliver_in_order`."""
     async with database.reading() as session:
-        if not await outbox.anything_due(session, at, under_way):
+        if not await outbox.anything_due(session, at, under_way, lane):
             return []
     async with database.transaction() as session:
-        rows = await outbox.due(session, at, limit, under_way)
+        rows = await outbox.due(session, at, limit, under_way, lane)
     by_workflow: dict[str, list[Outbox]] = {}
     for row in rows:
         by_workflow.setdefault(row.workflow_id, []).append(row)

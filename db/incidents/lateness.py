@@ -25,6 +25,8 @@ class OldestWaiting(NamedTuple):
     """When Stripe was last asked for its events."""
     mail: datetime | None
     """A mail to a customer that is due and not sent, of no run that is paused."""
+    person_mail: datetime | None
+    """A mail to people of an organization that no mail server has taken."""
     notice: datetime | None
     """The deadline of a notice of which the controller should have heard."""
     set_aside: int
@@ -36,6 +38,8 @@ class OldestWaiting(NamedTuple):
 async def oldest(session: AsyncSession, at: datetime) -> OldestWaiting:
     """What waits now."""
     pending = select(func.min(col(Outbox.created_at))).where(Outbox.state == outbox.PENDING)
+    for_temporal = pending.where(col(Outbox.action).in_(outbox.TEMPORAL.actions))
+    for_people = pending.where(col(Outbox.action).in_(outbox.MAILS.actions))
     event = select(func.min(col(StripeEvent.received_at))).where(StripeEvent.state == stripe_events.PENDING)
     paused = select(Operation.id).where(
         Operation.id == CustomerMail.operation_id, Operation.state == State.HELD.value
@@ -57,10 +61,11 @@ async def oldest(session: AsyncSession, at: datetime) -> OldestWaiting:
     aside = select(func.count()).where(StripeEvent.state == stripe_events.SET_ASIDE)
     failing = select(func.count()).where(col(Setback.tries) > 1)
     return OldestWaiting(
-        outbox=(await session.exec(pending)).one(),
+        outbox=(await session.exec(for_temporal)).one(),
         event=(await session.exec(event)).one(),
         events_asked=(await session.exec(select(StripeEventCheck.checked_at))).first(),
         mail=(await session.exec(mail)).first(),
+        person_mail=(await session.exec(for_people)).one(),
         notice=(await session.exec(notice)).one(),
         set_aside=(await session.exec(aside)).one(),
         setbacks=(await session.exec(failing)).one(),

@@ -6,8 +6,9 @@ from typing import NamedTuple
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from billing.mail.messages import PERSON_MAIL, MailRequest
+from billing.mail.messages import MailRequest
 
+from ..operations import outbox
 from ..tables import Outbox
 
 
@@ -31,9 +32,7 @@ async def told(session: AsyncSession, incident_id: str, organization_id: str) ->
     )
     found = await session.exec(
         select(Outbox)
-        .where(
-            Outbox.name == PERSON_MAIL, col(Outbox.workflow_id).startswith(of_it.workflow, autoescape=True)
-        )
+        .where(Outbox.action == outbox.MAIL, col(Outbox.workflow_id).startswith(of_it.id, autoescape=True))
         .order_by(col(Outbox.created_at), col(Outbox.id))
     )
     return [

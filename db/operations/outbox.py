@@ -1,30 +1,44 @@
-"""The outbox: what Temporal must still be told. Written with the row it belongs to, so that neither is lost.
+"""The outbox: what Temporal must still be told, and the mails that people must still get. Written with the
+row it belongs to, so that neither is lost.
 
-A dispatcher claims what is due for a while, tells Temporal outside of any transaction and settles it.
-If it dies in between, the claim runs out and another one does it again: telling twice does nothing more.
+A dispatcher claims what is due for a while, sends it outside of any transaction and settles it. If it dies in
+between, the claim runs out and another one does it again: telling twice does nothing more, and a mail that
+comes twice has the same Message-ID.
 """
 
 from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, delete, update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from billing.mail.messages import PERSON_MAIL, MailRequest
+from billing.mail.messages import MailRequest
 
+from ..core.clock import utc_now
 from ..core.statements import insert_if_new
 from ..tables import Outbox, new_id
 
 PENDING, DELIVERED, REFUSED = "pending", "delivered", "refused"
-START, UPDATE = "start", "update"
+START, UPDATE, MAIL = "start", "update", "mail"
 
 CHANNEL = "outbox_due"
 """Of PostgreSQL's notifications: a row was written that is due at once."""
 
-CLAIM = timedelta(seconds=30)
-LONGEST_WAIT = timedelta(seconds=60)
+
+class Lane(NamedTuple):
+    """What is sent in the same way; of several lanes none waits behind another."""
+
+    actions: tuple[str, ...]
+    claim: timedelta
+    """After so long whoever claimed a row has died: longer than sending it may take."""
+    longest_wait: timedelta
+    """Between two tries."""
+
+
+TEMPORAL = Lane((START, UPDATE), timedelta(seconds=30), timedelta(seconds=60))
+MAILS = Lane((MAIL,), timedelta(seconds=90), timedelta(minutes=10))
 
 
 async def enqueue(
@@ -64,19 +78,16 @@ async def enqueue(
     return earlier.one()
 
 
-async def mail(
-    session: AsyncSession, request: MailRequest, *, at: datetime, head_start: timedelta = timedelta(0)
-) -> Outbox:
-    """Note a mail to people, once. Who has it sent right after the commit keeps the sweep away for
-    `head_start`."""
-    return await enqueue(
+async def mail(session: AsyncSession, request: MailRequest, *, at: datetime) -> None:
+    """Note a mail to people, once. It is due at once, though Temporal's clock may be ahead of ours."""
+    await enqueue(
         session,
-        action=START,
-        workflow_id=request.workflow,
-        name=PERSON_MAIL,
+        action=MAIL,
+        workflow_id=request.id,
+        name=request.template,
         payload=request.model_dump(mode="json"),
         at=at,
-        due_at=at + head_start,
+        due_at=min(at, utc_now()),
     )
 
 
@@ -86,10 +97,10 @@ def command_key(name: str, update_id: str) -> str:
 
 
 async def withdraw(session: AsyncSession, workflow_id: str) -> None:
-    """Don't start this workflow after all, if that has not been delivered yet."""
+    """Don't start this workflow, or send this mail, after all, if that has not been delivered yet."""
     await session.exec(
         delete(Outbox).where(
-            col(Outbox.workflow_id) == workflow_id, col(Outbox.action) == START, col(Outbox.state) == PENDING
+            col(Outbox.workflow_id) == workflow_id, col(Outbox.action) != UPDATE, col(Outbox.state) == PENDING
         )
     )
 
@@ -153,16 +164,22 @@ def columns(
     }
 
 
-async def anything_due(session: AsyncSession, now: datetime, under_way: Collection[str] = ()) -> bool:
+async def anything_due(
+    session: AsyncSession, now: datetime, under_way: Collection[str] = (), lane: Lane = TEMPORAL
+) -> bool:
     """Whether `due` would claim something, or another dispatcher just has: asked without taking a lock."""
-    waiting = select(Outbox.id).where(*_is_due(now, under_way)).limit(1)
+    waiting = select(Outbox.id).where(*_is_due(now, under_way, lane)).limit(1)
     return (await session.exec(waiting)).first() is not None
 
 
 async def due(
-    session: AsyncSession, now: datetime, limit: int = 50, under_way: Collection[str] = ()
+    session: AsyncSession,
+    now: datetime,
+    limit: int = 50,
+    under_way: Collection[str] = (),
+    lane: Lane = TEMPORAL,
 ) -> list[Outbox]:
-    """Claim what is due, the longest waiting first: no other dispatcher gets it within `CLAIM`.
+    """Claim what is due, the longest waiting first: no other dispatcher gets it within the lane's `claim`.
 
     What this one has `under_way` since an earlier claim is left to that.
 
@@ -170,7 +187,7 @@ async def due(
     """
     claimed = (
         select(Outbox.id)
-        .where(*_is_due(now, under_way))
+        .where(*_is_due(now, under_way, lane))
         .order_by(col(Outbox.next_attempt_at), col(Outbox.id))
         .limit(limit)
         .with_for_update(skip_locked=True)
@@ -179,15 +196,16 @@ async def due(
     rows = await session.exec(
         update(Outbox)
         .where(col(Outbox.id).in_(select(claimed.c.id)))
-        .values(attempts=col(Outbox.attempts) + 1, next_attempt_at=now + CLAIM)
+        .values(attempts=col(Outbox.attempts) + 1, next_attempt_at=now + lane.claim)
         .returning(Outbox)
         .execution_options(populate_existing=True, synchronize_session=False)
     )
     return sorted(rows.scalars(), key=lambda row: (row.created_at, row.id))
 
 
-def _is_due(now: datetime, under_way: Collection[str]) -> tuple[ColumnElement[bool], ...]:
+def _is_due(now: datetime, under_way: Collection[str], lane: Lane) -> tuple[ColumnElement[bool], ...]:
     return (
+        col(Outbox.action).in_(lane.actions),
         col(Outbox.state) == PENDING,
         col(Outbox.next_attempt_at) <= now,
         col(Outbox.id).not_in(under_way),
@@ -195,18 +213,21 @@ def _is_due(now: datetime, under_way: Collection[str]) -> tuple[ColumnElement[bo
 
 
 async def settle_delivered(session: AsyncSession, outbox_id: str, *, at: datetime) -> None:
-    """Temporal has it."""
+    """Temporal has it, or the mail server."""
     await _settle(session, outbox_id, state=DELIVERED, settled_at=at, error=None)
 
 
 async def settle_refused(session: AsyncSession, outbox_id: str, *, at: datetime, error: str) -> None:
-    """Temporal will never take it, for this reason."""
+    """It will never be taken, for this reason."""
     await _settle(session, outbox_id, state=REFUSED, settled_at=at, error=error)
 
 
-async def postpone(session: AsyncSession, row: Outbox, *, at: datetime, error: str) -> None:
-    """Temporal could not be told: again after 1 s, 2 s, 4 s … at most a minute, by the attempts so far."""
-    wait = min(timedelta(seconds=2 ** min(max(row.attempts - 1, 0), 10)), LONGEST_WAIT)
+async def postpone(
+    session: AsyncSession, row: Outbox, *, at: datetime, error: str, after: timedelta | None = None
+) -> None:
+    """It could not be sent: again `after` so long, or after 1 s, 2 s, 4 s … by the attempts so far."""
+    longest = (MAILS if row.action == MAIL else TEMPORAL).longest_wait
+    wait = after or min(timedelta(seconds=2 ** min(max(row.attempts - 1, 0), 10)), longest)
     await _settle(session, row.id, next_attempt_at=at + wait, error=error)
 
 

@@ -190,7 +190,7 @@ class Intent(SQLModel, table=True):
 
 
 class Outbox(SQLModel, table=True):
-    """What Temporal must still be told: a workflow to start or an update to pass on."""
+    """What must still be sent: to Temporal a workflow's start or an update, to people a mail."""
 
     __tablename__ = "outbox"
     __table_args__ = (
@@ -204,10 +204,11 @@ class Outbox(SQLModel, table=True):
     )
     id: str = Field(primary_key=True)
     action: str
-    """start or update."""
+    """start, update or mail."""
     workflow_id: str
+    """Of a mail its own id."""
     name: str
-    """Workflow type for a start, update name for an update."""
+    """Workflow type for a start, update name for an update, template for a mail."""
     update_id: str = ""
     payload: dict[str, Any] = document()
     state: str = "pending"

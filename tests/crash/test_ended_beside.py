@@ -8,16 +8,15 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlmodel import col, select
+from sqlmodel import select
 from temporalio.client import WorkflowExecutionStatus
 
 from api.portal_admin.fetching import RETRY_AFTER
 from billing.incidents.states import Component
-from billing.mail.messages import PERSON_MAIL
 from billing.policy.incidents import IncidentPolicy
 from db.portal.links_mail import mail_link
 from db.stripe import budget
-from db.tables import CustomerMail, Hold, Incident, Outbox, Person
+from db.tables import CustomerMail, Hold, Incident
 from worker.watch import broken_off
 from worker.watch.incident_care import IncidentCare
 from workflows.core import ids
@@ -135,51 +134,6 @@ async def _mailed_to_a_customer(stage: Theatre, blow: Blow | None) -> None:
     await _resets(stage, start.workflow_id)
     mine = [mail for mail in home.mail.mailbox.mails if f"to-{acme.id}@" in str(mail)]
     assert len(mine) == 1
-
-
-async def test_a_mail_to_people_whose_workflow_is_ended_or_poisoned_is_sent_once(stage: Theatre) -> None:
-    await asyncio.gather(*(_mailed_to_a_person(stage, blow) for blow in AT_ITS_BEGINNING))
-
-
-async def _mailed_to_a_person(stage: Theatre, blow: Blow | None) -> None:
-    """Whoever asked for a plan change hears that its workflow was ended."""
-    home = stage.home
-    acme = await home.shop.tenant(home.database)
-    operation = await home.ask(acme)
-    await home.reviewed(acme, operation)
-    begin = f"person-mail-{operation}-"
-    stage.blows.poison.give(begin)
-    assert await stage.blows.strike(ids.operation_workflow(operation), "terminate")
-    found: list[str] = []
-
-    async def is_due() -> bool:
-        nonlocal found
-        async with home.database.reading() as session:
-            of_it = (Outbox.name == PERSON_MAIL, col(Outbox.workflow_id).startswith(begin))
-            rows = await session.exec(select(Outbox.workflow_id).where(*of_it))
-            found = [one for one in rows if "requester" in one]
-        return bool(found)
-
-    await until(is_due, lambda: "nobody is told of the end", PATIENCE)
-    assert await stage.blows.failing(found[0])
-    if blow is not None:
-        assert await stage.blows.strike(found[0], blow)
-    stage.blows.poison.lift(begin)
-
-    async with home.database.reading() as session:
-        admin = await session.get_one(Person, acme.admin.id)
-
-    def told() -> int:
-        mine = [mail for mail in home.mail.mailbox.mails if admin.email in mail["to"]]
-        return sum(mail["headers"]["X-Plixo-Operation"] == operation for mail in mine)
-
-    async def is_told() -> bool:
-        return told() == 1
-
-    await until(is_told, lambda: f"told {told()} times after: {blow}", PATIENCE)
-    await stage.blows.quiet(found[0])
-    await _resets(stage, found[0])
-    assert told() == 1
 
 
 # --- Somebody waits for the answer ------------------------------------------------------------------------

@@ -143,6 +143,7 @@ async def run(plan: str | None, orders: "Pipe[str, str | None]") -> None:
             await stack.enter_async_context(worker)
         async with asyncio.TaskGroup() as beside:
             beside.create_task(activities.outbox.run())
+            beside.create_task(activities.mails.run())
             beside.create_task(activities.late_notices.run())
 
 

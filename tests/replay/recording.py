@@ -17,7 +17,6 @@ from temporalio.client import WorkflowExecutionStatus, WorkflowHistory
 from temporalio.service import RPCError, RPCStatusCode
 
 from billing.incidents.states import Component
-from billing.mail.messages import PERSON_MAIL
 from billing.stripe.events import FOLLOWED
 from db.tables import Approval, CustomerMail, Incident, Operation, Outbox, Reconciliation, StripeEvent
 from workflows.core import ids as workflow_ids
@@ -79,7 +78,7 @@ async def record(home: House, test: str) -> None:
 
 async def _background(session: AsyncSession, home: House) -> dict[str, list[str]]:
     """Workflows of no operation, by what they are called in a file's name."""
-    mails = select(Outbox.workflow_id).where(Outbox.name == PERSON_MAIL, Outbox.action == "start")
+    mails = select(Outbox.workflow_id).where(Outbox.action == "mail", Outbox.action == "start")
     return {
         "person-mail": list(await session.exec(mails.order_by(Outbox.workflow_id))),
         "reconciliation": list(

@@ -136,6 +136,8 @@ class House:
     watch: Watch | None = None
     outbox: OutboxSweep | None = None
     """That of its worker; it looks when a test says so."""
+    mails: OutboxSweep | None = None
+    """Likewise, of mails to people."""
     ran: list[str] = field(default_factory=list)
     """What a schedule would have started, and quotes."""
 
@@ -248,7 +250,9 @@ class House:
     async def swept(self) -> None:
         """Passes on what waits in the outbox."""
         assert self.outbox is not None
+        assert self.mails is not None
         await self.outbox.sweep()
+        await self.mails.sweep()
 
     # --- waiting ----------------------------------------------------------------------------------------
 
@@ -455,7 +459,8 @@ async def house(
         )
         context: Context = app.state.context
         stack.push_async_callback(context.dispatcher.idle)
-        await stack.enter_async_context(running(activities.outbox.run()))
+        for sweep in (activities.outbox, activities.mails):
+            await stack.enter_async_context(running(sweep.run()))
         yield House(
             environment.client,
             environment,
@@ -468,6 +473,7 @@ async def house(
             app=app,
             watch=activities.watch,
             outbox=activities.outbox,
+            mails=activities.mails,
         )
 
 

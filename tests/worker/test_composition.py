@@ -52,7 +52,7 @@ def test_every_activity_is_named_by_a_verb_and_a_noun_as_its_method_is() -> None
     assert verbs - {name.split("_")[0] for name in types} == set(), "no activity begins with these"
 
 
-async def test_every_activity_is_hosted_once_but_mails_that_have_a_queue_of_their_own_besides(
+async def test_every_activity_is_hosted_once(
     tmp_path: Path,
 ) -> None:
     settings = Settings(
@@ -69,8 +69,8 @@ async def test_every_activity_is_hosted_once_but_mails_that_have_a_queue_of_thei
     hosted = composition.build_activities(
         settings, database, cast(Client, temporal), stripe_api, gate, policy, meter, permissions
     )
-    queues = (hosted.main, hosted.events, hosted.mails, hosted.stripe)
+    queues = (hosted.main, hosted.events, hosted.stripe)
     times = Counter(method.__name__ for queue in queues for method in queue)
-    assert times == Counter({*activity_types().values()}) + Counter(["send_mail"])
+    assert times == Counter({*activity_types().values()})
     await hosted.close()
     await database.dispose()

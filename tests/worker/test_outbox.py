@@ -101,8 +101,10 @@ async def test_a_worker_that_died_leaves_its_rows_to_the_next_when_its_claim_run
         await db_outbox.due(session, NOW)
     temporal = Temporal()
 
-    before = OutboxSweep(database, temporal.send, lambda: NOW + db_outbox.CLAIM - timedelta(seconds=1))
-    after = OutboxSweep(database, temporal.send, lambda: NOW + db_outbox.CLAIM)
+    before = OutboxSweep(
+        database, temporal.send, lambda: NOW + db_outbox.TEMPORAL.claim - timedelta(seconds=1)
+    )
+    after = OutboxSweep(database, temporal.send, lambda: NOW + db_outbox.TEMPORAL.claim)
 
     assert (await before.sweep(), await after.sweep(), temporal.told) == (0, 1, ["w1 start"])
 
@@ -141,7 +143,7 @@ async def test_records_that_go_away_leave_their_row_claimed_and_the_others_deliv
 
     assert [(await kept(database, row)).state for row in rows] == ["delivered", "pending", "delivered"]
     left = await kept(database, rows[1])
-    assert (left.error, left.next_attempt_at) == (None, LATER + db_outbox.CLAIM)
+    assert (left.error, left.next_attempt_at) == (None, LATER + db_outbox.TEMPORAL.claim)
 
 
 async def told(temporal: Temporal, *expected: str) -> None:
@@ -176,13 +178,13 @@ async def test_rows_of_a_slow_workflow_take_up_room_once_however_often_their_cla
         await enqueue(database, "slow", action="update", name="cancel", update_id="u1")
         await until(lambda: _is(temporal.at_once == 1), lambda: "it was never begun")
         for _ in range(5):
-            now += db_outbox.CLAIM
+            now += db_outbox.TEMPORAL.claim
             await asyncio.sleep(0.1)
         await enqueue(database, "quick")
         await told(temporal, "quick start")
         temporal.let_go.set()
         await told(temporal, "quick start", "slow start", "slow update")
-        now += db_outbox.CLAIM
+        now += db_outbox.TEMPORAL.claim
         await enqueue(database, "quick", action="update", name="cancel", update_id="u2")
         await told(temporal, "quick start", "slow start", "slow update", "quick update")
 

@@ -25,6 +25,7 @@ LATE = {
     "event": (timedelta(minutes=10), "A Stripe event has not been processed"),
     "events_asked": (timedelta(minutes=30), "Stripe has not been polled for events"),
     "mail": (timedelta(hours=1), "A mail to a customer is due but has not been sent"),
+    "person_mail": (timedelta(hours=1), "A mail to people of an organization has not been sent"),
     "notice": (timedelta(minutes=5), "The controller has not been told of a notice that is late"),
 }
 """After so long it is late. Each is swept within a minute, but mails by the reminder runs; Stripe is asked

@@ -64,7 +64,7 @@ class Restarts:
         kind, _, key = over.workflow.partition("-")
         if kind == "operation":
             return await self._operation(over, key, at)
-        if kind in ("note", "customer", "person") and over.run is not None:
+        if kind in ("note", "customer") and over.run is not None:
             return await self._start_of(over)
         return "nothing"
 

@@ -26,7 +26,7 @@ SWEEP = Priority(priority_key=4)
 
 USUAL = (ids.MAIN_QUEUE, PEOPLE)
 """Where what is started runs, and how urgent it is."""
-IN_CROWDS = {ids.STRIPE_EVENT: (ids.EVENTS_QUEUE, EVENTS), ids.PERSON_MAIL: (ids.MAILS_QUEUE, PEOPLE)}
+IN_CROWDS = {ids.STRIPE_EVENT: (ids.EVENTS_QUEUE, EVENTS)}
 """Likewise, of what is often started hundreds at once: no operation and no other crowd waits behind it."""
 
 

@@ -18,7 +18,6 @@ from billing.incidents.messages import IncidentMail
 from billing.incidents.states import Component
 from billing.incidents.words import IncidentSubject
 from billing.mail.chat import CHAT_POST, ChatKind, ChatMessage, ChatPost, payload
-from billing.mail.messages import PERSON_MAIL
 from db.core.session import Database
 from db.tables import Approval, ChatWebhook, Operation, Outbox, new_id
 
@@ -193,7 +192,7 @@ async def test_one_that_refuses_for_good_is_disabled_and_the_admins_are_told_onc
     assert not await chat.post(row)
     assert not await chat.post(row), "nothing is posted to it any more"
     assert len(chat.got) == 1
-    [mail] = await outbox(chat.database, PERSON_MAIL)
+    [mail] = await outbox(chat.database, "chat_disabled")
     assert (mail.payload["template"], mail.payload["roles"]) == ("chat_disabled", ["billing_admin"])
     async with chat.database.reading() as session:
         kept = await session.get(ChatWebhook, row.id)

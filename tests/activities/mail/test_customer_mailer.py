@@ -350,7 +350,7 @@ async def test_an_address_that_is_refused_for_good_is_kept_as_such(desk: Desk) -
     assert told(sent) == (0, 1, 0, 1, False)
     assert (row.state, row.smtp_code, row.address) == ("bounced", 550, "pay@customer.example")
     assert (settings.bounced_address, settings.bounce_code) == ("pay@customer.example", 550)
-    assert (told_people.name, told_people.payload["key"]) == ("PersonMailWorkflow", first.id)
+    assert (told_people.action, told_people.payload["key"]) == ("mail", first.id)
     assert told_people.payload["roles"] == ["billing_admin"]
     assert "pay@customer.example" not in str(told_people.payload)
     assert told(again) == (0, 0, 1, 0, False)

@@ -15,7 +15,7 @@ from billing.approvals.notice_messages import NoticeInput
 from billing.core.business_time import Calendar
 from billing.core.notices import NoticeKind
 from billing.core.operations import Kind, Problem, Role, State
-from billing.mail.messages import PERSON_MAIL, MailContext, MailRequest
+from billing.mail.messages import MailContext, MailRequest
 from billing.operations.kinds import ON_REQUEST
 from billing.operations.messages import Progress
 from db.approvals import approvals
@@ -92,9 +92,7 @@ class World:
     async def mails(self) -> dict[str, tuple[set[str], MailContext]]:
         """Who gets which mail, and what it says, by its template; each is there once."""
         async with self.database.reading() as session:
-            rows = await session.exec(
-                select(Outbox).where(Outbox.name == PERSON_MAIL).order_by(col(Outbox.id))
-            )
+            rows = await session.exec(select(Outbox).where(Outbox.action == "mail").order_by(col(Outbox.id)))
             requests = [MailRequest.model_validate(row.payload) for row in rows]
         found = {one.template: (set(one.people), one.context) for one in requests}
         assert len(found) == len(requests)

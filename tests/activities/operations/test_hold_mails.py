@@ -7,7 +7,7 @@ from sqlmodel import col, select
 
 from activities.operations.hold_mails import TELL_AFTER, tell_held, tell_resumed
 from billing.incidents.states import Component
-from billing.mail.messages import PERSON_MAIL, MailRequest
+from billing.mail.messages import MailRequest
 from db.core.session import Database
 from db.tables import Hold, Operation, Outbox
 
@@ -36,7 +36,7 @@ async def tell(database: Database, at: datetime = LATER, component: Component = 
 
 async def mails(database: Database) -> list[tuple[str, str | None]]:
     async with database.reading() as session:
-        rows = await session.exec(select(Outbox).where(Outbox.name == PERSON_MAIL).order_by(col(Outbox.id)))
+        rows = await session.exec(select(Outbox).where(Outbox.action == "mail").order_by(col(Outbox.id)))
         requests = [MailRequest.model_validate(row.payload) for row in rows]
     return [(one.template, one.person) for one in requests]
 

@@ -7,7 +7,7 @@ import pytest
 from sqlmodel import col, select
 
 from billing.core.operations import Role
-from billing.mail.messages import PERSON_MAIL, MailRequest
+from billing.mail.messages import MailRequest
 from db.core import timeline
 from db.core.session import Database
 from db.tables import Approval, Delegation, Outbox
@@ -82,7 +82,7 @@ async def test_it_is_told_on_the_timeline_and_by_mail_to_each_of_both(
     assert (offered.code, offered.actor) == ("delegation_offered", acme.controller.id)
     assert (offered.detail["to"], offered.detail["reason"]) == (acme.finance.id, "I travel.")
     assert (accepted.code, accepted.actor) == ("delegation_accepted", acme.finance.id)
-    assert {row.name for row in rows} == {PERSON_MAIL}
+    assert {row.action for row in rows} == {"mail"}
     asked, told = [MailRequest.model_validate(row.payload) for row in rows]
     assert (asked.template, asked.people) == ("delegated", (acme.finance.id,))
     assert asked.context.approval == review.id

@@ -45,11 +45,11 @@ async def test_a_component_is_degraded(house: ExampleHouse) -> None:
     )
     told = Outbox(
         id=new_id("out"),
-        action="start",
+        action="mail",
         workflow_id=MailRequest(
             organization=acme.id, operation="", key=mail_key(INCIDENT, "alert-1"), template="incident_alert"
-        ).workflow,
-        name="PersonMailWorkflow",
+        ).id,
+        name="incident_alert",
         payload={"roles": ["controller"], "template": "incident_alert"},
         created_at=NOW - timedelta(minutes=19, seconds=30),
         next_attempt_at=NOW,

@@ -210,14 +210,14 @@ async def test_the_note_and_who_was_told_are_shown_within_their_organization(
     )
     told = Outbox(
         id=new_id("out"),
-        action="start",
+        action="mail",
         workflow_id=MailRequest(
             organization=acme.id,
             operation="",
             key=mail_key(incident.id, "alert-1"),
             template="incident_alert",
-        ).workflow,
-        name="PersonMailWorkflow",
+        ).id,
+        name="incident_alert",
         payload={"roles": ["controller"], "template": "incident_alert"},
         created_at=NOW,
         next_attempt_at=NOW,

@@ -8,7 +8,7 @@ from sqlmodel import col, select, text
 
 from api.operations import comments
 from billing.evidence.binding import check_records
-from billing.mail.messages import PERSON_MAIL, MailRequest
+from billing.mail.messages import MailRequest
 from db.core.session import Database
 from db.evidence import reader
 from db.operations import operations
@@ -37,7 +37,7 @@ async def say(api: Api, operation: Operation, who: Member, text: str) -> dict[st
 
 async def mails(database: Database) -> list[MailRequest]:
     async with database.reading() as session:
-        told = select(Outbox).where(Outbox.name == PERSON_MAIL).order_by(col(Outbox.id))
+        told = select(Outbox).where(Outbox.action == "mail").order_by(col(Outbox.id))
         rows = await session.exec(told)
         return [MailRequest.model_validate(row.payload) for row in rows]
 

@@ -8,7 +8,6 @@ from httpx import ASGITransport, AsyncClient, Response
 from sqlmodel import col, select
 
 from api.sign_in.sessions import COOKIE
-from billing.mail.messages import PERSON_MAIL
 from db.core.clock import utc_now
 from db.core.session import Database
 from db.sign_in import links
@@ -52,7 +51,7 @@ def title(answer: Response) -> str:
 async def mailed(database: Database) -> list[dict[str, object]]:
     """What was to be mailed, the oldest first."""
     async with database.reading() as session:
-        rows = await session.exec(select(Outbox).where(Outbox.name == PERSON_MAIL).order_by(col(Outbox.id)))
+        rows = await session.exec(select(Outbox).where(Outbox.action == "mail").order_by(col(Outbox.id)))
         return [row.payload for row in rows if row.payload["template"] == "sign_in"]
 
 

@@ -61,8 +61,8 @@ async def test_a_claim_keeps_others_away_until_it_runs_out(database: Database) -
     await enqueue(database, "w1")
     await due(database, NOW)
 
-    assert await due(database, NOW + outbox.CLAIM - timedelta(microseconds=1)) == []
-    (again,) = await due(database, NOW + outbox.CLAIM)
+    assert await due(database, NOW + outbox.TEMPORAL.claim - timedelta(microseconds=1)) == []
+    (again,) = await due(database, NOW + outbox.TEMPORAL.claim)
     assert again.attempts == 2
 
 

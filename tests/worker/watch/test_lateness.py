@@ -52,6 +52,9 @@ async def waits(database: Database, what: str) -> None:
     acme = await tenant(database)
     if what == "outbox":
         await store(database, a_start(attempts=40, next_attempt_at=NOW + timedelta(hours=2)))
+    elif what == "person_mail":
+        mail = {"action": "mail", "workflow_id": "mail-1", "name": "notice"}
+        await store(database, a_start(attempts=40, **mail))
     elif what == "event":
         event = StripeEvent(
             id="evt_1",

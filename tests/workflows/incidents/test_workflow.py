@@ -7,7 +7,6 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from sqlmodel import select
 from temporalio.client import WorkflowExecutionStatus, WorkflowHandle
 from temporalio.worker import Worker
 
@@ -56,17 +55,8 @@ async def passed_on(home: House) -> None:
             within=timedelta(seconds=10),
         )
 
-    async with home.database.reading() as session:
-        mails = (
-            await session.exec(
-                select(Outbox.workflow_id).where(
-                    Outbox.name == "PersonMailWorkflow", Outbox.state == "pending"
-                )
-            )
-        ).all()
     await OutboxSweep(home.database, send, lambda: at + timedelta(seconds=1)).sweep()
-    for mail in mails:
-        await home.temporal.get_workflow_handle(mail).result()
+    await home.swept()
 
 
 async def found_degraded(home: House) -> Incident:

@@ -8,7 +8,6 @@ import pytest
 from sqlmodel import select
 
 from activities.mirror.bills import Bills
-from billing.mail.messages import PERSON_MAIL
 from billing.mirror.reconciliation import ReconcileInput
 from billing.stripe.events import RenewalQuery
 from db.core.clock import utc_now
@@ -286,7 +285,7 @@ async def test_a_bank_debit_is_told_when_it_fails_and_not_while_it_is_under_way(
     assert (renewal.attempts, renewal.payment_status) == (1, "processing")
     page = await home.get(acme.finance, "/v1/organization/invoices")
     assert (page["data"][0]["needs_payment"], page["data"][0]["payment_status"]) == (False, "processing")
-    assert [row for row in await rows(home, Outbox) if row.name == PERSON_MAIL] == []
+    assert [row for row in await rows(home, Outbox) if row.action == "mail"] == []
 
     home.stand_in.advance(5 * DAY)
     await home.followed()
