@@ -4,11 +4,13 @@ Subjects are compared as records and mails hold them: as JSON.
 """
 
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 from ..core.money import Money
 from ..core.operations import Kind, Message
 from ..plan_changes.items.others import OtherItem, in_words
+from ..plan_changes.obstacles import OpenInvoice
 from ..policy.reasons import REASON_WORDS
 from ..stripe.invoice_amounts import InvoiceAmounts, compare_amounts
 
@@ -42,6 +44,9 @@ class SinceLastRound(Message):
     revised_by: str | None = None
 
 
+_INVOICES = {Kind.PLAN_CHANGE: "preview", Kind.CANCELLATION: "bill"}
+"""Where the subjects of these have the invoice that they lead to."""
+
 Subject = Mapping[str, Any]
 Value = Callable[[Subject], str]
 
@@ -69,16 +74,17 @@ def subject_changes(
         for what, names, value in COMPARED[kind]
         if value(before) != value(after)
     ]
-    if kind is Kind.PLAN_CHANGE:
-        changes += _lines(before, after)
-        changes += _amounts(before, after)
-        if reasons is not None and reasons[0] != reasons[1]:
-            changes.append(SubjectChange(what="Reason", before=reasons[0], after=reasons[1]))
+    if (invoice := _INVOICES.get(kind)) is not None:
+        old, new = before.get(invoice), after.get(invoice)
+        changes += _lines(old, new)
+        changes += _amounts(old, new)
+    if kind is Kind.PLAN_CHANGE and reasons is not None and reasons[0] != reasons[1]:
+        changes.append(SubjectChange(what="Reason", before=reasons[0], after=reasons[1]))
     return tuple(changes)
 
 
-def _lines(before: Subject, after: Subject) -> list[SubjectChange]:
-    """Lines of the preview whose amount is another one, or that only one of the two has."""
+def _lines(before: Subject | None, after: Subject | None) -> list[SubjectChange]:
+    """Lines of the previewed invoice whose amount is another one, or that only one of the two has."""
     old, new = _by_price(before), _by_price(after)
     return [
         SubjectChange(
@@ -91,9 +97,12 @@ def _lines(before: Subject, after: Subject) -> list[SubjectChange]:
     ]
 
 
-def _amounts(before: Subject, after: Subject) -> list[SubjectChange]:
-    """Discounts, taxes and the balance before: what is due follows from them, and is said itself."""
-    old, new = (InvoiceAmounts.model_validate(subject["preview"]["amounts"]) for subject in (before, after))
+def _amounts(before: Subject | None, after: Subject | None) -> list[SubjectChange]:
+    """Discounts, taxes and the balance before: what is due follows from them, and is said itself. Of an
+    invoice that only one of the two has, the lines say enough."""
+    if before is None or after is None:
+        return []
+    old, new = (InvoiceAmounts.model_validate(invoice["amounts"]) for invoice in (before, after))
     return [
         SubjectChange(what=one.name, before=one.approved.format(), after=one.actual.format())
         for one in compare_amounts(old, new)
@@ -101,13 +110,14 @@ def _amounts(before: Subject, after: Subject) -> list[SubjectChange]:
     ]
 
 
-def _by_price(subject: Subject) -> dict[tuple[str, str, int], tuple[str, str]]:
+def _by_price(invoice: Subject | None) -> dict[tuple[str, str, int], tuple[str, str]]:
     """Description and amount of each line; those of one price and kind are told apart by their place."""
-    preview = subject.get("preview") or {}
     found: dict[tuple[str, str, int], tuple[str, str]] = {}
-    for line in preview.get("lines", ()):
+    if invoice is None:
+        return found
+    for line in invoice["lines"]:
         place = sum(key[:2] == (line["kind"], line["price"]) for key in found)
-        amount = Money(amount_minor=line["amount_minor"], currency=preview["currency"])
+        amount = Money(amount_minor=line["amount_minor"], currency=invoice["amounts"]["currency"])
         found[line["kind"], line["price"], place] = (line["description"], amount.format())
     return found
 
@@ -144,6 +154,24 @@ def _beside(side: str) -> Value:
         return in_words(others) or NONE
 
     return value
+
+
+def _day(at: int | None) -> str:
+    return f"{datetime.fromtimestamp(at, UTC):%-d %b %Y} (UTC)" if at is not None else NONE
+
+
+def _due(subject: Subject) -> str:
+    """What the last invoice, or the next one, asks for."""
+    if subject["bill"] is None:
+        return NONE
+    amounts = InvoiceAmounts.model_validate(subject["bill"]["amounts"])
+    return amounts.due.format()
+
+
+def _owed(subject: Subject) -> str:
+    """The invoices that stay open."""
+    invoices = (OpenInvoice.model_validate(one) for one in subject["open_invoices"])
+    return "; ".join(f"{one.remaining.format()} of {one.number or one.id}" for one in invoices) or NONE
 
 
 def _replaced(subject: Subject) -> str:
@@ -219,8 +247,14 @@ COMPARED: Mapping[Kind, tuple[tuple[str, Names, Value], ...]] = {
         ("Ends", "text", _text("action", _ACTIONS)),
         ("Plan", "plan", lambda subject: str(subject["terms"]["plan"])),
         ("Seats", "text", lambda subject: str(subject["terms"]["seats"])),
+        ("Beside the plan", "text", _beside("terms")),
+        ("Billed", "text", lambda subject: _INTERVALS[subject["terms"]["interval"]]),
+        ("Ends on", "text", lambda subject: _day(subject["ends_at"])),
+        ("Was to end on", "text", lambda subject: _day(subject["cancel_at"])),
         ("Unused time", "text", _text("unused_time", _UNUSED)),
         ("Value of the unused time", "text", lambda subject: _money(subject, "amount")),
+        ("Due", "text", _due),
+        ("Stays owed", "text", _owed),
         ("Reason", "text", _text("reason", REASON_WORDS)),
         ("Note", "text", _text("note")),
     ),

@@ -5,10 +5,12 @@ from hypothesis import strategies as st
 
 from billing.approvals.subject_changes import SubjectChange, subject_changes
 from billing.core.operations import Kind
-from billing.stripe.invoice_amounts import InvoiceTax
+from billing.stripe.invoice_amounts import InvoiceDiscount, InvoiceTax
 
 from ...activities.mail.contexts import SCALE, a_downgrade, a_line, a_subject, an_upgrade, shown
 from ...activities.mail.money_contexts import a_credit, a_credit_note, a_refund
+from ..cancellations.made import END, OPEN, a_cancellation, invoice
+from ..cancellations.made import a_line as line
 
 
 def said(changes: tuple[SubjectChange, ...]) -> list[str]:
@@ -44,6 +46,32 @@ def test_a_credit_that_is_given_in_another_way_says_so() -> None:
         "To the balance: USD 80.00 -> USD 50.00",
         "Reason: goodwill -> the order was changed",
         "Note: For the outage on 3 March. -> Two seats too many on the bill.",
+    ]
+
+
+def test_another_last_invoice_of_a_plan_that_ends_is_said_line_by_line() -> None:
+    before = a_cancellation()
+    assert subject_changes(Kind.CANCELLATION, shown(before), shown(before)) == ()
+    off = InvoiceDiscount(coupon="half", name="Half", on_items=False, amount_minor=500)
+    bill = invoice(line("credit", -5_600), starting_balance=300, discounts=(off,))
+    after = a_cancellation(open_invoices=(OPEN,)).model_copy(update={"bill": bill})
+    changes = subject_changes(Kind.CANCELLATION, shown(before), shown(after))
+    assert said(changes) == [
+        "Stays owed: none -> USD 120.00 of PLX-0009",
+        "Credit: USD -60.00 -> USD -56.00",
+        "Renewal: USD 10.00 -> none",
+        "Discount Half: USD 0.00 -> USD 5.00",
+        "Balance before: USD 0.00 -> USD 3.00",
+    ]
+
+
+def test_another_day_and_no_invoice_of_a_plan_that_ends_are_said() -> None:
+    before = a_cancellation("at_period_end")
+    after = before.model_copy(update={"ends_at": END + 86_400, "bill": None})
+    assert said(subject_changes(Kind.CANCELLATION, shown(before), shown(after))) == [
+        "Ends on: 1 May 2026 (UTC) -> 2 May 2026 (UTC)",
+        "Due: USD 10.00 -> none",
+        "Renewal: USD 10.00 -> none",
     ]
 
 
