@@ -1,17 +1,17 @@
 """What a cancellation asks Stripe: the subscription, the invoice that it leads to, and its last one."""
 
-from typing import Any
-
 import stripe
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from billing.cancellations.cancellation import CancellableFacts, CancellableQuery
-from billing.cancellations.invoices import InvoiceAhead, LastInvoice
+from billing.cancellations.invoices import InvoiceAhead, InvoiceAheadQuery, LastInvoice
 from billing.cancellations.report import LastInvoiceQuery
+from billing.cancellations.stripe_params import ended_by
 from billing.core.errors import BillingError
 from billing.core.money import Money
 from billing.core.operations import Problem
+from billing.plan_changes.items.usage import without_usage
 from billing.plan_changes.obstacles import OpenInvoice
 from billing.plan_changes.stripe_lines import lines_from_invoice
 from billing.plan_changes.subject import Terms
@@ -60,10 +60,10 @@ class CancellationReads:
         )
 
     @activity.defn
-    async def read_invoice_ahead(self, params: dict[str, Any]) -> InvoiceAhead | None:
+    async def read_invoice_ahead(self, query: InvoiceAheadQuery) -> InvoiceAhead | None:
         """The invoice that these parameters lead to; None where there would be none."""
         try:
-            invoice = await ask(self._invoices.preview(params))
+            invoice = without_usage(await ask(self._invoices.preview(query.params)), query.metered)
             return InvoiceAhead(
                 lines=lines_from_invoice(invoice),
                 line_totals=line_totals(invoice),
@@ -87,6 +87,7 @@ class CancellationReads:
         invoice = await ask(self._invoices.invoice(newest))
         if invoice["created"] < (found.ended_at or 0):
             return None
+        invoice = without_usage(invoice, query.metered)
         try:
             return LastInvoice(
                 invoice=invoice["id"],
@@ -116,6 +117,7 @@ def _facts(data: Document) -> CancellableFacts:
         "cancel_at": data.get("cancel_at"),
         "at_period_end": data["cancel_at_period_end"],
         "ended_at": data.get("ended_at"),
+        "ended_by": ended_by((data.get("cancellation_details") or {}).get("comment")),
         "newest_invoice": data.get("latest_invoice"),
         "metadata": data.get("metadata") or {},
         "period_end": min(item["current_period_end"] for item in data["items"]["data"]),

@@ -60,8 +60,9 @@ async def ask(
 
     What Stripe can't do ends as `blocked`, with the code. A plan that ends with its period has the stage
     `ending` until then; the operation is `completed` once it has ended, and `cancelled` with the code
-    `cancellation_taken_back` where somebody has taken it back. While the stage is `ending`, other changes of
-    the plan can be requested; before that, none can beside it.
+    `cancellation_taken_back` where somebody has taken it back, or `cancellation_overtaken` where another
+    request has ended the plan sooner. While the stage is `ending`, other changes of the plan can be
+    requested; before that, none can beside it.
 
     With a `quote`, it is what the quote showed, but for the time that has passed, or it ends as `blocked`
     with the code `quote_outdated` and nobody is asked.

@@ -15,7 +15,7 @@ from ..core.messages import Reply
 from ..core.money import Money
 from ..core.operations import Message, Payload, Problem
 from ..money.notes import Note
-from ..plan_changes.obstacles import ENDED, OpenInvoice, SubscriptionState, in_the_way
+from ..plan_changes.obstacles import OpenInvoice, SubscriptionState, in_the_way, subscription_ended_problem
 from ..plan_changes.subject import Terms
 from ..policy.policy import Policy
 from ..policy.reasons import CancellationReason
@@ -66,6 +66,8 @@ class CancellableFacts(SubscriptionState):
     at_period_end: bool = False
     """Whether it was told to end with its period, rather than at a date."""
     ended_at: int | None = None
+    ended_by: str | None = None
+    """Which operation ended it at once, where one did."""
     newest_invoice: str | None = None
     metadata: dict[str, str] = Field(default_factory=dict)
     open_invoices: tuple[OpenInvoice, ...] = ()
@@ -215,10 +217,16 @@ def unlike_bill(approved: CancellationSubject, actual: AnyInvoice | None) -> tup
 
 
 def ended_problem(facts: CancellableFacts, wanted: CancellationWanted) -> Problem | None:
-    """Why nothing can come of the request any more, whoever thinks again; None while something can."""
+    """Why nothing can come of the request any more; None while something can."""
     problem = in_the_way_of(wanted, facts)
-    final = (*ENDED, "subscription_ended", Code.ALREADY_CANCELLING, Code.NOT_CANCELLING)
-    return problem if problem is not None and problem.code in final else None
+    if problem is None or problem.code in (Code.ALREADY_CANCELLING, Code.NOT_CANCELLING):
+        return problem
+    return problem if beyond_revision(problem) else None
+
+
+def beyond_revision(problem: Problem) -> bool:
+    """Whether no other cancellation could be asked for instead."""
+    return problem.code == subscription_ended_problem().code
 
 
 def _value(wanted: CancellationWanted, ahead: InvoicesAhead) -> int:

@@ -4,11 +4,20 @@ Stripe ends a plan in the second in which it is told to: a credit for unused tim
 and what is taken off it or put on it falls with it.
 """
 
+from typing import Any
+
 from ..core.money import Money
 from ..core.operations import Message
 from ..plan_changes.proration import Line, compare
 from ..stripe.invoice_amounts import InvoiceAmounts, compare_amounts
 from .unused_time import ROUNDING, unlike_lines
+
+
+class InvoiceAheadQuery(Message):
+    """Which preview to ask for; what is used at the `metered` prices is billed on top of it, and left out."""
+
+    params: dict[str, Any]
+    metered: frozenset[str] = frozenset()
 
 
 class InvoiceAhead(Message):
@@ -20,6 +29,11 @@ class InvoiceAhead(Message):
     amounts: InvoiceAmounts
     unattached: tuple[str, ...] = ()
     """The descriptions of what waits for the customer's next invoice, whichever it is."""
+
+    @property
+    def is_of_nothing(self) -> bool:
+        """Whether Stripe makes none of it."""
+        return not self.lines and not self.amounts.total
 
 
 class InvoicesAhead(Message):
@@ -96,7 +110,7 @@ def _unlike_in_time(approved: InvoiceAhead, actual: AnyInvoice) -> tuple[str, ..
 def _one_is_missing(approved: InvoiceAhead | None, actual: AnyInvoice | None) -> tuple[str, ...]:
     one = approved or actual
     if one is None or (not one.lines and not one.amounts.total):
-        return ()  # Stripe makes no invoice of nothing
+        return ()
     total = Money(amount_minor=one.amounts.total, currency=one.amounts.currency).format()
     missing = "there is no such invoice" if approved is not None else "nobody has approved it"
     return (f"invoice of {total}: {missing}",)

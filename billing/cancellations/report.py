@@ -14,11 +14,12 @@ from .invoices import InvoiceAhead, LastInvoice
 
 class LastInvoiceQuery(Message):
     """The newest invoice of a subscription that has ended, if it was made then; `before` is the one that was
-    the newest when it was asked for."""
+    the newest when it was asked for. What was used at the `metered` prices is left out, as it was before."""
 
     organization: str
     subscription: str
     before: str | None
+    metered: frozenset[str] = frozenset()
 
 
 class CancellationResult(Payload):
@@ -96,6 +97,15 @@ def unread_report(subject: CancellationSubject) -> CancellationResult:
     )
 
 
+def awaits_invoice(subject: CancellationSubject, report: CancellationResult) -> bool:
+    """Whether a plan has ended and its last invoice is still to come, or to become final."""
+    if report.ended_at is None:
+        return False
+    if report.invoice is None:
+        return subject.bill is not None and not subject.bill.is_of_nothing
+    return report.invoice_status == "draft"
+
+
 def cancellation_problem(report: CancellationResult) -> Problem | None:
     """What is wrong with what Stripe has; None when it is as agreed."""
     if not report.differences:
@@ -109,6 +119,14 @@ def taken_back_problem(by: str | None) -> Problem:
     return Problem(
         code="cancellation_taken_back",
         message=f"The cancellation was taken back {who}: the plan goes on and renews.",
+    )
+
+
+def ended_sooner_problem(by: str) -> Problem:
+    """`by` is the operation of ours that ended it."""
+    return Problem(
+        code="cancellation_overtaken",
+        message=f"The plan was ended at once by {by}, before its period did: nothing is left of this end.",
     )
 
 

@@ -1,5 +1,6 @@
 """Stripe's parameters for a cancellation, its previews among them."""
 
+import re
 from typing import Any
 
 from .cancellation import Action, CancellableFacts, CancellationSubject
@@ -14,6 +15,17 @@ def effect_params(subject: CancellationSubject) -> dict[str, Any]:
     if subject.action == "at_period_end":
         return {"cancel_at_period_end": True, **details}
     return {"invoice_now": True, "prorate": subject.unused_time == "credit", **details}
+
+
+def named_comment(comment: str, operation: str) -> str:
+    """Stripe's comment of a cancellation, by which it is known again whose it was."""
+    return f"{comment} ({operation})"
+
+
+def ended_by(comment: str | None) -> str | None:
+    """The operation that a cancellation's comment names; None where nobody of ours ended the plan."""
+    named = re.search(r" \((op_\w+)\)$", comment or "")
+    return named[1] if named else None
 
 
 def preview_params(facts: CancellableFacts, action: Action, *, credits: bool = True) -> dict[str, Any]:

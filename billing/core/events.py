@@ -119,6 +119,7 @@ class EventCode(StrEnum):
     CANCELLING_PLAN = "cancelling_plan"
     PLAN_END_PLANNED = "plan_end_planned"
     PLAN_ENDED = "plan_ended"
+    PLAN_ENDED_SOONER = "plan_ended_sooner"
     PLAN_KEPT = "plan_kept"
     PLAN_END_TAKEN_BACK = "plan_end_taken_back"
     PLAN_END_MOVED = "plan_end_moved"

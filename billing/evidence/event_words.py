@@ -111,6 +111,7 @@ WORDS: Mapping[EventCode, str] = {
     EventCode.CANCELLING_PLAN: "changing the end of the plan as approved",
     EventCode.PLAN_END_PLANNED: "set to end with its period, with the note in Stripe",
     EventCode.PLAN_ENDED: "ended as approved",
+    EventCode.PLAN_ENDED_SOONER: "another request ended the plan before its period did",
     EventCode.PLAN_KEPT: "cancellation taken back: the plan renews",
     EventCode.PLAN_END_TAKEN_BACK: "the cancellation was taken back",
     EventCode.PLAN_END_MOVED: "another end was set in Stripe",

@@ -1,6 +1,7 @@
 """What a cancellation reads: the subscription, the invoice that it leads to, and what came of it."""
 
 import asyncio
+from typing import Any
 
 from temporalio import workflow
 
@@ -15,7 +16,7 @@ with workflow.unsafe.imports_passed_through():
         in_the_way_of,
         plan_cancellation,
     )
-    from billing.cancellations.invoices import InvoiceAhead, InvoicesAhead
+    from billing.cancellations.invoices import InvoiceAhead, InvoiceAheadQuery, InvoicesAhead
     from billing.cancellations.report import (
         CancellationResult,
         LastInvoiceQuery,
@@ -25,6 +26,7 @@ with workflow.unsafe.imports_passed_through():
     from billing.cancellations.stripe_params import preview_params
     from billing.core.operations import Problem
     from billing.plan_changes.obstacles import ENDED
+    from billing.plan_changes.subject import Terms
 
 from ..core import options
 from ..core.stripe_calls import StripeCaller
@@ -61,20 +63,25 @@ class CancellationPlanner:
                 organization=self._organization,
                 subscription=self._subscription,
                 before=subject.newest_invoice,
+                metered=subject.terms.metered,
             )
             last = await self._calls.call(CancellationReads.read_last_invoice, query, options.STRIPE_EFFECT)
             return ended_report(subject, facts, last)
-        ahead = await self._invoice_ahead({"subscription": subject.subscription})
+        ahead = await self._invoice_ahead({"subscription": subject.subscription}, subject.terms)
         return planned_report(subject, facts, ahead)
 
     async def _ahead(self, wanted: CancellationWanted, facts: CancellableFacts) -> InvoicesAhead:
+        terms = facts.terms
         if wanted.action != "now":
-            return InvoicesAhead(invoice=await self._invoice_ahead(preview_params(facts, wanted.action)))
+            return InvoicesAhead(
+                invoice=await self._invoice_ahead(preview_params(facts, wanted.action), terms)
+            )
         invoice, without = await asyncio.gather(
-            self._invoice_ahead(preview_params(facts, "now")),
-            self._invoice_ahead(preview_params(facts, "now", credits=False)),
+            self._invoice_ahead(preview_params(facts, "now"), terms),
+            self._invoice_ahead(preview_params(facts, "now", credits=False), terms),
         )
         return InvoicesAhead(invoice=invoice, without=without)
 
-    async def _invoice_ahead(self, params: dict[str, object]) -> InvoiceAhead | None:
-        return await self._calls.call(CancellationReads.read_invoice_ahead, params, options.STRIPE_READ)
+    async def _invoice_ahead(self, params: dict[str, Any], terms: Terms | None) -> InvoiceAhead | None:
+        query = InvoiceAheadQuery(params=params, metered=terms.metered if terms else frozenset())
+        return await self._calls.call(CancellationReads.read_invoice_ahead, query, options.STRIPE_READ)

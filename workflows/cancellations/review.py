@@ -8,6 +8,7 @@ with workflow.unsafe.imports_passed_through():
         CancellationSubject,
         CancellationWanted,
         ReviseCancellation,
+        beyond_revision,
         cancellation_hash,
         ended_problem,
         still_as_approved,
@@ -107,4 +108,5 @@ def terms_of(rules: CancellationPolicy, subject: CancellationSubject) -> ReviewT
 
 
 def _ended(problem: Problem) -> OperationEnded:
-    return OperationEnded(Outcome(State.BLOCKED, EventCode.NOT_POSSIBLE, problem))
+    settled = beyond_revision(problem)
+    return OperationEnded(Outcome(State.BLOCKED, EventCode.NOT_POSSIBLE, problem, settled=settled))

@@ -107,6 +107,10 @@ QUOTE: ActivityConfig = GLANCE | {
 }
 """Somebody waits for it, and not longer than that: who still wants it asks again."""
 
+LAST_INVOICE = tuple(timedelta(seconds=seconds) for seconds in (20, 40, 240, 900, 2700, *[3600] * 23))
+"""How long to wait between looks at a last invoice that is not there or not final yet: a day in all. Stripe
+makes most within seconds, and leaves some as a draft for an hour."""
+
 FOLLOW = tuple(timedelta(seconds=seconds) for seconds in (10, 30, 60, 300, 900, 3600, 4 * 3600, 12 * 3600))
 """How long to wait between looks at what Stripe still works on; the last one repeats."""
 

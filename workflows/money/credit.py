@@ -14,6 +14,7 @@ from ..approvals.object_end import OptionalCalls
 from ..approvals.review import Review
 from ..core import ids
 from ..core.commands import PendingCommands
+from ..core.done_once import DoneOnce, MismatchTold
 from ..core.effects import OperationEffects
 from ..core.handlers import OperationHandlers
 from ..core.notes import NoteSync
@@ -21,11 +22,10 @@ from ..core.recorder import OperationRecorder
 from ..core.stripe_changes import StripeChanges
 from .credit_issue import CreditIssue
 from .credit_reads import CreditReads
-from .done_once import DoneEvents, DoneOnce
 from .reservation import MoneyReservation
 from .review import ReviewedMoney
 
-EVENTS = DoneEvents(EventCode.CREDITED, EventCode.CREDIT_DIFFERS, NoticeKind.CREDIT_DIFFERS)
+MISMATCH = MismatchTold(EventCode.CREDIT_DIFFERS, NoticeKind.CREDIT_DIFFERS, "money_ended")
 
 
 def kept(standing: Standing) -> CreditSubject:
@@ -66,7 +66,7 @@ class CreditWorkflow(OperationHandlers):
             self._commands,
             Review(self._recorder, self._commands, self._changes, reviewed),
             CreditIssue(self._recorder, self._effects, reads, notes),
-            EVENTS,
+            MISMATCH,
             kept,
         )
 

@@ -8,6 +8,7 @@ with workflow.unsafe.imports_passed_through():
     from billing.core.operations import Problem, State
     from billing.money.credit import CreditFound, CreditSubject, credit_params
     from billing.money.credit_report import CreditResult, credit_problem, credit_report
+    from billing.operations.standing import Standing
 
 from ..core.effects import OperationEffects
 from ..core.notes import NoteSync
@@ -25,7 +26,7 @@ class CreditIssue:
         notes: NoteSync,
     ) -> None:
         self._recorder, self._effects, self._reads, self._notes = recorder, effects, reads, notes
-        self._subject: CreditSubject  # what `issue` is given
+        self._subject: CreditSubject  # once it is carried out
         self._given = ""
         self._found: CreditFound | None = None
 
@@ -33,9 +34,17 @@ class CreditIssue:
     def report(self) -> CreditResult:
         return credit_report(self._subject, self._given, self._found)
 
-    async def issue(self, subject: CreditSubject) -> None:
-        """Gives it, at most once. Raises OperationEnded when Stripe refused it: nothing was done."""
+    async def carry_out(self, subject: CreditSubject, standing: Standing) -> Outcome | Problem:
+        """Gives it, at most once, and reads it back; why it is not as agreed, or carries no note.
+
+        Raises OperationEnded when Stripe refused it: nothing was done.
+        """
         self._subject = subject
+        await self._issue(subject)
+        problem = await self._verify()
+        return problem or Outcome(State.COMPLETED, EventCode.CREDITED, result=self.report)
+
+    async def _issue(self, subject: CreditSubject) -> None:
         await self._recorder.record_progress(
             "issuing", EventCode.ISSUING_CREDIT, state=State.RUNNING, stage="issuing", allowed_actions=()
         )
@@ -48,8 +57,7 @@ class CreditIssue:
             raise OperationEnded(Outcome(State.FAILED, EventCode.REFUSED_BY_STRIPE, given.problem))
         self._given = given.stripe_id
 
-    async def verify(self) -> Problem | None:
-        """Reads it back; None when it is as agreed and carries its note."""
+    async def _verify(self) -> Problem | None:
         try:
             self._found = await self._reads.found(self._subject, self._given)
         except (ActivityError, ApplicationError) as error:

@@ -13,20 +13,20 @@ from ..approvals.object_end import OptionalCalls
 from ..approvals.review import Review
 from ..core import ids
 from ..core.commands import PendingCommands
+from ..core.done_once import DoneOnce, MismatchTold
 from ..core.effects import OperationEffects
 from ..core.handlers import OperationHandlers
 from ..core.notes import NoteSync
 from ..core.recorder import OperationRecorder
 from ..core.stripe_changes import StripeChanges
-from .done_once import DoneEvents, DoneOnce
 from .reservation import MoneyReservation
 from .review import ReviewedMoney
 from .waiver_issue import WaiverIssue
 from .waiver_reads import WaiverPlanner
 
-EVENTS = {
-    "void": DoneEvents(EventCode.VOIDED, EventCode.VOID_DIFFERS, NoticeKind.VOID_DIFFERS),
-    "write_off": DoneEvents(EventCode.WRITTEN_OFF, EventCode.WRITE_OFF_DIFFERS, NoticeKind.WRITE_OFF_DIFFERS),
+MISMATCHES = {
+    "void": MismatchTold(EventCode.VOID_DIFFERS, NoticeKind.VOID_DIFFERS, "money_ended"),
+    "write_off": MismatchTold(EventCode.WRITE_OFF_DIFFERS, NoticeKind.WRITE_OFF_DIFFERS, "money_ended"),
 }
 
 
@@ -68,7 +68,7 @@ class WaiverWorkflow(OperationHandlers):
             self._commands,
             Review(self._recorder, self._commands, self._changes, reviewed),
             WaiverIssue(self._recorder, self._effects, reads, notes),
-            EVENTS[request.wanted.action],
+            MISMATCHES[request.wanted.action],
             kept,
         )
 

@@ -8,6 +8,7 @@ with workflow.unsafe.imports_passed_through():
     from billing.core.operations import Problem, State
     from billing.money.waiver import EFFECTS, WaivedInvoice, WaiverSubject
     from billing.money.waiver_report import WaiverResult, waiver_problem, waiver_report
+    from billing.operations.standing import Standing
 
 from ..core.effects import OperationEffects
 from ..core.notes import NoteSync
@@ -16,6 +17,7 @@ from ..core.recorder import OperationRecorder
 from .waiver_reads import WaiverPlanner
 
 ISSUING = {"void": EventCode.VOIDING, "write_off": EventCode.WRITING_OFF}
+ISSUED = {"void": EventCode.VOIDED, "write_off": EventCode.WRITTEN_OFF}
 
 
 class WaiverIssue:
@@ -27,16 +29,24 @@ class WaiverIssue:
         notes: NoteSync,
     ) -> None:
         self._recorder, self._effects, self._reads, self._notes = recorder, effects, reads, notes
-        self._subject: WaiverSubject  # what `issue` is given
+        self._subject: WaiverSubject  # once it is carried out
         self._found: WaivedInvoice | None = None
 
     @property
     def report(self) -> WaiverResult:
         return waiver_report(self._subject, self._found)
 
-    async def issue(self, subject: WaiverSubject) -> None:
-        """Does it, at most once. Raises OperationEnded when Stripe refused it: nothing was done."""
+    async def carry_out(self, subject: WaiverSubject, standing: Standing) -> Outcome | Problem:
+        """Does it, at most once, and reads it back; why it is not as agreed, or carries no note.
+
+        Raises OperationEnded when Stripe refused it: nothing was done.
+        """
         self._subject = subject
+        await self._issue(subject)
+        problem = await self._verify()
+        return problem or Outcome(State.COMPLETED, ISSUED[subject.about], result=self.report)
+
+    async def _issue(self, subject: WaiverSubject) -> None:
         await self._recorder.record_progress(
             "issuing", ISSUING[subject.about], state=State.RUNNING, stage="issuing", allowed_actions=()
         )
@@ -44,8 +54,7 @@ class WaiverIssue:
         if done.outcome == "refused":
             raise OperationEnded(Outcome(State.FAILED, EventCode.REFUSED_BY_STRIPE, done.problem))
 
-    async def verify(self) -> Problem | None:
-        """Reads the invoice; None when it is as agreed and carries the note."""
+    async def _verify(self) -> Problem | None:
         try:
             self._found = await self._reads.found(self._subject)
         except (ActivityError, ApplicationError) as error:

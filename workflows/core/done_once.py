@@ -1,4 +1,5 @@
-"""What is done to Stripe once: agreed, carried out, read back. What is not as agreed waits for a person."""
+"""What is done to Stripe once: agreed, carried out, read back. What is not as agreed waits for a person, who
+can take it as Stripe has it and nothing else."""
 
 from collections.abc import Callable
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
@@ -6,6 +7,8 @@ from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
+    from billing.cancellations.cancellation import CancellationSubject
+    from billing.cancellations.report import CancellationResult
     from billing.core.events import EventCode
     from billing.core.messages import AcceptAsInStripe
     from billing.core.notices import NoticeKind
@@ -18,40 +21,54 @@ with workflow.unsafe.imports_passed_through():
     from billing.operations.questions import Question
     from billing.operations.standing import Standing
 
-from ..approvals.review import Review
-from ..core.commands import PendingCommands
-from ..core.effects import OperationEffects
-from ..core.lifecycle import OperationRun
-from ..core.outcome import Outcome, outcome_of
-from ..core.recorder import OperationRecorder
-from .proposals import MoneyProposal
+from .commands import PendingCommands
+from .effects import OperationEffects
+from .lifecycle import OperationRun
+from .outcome import Outcome, outcome_of
+from .recorder import OperationRecorder
 
-Subject = TypeVar("Subject", bound=CreditSubject | WaiverSubject)
-Agreed = TypeVar("Agreed", bound=CreditSubject | WaiverSubject, contravariant=True)
+AnySubject = CreditSubject | WaiverSubject | CancellationSubject
+Subject = TypeVar("Subject", bound=AnySubject)
+Agreed = TypeVar("Agreed", bound=AnySubject, contravariant=True)
+Found = TypeVar("Found", bound=AnySubject, covariant=True)
 
 
-class Issue(Protocol[Agreed]):
+class Deed(Protocol[Agreed]):
     """How it is done in Stripe, and what is found there afterwards."""
 
     @property
-    def report(self) -> CreditResult | WaiverResult: ...
+    def report(self) -> CreditResult | WaiverResult | CancellationResult: ...
 
-    async def issue(self, subject: Agreed) -> None:
-        """At most once. Raises OperationEnded when Stripe refused it: nothing was done."""
+    async def carry_out(self, subject: Agreed, standing: Standing) -> Outcome | Problem:
+        """At most once, and read back; why it is not as agreed, or carries no note.
 
-    async def verify(self) -> Problem | None:
-        """Reads it back; None when it is as agreed and carries its note."""
+        Raises OperationEnded when Stripe refused it: nothing was done.
+        """
 
     async def verify_note(self) -> Problem | None:
         """None when Stripe has every note that our records have."""
 
 
-class DoneEvents(NamedTuple):
-    """What the timeline says when it is done, and when it is not as agreed, of which Finance has a notice."""
+class Agreement(Protocol[Found]):
+    """What people have agreed to."""
 
-    done: EventCode
-    differs: EventCode
+    @property
+    def subject(self) -> Found: ...
+
+
+class Agreeing(Protocol[Found]):
+    """The review before it."""
+
+    async def agree(self, standing: Standing) -> Agreement[Found]: ...
+
+
+class MismatchTold(NamedTuple):
+    """What the timeline says when it is not as agreed, of which Finance has a notice and the requester a
+    mail."""
+
+    event: EventCode
     notice: NoticeKind
+    template: str
 
 
 class DoneOnce(Generic[Subject]):
@@ -60,14 +77,14 @@ class DoneOnce(Generic[Subject]):
         recorder: OperationRecorder,
         effects: OperationEffects,
         commands: PendingCommands[Any, AcceptAsInStripe],
-        review: Review[MoneyProposal[Subject]],
-        issue: Issue[Subject],
-        events: DoneEvents,
+        review: Agreeing[Subject],
+        deed: Deed[Subject],
+        told: MismatchTold,
         kept: Callable[[Standing], Subject],
     ) -> None:
         """`kept` reads what an earlier run had agreed on."""
         self._recorder, self._effects, self._commands = recorder, effects, commands
-        self._review, self._issue, self._events, self._kept = review, issue, events, kept
+        self._review, self._deed, self._told, self._kept = review, deed, told, kept
         self._subject: Subject  # once it is approved
         self._mismatches = 0
 
@@ -85,11 +102,8 @@ class DoneOnce(Generic[Subject]):
     async def _carry_out(self, standing: Standing) -> Outcome:
         self._subject = await self._approved(standing)
         self._commands.cancel.close()
-        await self._issue.issue(self._subject)
-        problem = await self._issue.verify()
-        if problem is not None:
-            return await self._resolve(problem)
-        return Outcome(State.COMPLETED, self._events.done, result=self._issue.report)
+        came = await self._deed.carry_out(self._subject, standing)
+        return await self._resolve(came) if isinstance(came, Problem) else came
 
     async def _approved(self, standing: Standing) -> Subject:
         """What is within somebody's authority or approved, in this run or an earlier one."""
@@ -99,35 +113,32 @@ class DoneOnce(Generic[Subject]):
         return self._kept(standing)
 
     async def _resolve(self, problem: Problem) -> Outcome:
-        """What is not as agreed waits for a person, who takes it as Stripe has it."""
         self._mismatches += 1
-        accepted = await self._ask_what_next(problem, self._mismatches)
-        unnoted = await self._issue.verify_note()
+        accepted = await self._ask(problem, self._mismatches)
+        unnoted = await self._deed.verify_note()
         said = {"accepted_by": accepted.person, "comment": accepted.comment, "note_problem": unnoted}
         return Outcome(
             State.COMPLETED,
             EventCode.ACCEPTED_AS_IN_STRIPE,
-            result=self._issue.report.model_copy(update=said),
+            result=self._deed.report.model_copy(update=said),
             person=accepted.person,
             comment=accepted.comment,
         )
 
-    async def _ask_what_next(self, problem: Problem, number: int) -> AcceptAsInStripe:
+    async def _ask(self, problem: Problem, number: int) -> AcceptAsInStripe:
         asked = Question.MISMATCH.key(number)
-        subject, report = self._subject, self._issue.report
+        subject, report, told = self._subject, self._deed.report, self._told
         await self._recorder.record_progress(
             asked,
-            self._events.differs,
+            told.event,
             state=State.MISMATCHED,
             stage=Question.MISMATCH.stage,
             result=report,
             error=problem,
             allowed_actions=("accept",),
             detail=problem.model_dump(),
-            notice=self._recorder.notice(
-                self._events.notice, subject, number, result=report, problem=problem
-            ),
+            notice=self._recorder.notice(told.notice, subject, number, result=report, problem=problem),
         )
         context = MailContext(state=State.MISMATCHED, subject=subject, result=report, problem=problem)
-        self._recorder.mail_requester(asked, "money_ended", context)
+        self._recorder.mail_requester(asked, told.template, context)
         return await self._commands.resolve.answer_to(number)
