@@ -33,7 +33,7 @@ Agreed = TypeVar("Agreed", bound=AnySubject, contravariant=True)
 Found = TypeVar("Found", bound=AnySubject, covariant=True)
 
 
-class Deed(Protocol[Agreed]):
+class Execution(Protocol[Agreed]):
     """How it is done in Stripe, and what is found there afterwards."""
 
     @property
@@ -56,7 +56,7 @@ class Agreement(Protocol[Found]):
     def subject(self) -> Found: ...
 
 
-class Agreeing(Protocol[Found]):
+class PriorReview(Protocol[Found]):
     """The review before it."""
 
     async def agree(self, standing: Standing) -> Agreement[Found]: ...
@@ -77,14 +77,14 @@ class DoneOnce(Generic[Subject]):
         recorder: OperationRecorder,
         effects: OperationEffects,
         commands: PendingCommands[Any, AcceptAsInStripe],
-        review: Agreeing[Subject],
-        deed: Deed[Subject],
+        review: PriorReview[Subject],
+        execution: Execution[Subject],
         told: MismatchTold,
         kept: Callable[[Standing], Subject],
     ) -> None:
         """`kept` reads what an earlier run had agreed on."""
         self._recorder, self._effects, self._commands = recorder, effects, commands
-        self._review, self._deed, self._told, self._kept = review, deed, told, kept
+        self._review, self._execution, self._told, self._kept = review, execution, told, kept
         self._subject: Subject  # once it is approved
         self._mismatches = 0
 
@@ -102,7 +102,7 @@ class DoneOnce(Generic[Subject]):
     async def _carry_out(self, standing: Standing) -> Outcome:
         self._subject = await self._approved(standing)
         self._commands.cancel.close()
-        came = await self._deed.carry_out(self._subject, standing)
+        came = await self._execution.carry_out(self._subject, standing)
         return await self._resolve(came) if isinstance(came, Problem) else came
 
     async def _approved(self, standing: Standing) -> Subject:
@@ -115,19 +115,19 @@ class DoneOnce(Generic[Subject]):
     async def _resolve(self, problem: Problem) -> Outcome:
         self._mismatches += 1
         accepted = await self._ask(problem, self._mismatches)
-        unnoted = await self._deed.verify_note()
+        unnoted = await self._execution.verify_note()
         said = {"accepted_by": accepted.person, "comment": accepted.comment, "note_problem": unnoted}
         return Outcome(
             State.COMPLETED,
             EventCode.ACCEPTED_AS_IN_STRIPE,
-            result=self._deed.report.model_copy(update=said),
+            result=self._execution.report.model_copy(update=said),
             person=accepted.person,
             comment=accepted.comment,
         )
 
     async def _ask(self, problem: Problem, number: int) -> AcceptAsInStripe:
         asked = Question.MISMATCH.key(number)
-        subject, report, told = self._subject, self._deed.report, self._told
+        subject, report, told = self._subject, self._execution.report, self._told
         await self._recorder.record_progress(
             asked,
             told.event,
