@@ -6,7 +6,7 @@ called, time is the test's. Nothing is recorded, replayed or tried again.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractAsyncContextManager, contextmanager, nullcontext
 from typing import Any
 
 from temporalio.exceptions import ActivityError, ApplicationError
@@ -63,10 +63,19 @@ class InProcess:
         self._turned.add(waiting)
         await waiting
 
-    async def _called(self, call: Awaitable[Any], name: str) -> Any:
+    async def pause(self, until: asyncio.Event) -> None:
+        """Within a child workflow: it waits for this, and nothing of it is under way meanwhile."""
+        self._under_way -= 1
+        asyncio.get_running_loop().call_soon(self.look_again)
+        try:
+            await until.wait()
+        finally:
+            self._under_way += 1
+
+    async def _called(self, call: Awaitable[Any], name: str, slots: AbstractAsyncContextManager[Any]) -> Any:
         self._under_way += 1
         try:
-            async with self._slots:
+            async with slots:
                 return await call
         except ApplicationError as error:
             failed = ActivityError(
@@ -88,13 +97,13 @@ class InProcess:
     def workflow_start_activity(self, activity: Any, *args: Any, **_: Any) -> asyncio.Task[Any]:
         """An activity of that name."""
         name = activity if isinstance(activity, str) else activity.__name__
-        return asyncio.ensure_future(self._called(self._activities[name](*args), name))
+        return asyncio.ensure_future(self._called(self._activities[name](*args), name, self._slots))
 
     workflow_start_local_activity = workflow_start_activity
 
     async def workflow_start_child_workflow(self, workflow: str, *args: Any, **_: Any) -> asyncio.Task[Any]:
         """A child workflow of that name."""
-        return asyncio.ensure_future(self._called(self._children[workflow](*args), workflow))
+        return asyncio.ensure_future(self._called(self._children[workflow](*args), workflow, nullcontext()))
 
     async def workflow_wait_condition(
         self,

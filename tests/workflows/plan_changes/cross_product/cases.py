@@ -29,6 +29,23 @@ class Case:
         return "-".join(asdict(self).values())
 
     @property
+    def expected(self) -> str:
+        """`verified`, or the code by which it ends: by what Stripe's pages say of such a subscription.
+
+        Items are billed together by one interval ("Multiple products"), and no billing cycle moves in a trial
+        ("Billing cycle"). A new interval is billed at once, whatever is asked for. What costs something then
+        and isn't paid is dropped after a day ("Pending updates"); a bank debit comes through, and a credit, a
+        trial and a renewal keep no change from coming.
+        """
+        at_once = self.when == "now" or (self.when == "next_invoice" and self.to == "interval")
+        if self.to == "interval" and self.items == "three":
+            return "mixed_intervals"
+        if self.to == "interval" and self.trial == "yes" and at_once:
+            return "interval_during_trial"
+        costs = at_once and self.to != "down" and self.trial == "no"
+        return "payment_expired" if costs and self.payment in ("3ds", "declined") else "verified"
+
+    @property
     def pairs(self) -> set[tuple[Any, ...]]:
         """Every two of its values together."""
         return set(combinations(asdict(self).items(), 2))

@@ -1,4 +1,4 @@
-"""Plan changes as the product's own workflow carries them out, with people who approve everything at once."""
+"""Plan changes as the product's own workflow carries them out, with people who all approve at one time."""
 
 import asyncio
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ from activities.stripe.failures import translate
 from billing.approvals.messages import ApprovalInput, ApprovalOutcome
 from billing.core.operations import Problem, State
 from billing.operations.messages import Progress
-from billing.operations.standing import RecordedEnd, Standing, StandingQuery
+from billing.operations.standing import Abandon, AbandonResult, RecordedEnd, Standing, StandingQuery
 from billing.plan_changes.limits import Usage
 from billing.plan_changes.messages import UsageQuery
 from billing.plan_changes.subject import (
@@ -66,6 +66,11 @@ class Story:
         return self.end is not None
 
     @property
+    def ending(self) -> str:
+        """`verified`, or the code by which it has ended, or else its state."""
+        return "verified" if self.verified else self.problem.code if self.problem else self.state
+
+    @property
     def verified(self) -> bool:
         """Whether it is said to be done as it was approved."""
         return self.state == "completed" and bool(getattr(self.end and self.end.result, "verified", False))
@@ -77,6 +82,7 @@ class Stories:
     def __init__(self, client: stripe.StripeClient, reads: StripeReads, policy: Policy) -> None:
         self._client, self._reads, self._policy = client, reads, policy
         self._told = dict[str, Story]()
+        self._agreed = asyncio.Event()
         self.now = 0
         hosted = {
             name: getattr(reads, name)
@@ -91,6 +97,7 @@ class Stories:
                 "read_standing": self._standing,
                 "record_progress": self._progress,
                 "end_operation": self._end,
+                "abandon_operation": self._abandon,
                 "read_other_change": self._nothing,
                 "read_usage": self._usage,
                 "check_events_known": self._known,
@@ -114,6 +121,11 @@ class Stories:
         story.workflow = PlanChangeWorkflow(asked)
         story.task = asyncio.ensure_future(story.workflow.run(asked))
         return story
+
+    def agree(self) -> None:
+        """Whoever was asked approves."""
+        self._agreed.set()
+        self.temporal.look_again()
 
     def tell(self) -> None:
         """Stripe tells of changes, and time has gone on."""
@@ -158,6 +170,9 @@ class Stories:
         self._told[ending.operation].end = ending
         return RecordedEnd(state=ending.state, ours=True)
 
+    async def _abandon(self, _: Abandon) -> AbandonResult:
+        return AbandonResult(outcome="begun")
+
     async def _usage(self, query: UsageQuery) -> Usage:
         return Usage(seats=1, customers=0, ar_balance=0, currency=query.currency)
 
@@ -170,4 +185,5 @@ class Stories:
     async def _approve(self, request: ApprovalInput) -> ApprovalOutcome:
         assert isinstance(request.subject, PlanChangeSubject)
         self._told[request.operation].subject = request.subject
+        await self.temporal.pause(self._agreed)
         return ApprovalOutcome(state="approved", person="per_b")

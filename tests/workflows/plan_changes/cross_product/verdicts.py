@@ -1,8 +1,7 @@
 """Whether a change has come to a good end, by the test's own reading of Stripe, field by field.
 
 It is verified, and then subscription, customer and invoices have what people approved, and nothing else has
-changed; or it was refused by a code, and nothing has. What was refused before anybody was asked today may be
-verified tomorrow.
+changed; or it was refused by a code, and nothing has.
 """
 
 from collections.abc import Iterator
