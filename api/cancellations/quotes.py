@@ -52,7 +52,7 @@ async def quote_cancellation(
             return await _answer(draft, CancellationQuote(), [refusal(error)])
         under_way = await operations.changing_subscription(session, caller.organization)
         if under_way:
-            refusals.append(refusal(operations.subscription_taken(under_way[-1])))
+            refusals.append(refusal(operations.subscription_taken(under_way[-1], draft.kind)))
     request = CancellationInput(
         operation=draft.id,
         organization=organization.id,

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from billing.core.operations import Kind
 from billing.plan_changes.plans import plan_on_sale
 from billing.plan_changes.rules import validate_change
 from billing.plan_changes.subject import PlanChangeRequest, Terms
@@ -52,7 +53,7 @@ async def check_revision(
     in_progress = await operations.changing_subscription(session, organization.id)
     others = [one for one in in_progress if one.id != operation]
     if others and replaceable(wanted, others) is None:
-        raise operations.subscription_taken(others[0])
+        raise operations.subscription_taken(others[-1], Kind.PLAN_CHANGE)
 
 
 def replaceable(wanted: PlanChangeRequest, in_progress: Sequence[Operation]) -> Operation | None:

@@ -53,7 +53,7 @@ async def quote_plan_change(
             return await _answer(draft, PlanChangeQuote(), [refusal(error)])
         in_progress = await operations.changing_subscription(session, caller.organization)
         if in_progress and not replaceable(wanted, in_progress):
-            refusals.append(refusal(operations.subscription_taken(in_progress[-1])))
+            refusals.append(refusal(operations.subscription_taken(in_progress[-1], draft.kind)))
     request = PlanChangeInput(
         operation=draft.id,
         organization=organization.id,

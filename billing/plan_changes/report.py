@@ -164,8 +164,8 @@ def not_replaced_now_problem(waiting: str) -> Problem:
     """Why a change that is to come now can't take the place of one that waits."""
     return Problem(
         code="plan_change_open",
-        message=f"There is {waiting}, which waits for the end of the period. A change at period_end takes "
-        "its place; cancel it first to change the plan now.",
+        message=f"Plan change {waiting} waits for the end of the period. A change at the end of the period "
+        "takes its place; for one from now, cancel it first.",
     )
 
 

@@ -14,6 +14,7 @@ from billing.core.errors import Conflict
 from billing.core.operations import Kind, State
 from billing.operations.about import SubjectMatter, about
 from billing.operations.kinds import GIVE_MONEY, KINDS
+from billing.plan_changes.report import not_replaced_now_problem
 
 from ..core.record_hashes import wrote
 from ..core.statements import insert_if_new, is_sqlite
@@ -101,7 +102,7 @@ async def create(session: AsyncSession, operation: Operation) -> tuple[Operation
         if earlier:
             return earlier, False
         if (other := await _in_its_way(session, operation)) is not None:
-            raise subscription_taken(other)
+            raise subscription_taken(other, Kind(operation.kind))
         if await get_any(session, operation.id):
             raise ValueError(f"operation id {operation.id} is taken")
         # What was in the way was closed between the two statements: there is room now.
@@ -122,13 +123,16 @@ async def _in_its_way(session: AsyncSession, operation: Operation) -> Operation 
     return next((one for one in reversed(found) if one.id != operation.replaces), None)
 
 
-def subscription_taken(change: Operation) -> Conflict:
-    """Why no other change of the organization's subscription can begin beside this one."""
-    noun = KINDS[Kind(change.kind)].noun
-    return Conflict(
-        f"{change.kind}_open",
-        f"{noun} {change.id} is still in progress: wait until it ends, or cancel it first",
-    )
+def subscription_taken(change: Operation, asked: Kind) -> Conflict:
+    """Why nothing else of this kind can change the organization's subscription beside this one."""
+    what = f"{KINDS[Kind(change.kind)].noun} {change.id}"
+    if change.state == State.MISMATCHED:
+        message = f"{what} is in Stripe otherwise than it was approved: accept or revert it first"
+    elif waits(change) and asked is Kind.PLAN_CHANGE:
+        message = not_replaced_now_problem(change.id).message.rstrip(".")
+    else:
+        message = f"{what} is still in progress: wait until it ends, or cancel it first"
+    return Conflict(f"{change.kind}_open", message)
 
 
 async def _named(session: AsyncSession, operation: Operation) -> Collection[str]:

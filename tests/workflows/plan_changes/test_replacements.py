@@ -80,23 +80,27 @@ async def test_its_quote_shows_what_it_replaces_and_asks_nobody(home: House) -> 
     same = (await home.post(acme.admin, "/v1/plan-changes/quote", body | {"plan": "starter"})).json()
 
     assert (quoted["obstacles"], quoted["replaces"]["operation"]) == ([], first)
-    assert [one["code"] for one in now["obstacles"]] == ["plan_change_open"]
+    [open_] = now["obstacles"]
+    assert (open_["code"], first in open_["message"]) == ("plan_change_open", True)
+    assert "end of the period" in open_["message"], "it says what can be done"
     assert {one["code"] for one in same["obstacles"]} == {"same_plan"}
     assert (await home.wait(acme, first, "running"))["stage"] == "scheduled"
 
 
 async def test_only_one_may_take_its_place_and_only_at_the_end_of_the_period(home: House) -> None:
-    acme, _ = await waiting(home)
+    acme, first = await waiting(home)
 
     async def refused(key: str, **wish: Any) -> str:
         body = {"plan": "scale", "reason": "More seats.", **wish}
         answer = await home.post(acme.admin, "/v1/plan-changes", body, **{"Idempotency-Key": key})
-        assert answer.status_code == 409, answer.text
-        return str(answer.json()["code"])
+        assert (answer.status_code, answer.json()["code"]) == (409, "plan_change_open")
+        return str(answer.json()["detail"])
 
-    assert await refused("now") == "plan_change_open"
-    await home.reviewed(acme, await home.ask(acme, plan="scale", effective="period_end"))
-    assert await refused("again", effective="period_end") == "plan_change_open"
+    now = await refused("now")
+    assert (first in now, "end of the period" in now) == (True, True)
+    second = await home.ask(acme, plan="scale", effective="period_end")
+    await home.reviewed(acme, second)
+    assert second in await refused("again", effective="period_end")
 
 
 @pytest.mark.parametrize("decision", ["reject", "cancel"])
