@@ -29,16 +29,25 @@ async def find(client: stripe.StripeClient, invoices: StripeInvoices, query: Res
     """What Stripe holds for an applied change. Raises StripeError and BillingError."""
     if query.subject.effective == "period_end" or not query.subject.keeps:
         return await _billed(client, invoices, query)
-    found, items = await asyncio.gather(_billed(client, invoices, query), _items(client, query.subject))
-    return found.model_copy(update={"otherwise": not_as_changed(query.subject, items)})
+    found, otherwise = await asyncio.gather(
+        _billed(client, invoices, query), _otherwise(client, query.subject)
+    )
+    return found.model_copy(update={"otherwise": otherwise})
 
 
-async def _items(client: stripe.StripeClient, subject: PlanChangeSubject) -> list[Document]:
-    """The subscription's items, each with all that it keeps, and new ones with what is their own."""
+async def _otherwise(client: stripe.StripeClient, subject: PlanChangeSubject) -> tuple[str, ...]:
+    """The names of what the subscription has otherwise after a change now."""
     found = await client.v1.subscriptions.retrieve_async(
         subject.subscription, {"expand": ["discounts", "items.data.discounts"]}
     )
     data = found.to_dict()
+    names = not_as_changed(subject, _items(data, subject))
+    ends = subject.takes_back is not None and data["cancel_at"] is not None
+    return (*names, "cancel_at") if ends else names
+
+
+def _items(data: Document, subject: PlanChangeSubject) -> list[Document]:
+    """The subscription's items, each with all that it keeps, and new ones with what is their own."""
     new = {one.price for one in subject.changes if one.item is None}
     items: list[Document] = kept(data, subject.period_end)["items"]
     return [

@@ -108,6 +108,7 @@ class StripeReads:
             terms=Terms.model_validate({name: document[name] for name in Terms.model_fields}),
             open_invoice=_open_invoice(data["latest_invoice"]),
             latest_invoice=(data["latest_invoice"] or {}).get("id"),
+            at_period_end=data["cancel_at_period_end"],
             collected=collected,
             unit_amount=next(
                 one["price"]["unit_amount"] for one in data["items"]["data"] if one["id"] == document["item"]

@@ -26,7 +26,7 @@ router = pages("/plans")
 
 MOST_INVOICES = 5
 """Of the organization's own; all of them have a page."""
-FIELDS = ("plan", "seats", "interval", "effective", "invoicing", "reason")
+FIELDS = ("plan", "seats", "interval", "effective", "invoicing", "take_back_end", "reason")
 ADD_ON = "add_on:"
 """What the fields of add-ons begin with; their short names follow."""
 
@@ -91,6 +91,8 @@ def body_of(form: Form) -> dict[str, Any]:
         if (typed := form.whole(name))
     ]
     body: dict[str, Any] = form.body("plan", "interval", "effective", "invoicing", "reason")
+    if form.value("take_back_end") == "true":
+        body["take_back_end"] = True
     return body | form.whole("seats") | ({"add_ons": add_ons} if add_ons else {})
 
 

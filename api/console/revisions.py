@@ -101,7 +101,7 @@ async def _choices(operation: OperationAnswer, visit: PageVisit) -> dict[str, An
     """What can be chosen anew, and what is sent again as it was."""
     match operation.kind:
         case Kind.PLAN_CHANGE:
-            return {"options": plans.choices(visit.shell.catalog), "add_ons": await _add_ons(visit)}
+            return {"options": plans.choices(visit.shell.catalog)} | await _of_the_plan(visit)
         case Kind.CANCELLATION:
             ends = operation.request["action"] == "take_back"
             return {"options": cancellations.choices(ends), "reasons": cancellations.reasons()}
@@ -110,11 +110,16 @@ async def _choices(operation: OperationAnswer, visit: PageVisit) -> dict[str, An
     return {"kept": kept, "reasons": money.reasons_of(resource)}
 
 
-async def _add_ons(visit: PageVisit) -> list[plans.AddOnChoice]:
+async def _of_the_plan(visit: PageVisit) -> dict[str, Any]:
+    """What can be had beside it, and when it is set to end."""
     async with visit.context.database.reading() as session:
         organization, _ = await organization_routes.organization_and_change(session, visit.caller)
         there = await mirror.add_ons(session)
-    return plans.add_on_choices(there, visit.context.policy.plan_change.add_ons, organization.others)
+    offered = visit.context.policy.plan_change.add_ons
+    return {
+        "add_ons": plans.add_on_choices(there, offered, organization.others),
+        "ends_at": organization.ends_at,
+    }
 
 
 CHANGED = ("amount", "reason", "note")

@@ -98,6 +98,7 @@ def _change(subject: PlanChangeSubject) -> dict[str, Any]:
         ),
         "limits": subject.limits,
         "replaces": subject.replaces,
+        "takes_back": _time(subject.takes_back.at if subject.takes_back else None),
     }
 
 

@@ -33,6 +33,9 @@ class PlanChangeBody(Body):
     add_ons: list[AddOnBody] = Field(default_factory=list, max_length=20)
     effective: Effective = "now"
     invoicing: Invoicing = "immediately"
+    take_back_end: bool = Field(
+        default=False, description="Takes a planned end of the subscription back with the change"
+    )
     reason: Reason = Field(description="Why, for the reviewers")
 
 
@@ -88,4 +91,7 @@ class PlanChangeQuoteAnswer(QuoteAnswer):
     limits: list[LimitCheck] = Field(default_factory=list)
     replaces: WaitingChange | None = Field(
         default=None, description="The plan change that waits for the end of the period, and would not come"
+    )
+    takes_back: datetime | None = Field(
+        default=None, description="When the subscription was set to end, which is taken back"
     )

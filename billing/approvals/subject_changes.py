@@ -180,6 +180,12 @@ def _replaced(subject: Subject) -> str:
     return str(replaced["operation"]) if replaced else NONE
 
 
+def _taken_back(subject: Subject) -> str:
+    """The day on which the subscription was set to end."""
+    end = subject.get("takes_back")
+    return f"{datetime.fromtimestamp(end['at'], UTC):%-d %b %Y}" if end else NONE
+
+
 def _payments(subject: Subject) -> str:
     """How many payments it is of. Which ones is in the records: their ids tell people nothing."""
     return str(len(subject.get("parts", ())))
@@ -218,6 +224,7 @@ COMPARED: Mapping[Kind, tuple[tuple[str, Names, Value], ...]] = {
         ("Takes effect", "text", _text("effective", _EFFECTIVE)),
         ("Charged", "text", _text("invoicing", _INVOICING)),
         ("Replaces", "text", _replaced),
+        ("Takes back the planned end", "text", _taken_back),
         ("Due now", "text", lambda subject: _money(subject, "preview", "due_now")),
         ("Next invoice", "text", lambda subject: _money(subject, "preview", "next_invoice")),
     ),

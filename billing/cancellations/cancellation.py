@@ -15,7 +15,13 @@ from ..core.messages import Reply
 from ..core.money import Money
 from ..core.operations import Message, Payload, Problem
 from ..money.notes import Note
-from ..plan_changes.obstacles import OpenInvoice, SubscriptionState, in_the_way, subscription_ended_problem
+from ..plan_changes.obstacles import (
+    OpenInvoice,
+    SubscriptionState,
+    in_the_way,
+    not_taken_back,
+    subscription_ended_problem,
+)
 from ..plan_changes.subject import Terms
 from ..policy.policy import Policy
 from ..policy.reasons import CancellationReason
@@ -63,8 +69,6 @@ class CancellableFacts(SubscriptionState):
     terms: Terms | None = None
     unsupported: Problem | None = None
     """Why it is to none of our plans; `terms` are None then."""
-    at_period_end: bool = False
-    """Whether it was told to end with its period, rather than at a date."""
     ended_at: int | None = None
     ended_by: str | None = None
     """Which operation ended it at once, where one did."""
@@ -157,14 +161,8 @@ def in_the_way_of(wanted: CancellationWanted, facts: CancellableFacts) -> Proble
             code=Code.ALREADY_CANCELLING,
             message=f"The plan is already set to end on {_day(facts.cancel_at)}.",
         )
-    if wanted.action == "take_back" and facts.cancel_at is None:
-        return Problem(code=Code.NOT_CANCELLING, message="The plan is not set to end: it renews.")
-    if wanted.action == "take_back" and (facts.cancel_at or 0) < facts.period_end:
-        return Problem(
-            code=Code.ENDS_WITHIN_PERIOD,
-            message=f"The plan was set in Stripe to end on {_day(facts.cancel_at or 0)}, within its period. "
-            "Taken back, the time after that would be billed once more.",
-        )
+    if wanted.action == "take_back":
+        return not_taken_back(facts.planned_end, facts.period_end)
     return None
 
 

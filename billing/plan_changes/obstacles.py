@@ -5,7 +5,9 @@ It is looked for before anybody is asked, and again before anything is applied.
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import Any
 
+from ..core.errors import Code
 from ..core.money import Money
 from ..core.operations import Message, Problem
 
@@ -24,6 +26,24 @@ class OpenInvoice(Message):
     remaining: Money
 
 
+class PlannedEnd(Message):
+    """When Stripe was told to end a subscription (UTC seconds): with its period, or at a date."""
+
+    at: int
+    at_period_end: bool
+
+    @property
+    def taken_back(self) -> dict[str, Any]:
+        """Stripe's parameters that take it back. The flag and the date are two ways of saying it, of which
+        Stripe takes one at a time."""
+        return {"cancel_at_period_end": False} if self.at_period_end else {"cancel_at": ""}
+
+    @property
+    def planned_again(self) -> dict[str, Any]:
+        """Stripe's parameters that plan it as it was."""
+        return {"cancel_at_period_end": True} if self.at_period_end else {"cancel_at": self.at}
+
+
 class SubscriptionState(Message):
     """What Stripe says of a subscription that may stand in the way of changing it; times in UTC seconds."""
 
@@ -31,6 +51,8 @@ class SubscriptionState(Message):
     schedule: str | None = None
     cancel_at: int | None = None
     """When it ends, where Stripe has been told to end it."""
+    at_period_end: bool = False
+    """Whether it was told to end with its period, rather than at a date."""
     pause_collection: str | None = None
     """What becomes of its invoices while their collection is paused, in Stripe's word."""
     resumes_at: int | None = None
@@ -40,6 +62,13 @@ class SubscriptionState(Message):
     billing_thresholds: bool = False
     open_invoice: OpenInvoice | None = None
     """The newest that is unpaid, where it is known."""
+
+    @property
+    def planned_end(self) -> PlannedEnd | None:
+        """None for one that renews."""
+        if self.cancel_at is None:
+            return None
+        return PlannedEnd(at=self.cancel_at, at_period_end=self.at_period_end)
 
 
 def subscription_ended_problem() -> Problem:
@@ -53,6 +82,19 @@ def in_the_way(state: SubscriptionState) -> tuple[Problem, ...]:
     """Every obstacle that there is, the graver ones first; of one that has ended that alone."""
     found = tuple(problem for obstacle in OBSTACLES if (problem := obstacle(state)) is not None)
     return found[:1] if state.status in ENDED else found
+
+
+def not_taken_back(end: PlannedEnd | None, period_end: int) -> Problem | None:
+    """Why the end of a subscription can't be taken back; None when it can."""
+    if end is None:
+        return Problem(code=Code.NOT_CANCELLING, message="The plan is not set to end: it renews.")
+    if end.at < period_end:
+        return Problem(
+            code=Code.ENDS_WITHIN_PERIOD,
+            message=f"The plan was set in Stripe to end on {_day(end.at)}, within its period. "
+            "Taken back, the time after that would be billed once more.",
+        )
+    return None
 
 
 def overtaken(state: SubscriptionState) -> Problem | None:
@@ -125,7 +167,8 @@ def _cancelling(state: SubscriptionState) -> Problem | None:
     return Problem(
         code="subscription_cancelling",
         message=f"The subscription is set to end on {_day(state.cancel_at)}. Keep it so, or take the end "
-        "back first: under Billing → Plans, or by POST /v1/cancellations with the action take_back.",
+        "back: with the plan change itself, or first, under Billing → Plans or by POST /v1/cancellations "
+        "with the action take_back.",
     )
 
 

@@ -39,10 +39,12 @@ def may_wait(subject: PlanChangeSubject, facts: SubscriptionFacts) -> bool:
 
     What else waits for the next invoice is on the previewed one, but in flexible billing mode Stripe leaves
     it out of that of a pending update: then only a payment at once bills what was approved. Usage until now
-    is on it and lost with it, were it dropped.
+    is on it and lost with it, were it dropped. Not every version of Stripe's API keeps there that an end is
+    taken back.
     """
     return (
         subject.charged_at_once
+        and subject.takes_back is None
         and facts.collected == "charged"
         and not facts.terms.metered
         and all(line.period.start >= (subject.proration_date or 0) for line in subject.preview.lines)

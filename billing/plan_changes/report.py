@@ -195,6 +195,17 @@ def with_replaced(problem: Problem, subject: PlanChangeSubject) -> Problem:
     return problem.model_copy(update={"message": f"{problem.message.rstrip('.')}. {told}"})
 
 
+def end_not_planned_problem(nothing: Problem | None, why: Problem | None) -> Problem:
+    """A change came to `nothing`, or was cancelled, and the end that it took back can't be planned again."""
+    first = f"{nothing.message} " if nothing else ""
+    reason = f" ({why.message.rstrip('.')})" if why else ""
+    return Problem(
+        code="end_not_planned",
+        message=f"{first}The planned end of the subscription, which the change had taken back, can't be "
+        f"planned again{reason}: it renews. Ask for its cancellation anew where it is still wanted.",
+    )
+
+
 def schedule_gone_problem() -> Problem:
     return Problem(
         code="schedule_gone",

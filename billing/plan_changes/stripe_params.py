@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from .items.others import ItemChange
+from .obstacles import PlannedEnd
 from .phase_fields import Params, anew
 from .phases import MadePhase, new_cycle_phase, schedule_phases
 from .subject import PlanChangeSubject, PreviewQuery, Terms
@@ -29,7 +30,7 @@ def preview_params(query: PreviewQuery) -> dict[str, Any]:
             query.resets_anchor,
             query.proration_date,
         )
-        return {"subscription": query.facts.subscription, "subscription_details": details}
+        return {"subscription": query.facts.subscription, "subscription_details": details | _kept(query.end)}
     if not query.renews_anew:
         return renewal_preview_params(query)
     return {
@@ -54,7 +55,7 @@ def renewal_preview_params(query: PreviewQuery) -> dict[str, Any]:
     }
     if query.resets_anchor:
         details["billing_cycle_anchor"] = {"type": "now"}
-    return {"subscription": query.facts.subscription, "subscription_details": details}
+    return {"subscription": query.facts.subscription, "subscription_details": details | _kept(query.end)}
 
 
 def apply_params(subject: PlanChangeSubject, *, may_wait: bool = False) -> dict[str, Any]:
@@ -70,7 +71,8 @@ def apply_params(subject: PlanChangeSubject, *, may_wait: bool = False) -> dict[
         subject.resets_anchor,
         subject.proration_date,
     )
-    return change | {"payment_behavior": "pending_if_incomplete" if may_wait else "error_if_incomplete"}
+    behavior = "pending_if_incomplete" if may_wait else "error_if_incomplete"
+    return change | _kept(subject.takes_back) | {"payment_behavior": behavior}
 
 
 def schedule_params(subject: PlanChangeSubject, made: MadePhase) -> dict[str, Any]:
@@ -81,6 +83,10 @@ def schedule_params(subject: PlanChangeSubject, made: MadePhase) -> dict[str, An
 
 def _course(phases: Sequence[Params]) -> dict[str, Any]:
     return {"end_behavior": "release", "proration_behavior": "none", "phases": list(phases)}
+
+
+def _kept(end: PlannedEnd | None) -> dict[str, Any]:
+    return end.taken_back if end is not None else {}
 
 
 def _items(item: str, to: Terms, changes: Sequence[ItemChange]) -> list[dict[str, Any]]:

@@ -14,7 +14,7 @@ from ..stripe.invoice_amounts import InvoiceAmounts, bound
 from .items.add_ons import AddOnQuantity
 from .items.others import ItemChange, ItemFacts, OtherItem, in_words, item_changes
 from .limits import LimitCheck, excesses
-from .obstacles import SubscriptionState
+from .obstacles import PlannedEnd, SubscriptionState
 from .plans import Interval
 from .proration import (
     Line,
@@ -45,6 +45,8 @@ class PlanChangeRequest(Message):
     add_ons: tuple[AddOnQuantity, ...] = ()
     effective: Effective = "now"
     invoicing: Invoicing = "immediately"
+    take_back_end: bool = False
+    """Whether a planned end of the subscription is taken back with it."""
     reason: str
 
 
@@ -140,6 +142,8 @@ class PreviewQuery(Message):
     """To which the schedule of the change that it replaces is to be rewritten."""
     taken_back: tuple[ItemChange, ...] = ()
     """What the change did to items that this one is to take back."""
+    end: PlannedEnd | None = None
+    """The planned end that is taken back with it."""
 
     @property
     def from_(self) -> Terms:
@@ -211,6 +215,8 @@ class PlanChangeSubject(Payload):
     the parameters of a schedule's phase."""
     replaces: WaitingChange | None = None
     """The change that waits until now, and whose schedule is rewritten to this one."""
+    takes_back: PlannedEnd | None = None
+    """The end of the subscription that was planned, and is taken back with the change."""
 
     @property
     def within_limits(self) -> bool:
@@ -277,13 +283,10 @@ def subject_hash(subject: PlanChangeSubject) -> str:
             "changes": {"__all__": {"keeps"}},
         },
     )
-    # Nothing stands for what isn't there.
-    for holder, name in (
-        *((seen, "changes"), (seen, "keeps"), (seen, "replaces")),
-        *((seen["from"], "others"), (seen["to"], "others")),
-    ):
-        if not holder[name]:
-            del holder[name]
+    for holder in (seen, seen["from"], seen["to"]):  # nothing stands for what isn't there
+        for name in ("changes", "keeps", "others", "replaces", "takes_back"):
+            if name in holder and not holder[name]:
+                del holder[name]
     preview = subject.preview
     seen["preview"] = {
         "lines": preview.hash,
@@ -335,6 +338,7 @@ def build_subject(
         limits=limits,
         keeps=query.facts.keeps if query.effective == "period_end" else _items_of(query.facts.keeps),
         replaces=query.replaces,
+        takes_back=query.end,
     )
 
 

@@ -26,7 +26,13 @@ with workflow.unsafe.imports_passed_through():
         Target,
         UsageQuery,
     )
-    from billing.plan_changes.obstacles import ENDED, in_the_way, overtaken, subscription_ended_problem
+    from billing.plan_changes.obstacles import (
+        ENDED,
+        in_the_way,
+        not_taken_back,
+        overtaken,
+        subscription_ended_problem,
+    )
     from billing.plan_changes.payment import ChangePayment, PaymentQuery
     from billing.plan_changes.phase_fields import Params
     from billing.plan_changes.phases import (
@@ -128,6 +134,7 @@ class PlanChangeReads:
             invoicing=wanted.invoicing,
             proration_date=proration_date,
             replaces=replaces,
+            end=facts.planned_end if wanted.take_back_end else None,
         )
         return PreparedChange(query, target, usage)
 
@@ -182,11 +189,15 @@ class PlanChangeReads:
         query = OtherChangeQuery(organization=self._request.organization, operation=self._request.operation)
         other = await recorded(Records.read_other_change, query)
         waiting = other.waiting if other is not None else None
-        alike = [problem] if (problem := several_alike(wanted, facts.terms)) is not None else []
+        state, problems = facts, [several_alike(wanted, facts.terms)]
+        if wanted.take_back_end:
+            state = facts.model_copy(update={"cancel_at": None})
+            problems.append(not_taken_back(facts.planned_end, facts.period_end))
+        own = [problem for problem in problems if problem is not None]
         if waiting is None or waiting.schedule != facts.schedule:
             open_ = (still_open_problem(other.operation),) if other is not None else ()
-            return Obstacles((*in_the_way(facts), *alike), open_, None)
-        found = (*in_the_way(facts.model_copy(update={"schedule": None})), *alike)
+            return Obstacles((*in_the_way(state), *own), open_, None)
+        found = (*in_the_way(state.model_copy(update={"schedule": None})), *own)
         if wanted.effective != "period_end":
             found = (*found, not_replaced_now_problem(waiting.operation))
         return Obstacles(found, (), waiting)
@@ -259,6 +270,11 @@ class PlanChangeReads:
         """What a schedule in Stripe says."""
         return await self._calls.call(StripeReads.read_schedule, schedule, options.STRIPE_READ)
 
+    async def may_end_again(self) -> bool:
+        """Whether it goes on, and nobody has planned its end anew."""
+        facts = await self.facts()
+        return facts.status not in ENDED and facts.planned_end is None
+
     async def planned(self, approved: PlanChangeSubject, schedule: str) -> PlanChangeSubject:
         """What the schedule in Stripe will do, by its own preview; limits as approved."""
         asked = SchedulePreviewQuery(schedule=schedule, metered=approved.to.metered)
@@ -271,6 +287,7 @@ class PlanChangeReads:
             effective=approved.effective,
             invoicing=approved.invoicing,
             replaces=approved.replaces,
+            end=approved.takes_back,
         )
         return build_subject(query, preview, preview, approved.limits)
 

@@ -15,7 +15,7 @@ with workflow.unsafe.imports_passed_through():
     from billing.operations.questions import Question
     from billing.operations.standing import Standing
     from billing.plan_changes.messages import Resolve, Revise
-    from billing.plan_changes.obstacles import subscription_ended_problem
+    from billing.plan_changes.obstacles import PlannedEnd, subscription_ended_problem
     from billing.plan_changes.phase_fields import Params
     from billing.plan_changes.phases import (
         MadePhase,
@@ -29,6 +29,7 @@ with workflow.unsafe.imports_passed_through():
     from billing.plan_changes.report import (
         ScheduledPlanChange,
         changed_since_problem,
+        end_not_planned_problem,
         schedule_gone_problem,
         schedule_problem,
         with_replaced,
@@ -78,6 +79,8 @@ class PlanChangeSchedule:
                 stage="applying",
                 allowed_actions=(),
             )
+        if subject.takes_back is not None:
+            await self._take_end_back(subject, subject.takes_back)
         if subject.replaces is not None:
             planned, refusal = await self._rewritten(subject, subject.replaces, standing)
         else:
@@ -97,7 +100,8 @@ class PlanChangeSchedule:
         """A schedule made of the subscription; why it can't be planned as approved, if it wasn't before."""
         created = await self._effects.perform("schedule", "schedule.create", subject.subscription, {})
         if created.outcome == "refused" or created.stripe_id is None:
-            raise OperationEnded(Outcome(State.FAILED, EventCode.REFUSED_BY_STRIPE, created.problem))
+            refused = Outcome(State.FAILED, EventCode.REFUSED_BY_STRIPE, created.problem)
+            raise OperationEnded(await self._nothing(subject, refused))
         made = MadePhase.model_validate(created.detail)
         planned = PlannedSchedule(created.stripe_id, schedule_phases(subject, made))
         return planned, None if again else await _refusal(self._plan(subject, planned, made))
@@ -231,8 +235,30 @@ class PlanChangeSchedule:
         if terms is not None and not in_time:
             undone = await self._reads.undone(planned.schedule, planned.sent) if planned.sent else ()
             return await self._verification.verify(unforeseen(subject, terms, undone))
+        return await self._nothing(subject, never or Outcome.cancelled(self._commands.cancel.received))
+
+    # --- The end of the subscription ------------------------------------------------------------------
+
+    async def _take_end_back(self, subject: PlanChangeSubject, end: PlannedEnd) -> None:
+        """Before the schedule is made: what becomes of one whose subscription is to end no page of Stripe
+        says. Raises OperationEnded where Stripe refuses."""
+        kept = await self._effects.perform("keep", "subscription.keep", subject.subscription, end.taken_back)
+        if kept.outcome == "refused":
+            raise OperationEnded(Outcome(State.FAILED, EventCode.REFUSED_BY_STRIPE, kept.problem))
+
+    async def _nothing(self, subject: PlanChangeSubject, outcome: Outcome) -> Outcome:
+        """Nothing comes of it: the end that was taken back for it is planned again, or it is said that it
+        isn't."""
+        if subject.takes_back is not None and await self._reads.may_end_again():
+            params = subject.takes_back.planned_again
+            ends = await self._effects.perform(
+                "end_again", "subscription.cancel_at_period_end", subject.subscription, params
+            )
+            if ends.outcome == "refused":
+                problem = end_not_planned_problem(outcome.problem, ends.problem)
+                outcome = Outcome(State.FAILED, EventCode.GIVEN_UP, problem)
         self._effects.came_to_nothing()
-        return never or Outcome.cancelled(self._commands.cancel.received)
+        return outcome
 
     async def _release(self, subject: PlanChangeSubject, schedule: str) -> bool:
         """Whether that was in time. One that has run its course refuses; what then holds is to be read."""

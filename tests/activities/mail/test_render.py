@@ -11,6 +11,7 @@ from activities.mail.render import MailTexts
 from billing.core.operations import State
 from billing.mail.messages import MailContext, MailRequest
 from billing.plan_changes.limits import LimitCheck
+from billing.plan_changes.obstacles import PlannedEnd
 from billing.plan_changes.report import (
     ScheduledPlanChange,
     blocked_problem,
@@ -202,6 +203,13 @@ def test_what_takes_the_place_of_another_says_so_and_the_other_that_it_was_repla
     assert "was replaced by another one. Nothing was changed or charged." in mail.plain
     assert "Its place was taken by another request" in mail.plain
     assert "Replaces: the change to Growth" in told.plain
+
+
+def test_who_reviews_a_change_is_told_which_end_it_takes_back() -> None:
+    end = PlannedEnd(at=1_777_593_600, at_period_end=True)
+    subject = an_upgrade().model_copy(update={"takes_back": end})
+    told = render("notice", notice("plan_change_requested", subject)).plain
+    assert "Takes back: the end of the subscription, which was planned for Thu, Apr 30, 2026" in told
 
 
 def test_an_accepted_mismatch_says_who_accepted_it_and_does_not_claim_a_match() -> None:

@@ -9,6 +9,7 @@ from api.quotes.service import QuoteDraft
 from billing.core.events import EventCode
 from billing.core.money import Money
 from billing.core.operations import Problem, State
+from billing.plan_changes.obstacles import PlannedEnd
 from billing.plan_changes.payment import AwaitedPayment, Needs
 from billing.plan_changes.report import ScheduledPlanChange, applied_report, mismatch_problem
 from billing.plan_changes.subject import PlanChangeSubject, WaitingChange
@@ -16,11 +17,13 @@ from billing.plan_changes.verification import ResultLines, verify
 from db.core import timeline
 from db.core.clock import utc_now
 from db.core.session import Database
+from db.mirror import mirror
 
 from ...activities.mail.contexts import an_upgrade
 from ...billing.builders import some_amounts, taxed_amounts
 from ...support.builders import NOW, Tenant, an_approval, an_operation, store
-from ..conftest import ON_ONE_DATABASE
+from ...support.case_rules import case_rules
+from ..conftest import HELD, ON_ONE_DATABASE
 from ..quoting import made
 from ..sign_in.visitors import Visitor
 from .conftest import SignIn
@@ -202,6 +205,40 @@ async def test_another_change_can_be_asked_for_while_one_waits_for_the_renewal(
     await store(database, an_operation(acme, state="running", stage=stage))
     shown = await shown_at(await signed_in(acme.admin), "plans")
     assert ("/console/plans/quote" in shown) == may_ask
+
+
+async def test_a_planned_end_can_be_taken_back_with_the_change(
+    signed_in: SignIn, acme: Tenant, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house = House(database)
+    monkeypatch.setattr(QuoteDraft, "find_out", lambda _, request, result: made(house, request, utc_now()))
+    visitor = await signed_in(acme.admin)
+    assert 'name="take_back_end"' not in await shown_at(visitor, "plans")
+    async with database.transaction() as session:
+        ends = HELD | {"cancel_at": HELD["period_end"]}
+        await mirror.store_subscription(session, case_rules(), acme.id, ends, synced_at=NOW)
+    assert 'name="take_back_end"' in await shown_at(visitor, "plans")
+    typed = {"plan": "growth", "seats": "12", "effective": "now", "invoicing": "immediately"}
+    typed |= {"reason": "We stay.", "take_back_end": "true"}
+    quoted = (await visitor.post("/console/plans/quote", **typed)).text
+    assert 'name="take_back_end" value="true"' in quoted
+    answer = await visitor.post("/console/plans", key="typed", **typed)
+    revised = await shown_at(visitor, f"{answer.headers['location'].removeprefix('/console/')}/revise")
+    [box] = re.findall(r'<input[^>]*name="take_back_end"[^>]*>', revised)
+    assert "checked" in box
+
+
+@pytest.mark.parametrize("page", ["approvals", "operations"])
+async def test_whoever_decides_sees_which_end_is_taken_back(
+    signed_in: SignIn, acme: Tenant, database: Database, page: str
+) -> None:
+    end = PlannedEnd(at=1_776_000_000, at_period_end=True)
+    document = a_taxed_change().model_copy(update={"takes_back": end}).document()
+    operation = an_operation(acme, subject=document)
+    approval = an_approval(operation, subject=document)
+    await store(database, operation, approval)
+    id = approval.id if page == "approvals" else operation.id
+    assert "Takes back the end" in await shown_at(await signed_in(acme.controller), f"{page}/{id}")
 
 
 async def shown_at(visitor: Visitor, path: str) -> str:

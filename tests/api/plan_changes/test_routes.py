@@ -46,6 +46,7 @@ async def test_a_request_is_accepted_with_its_address_and_as_it_was_asked(api: A
         "seats": 12,
         "interval": None,
         "add_ons": [],
+        "take_back_end": False,
         "effective": "now",
         "invoicing": "immediately",
         "reason": "Two teams join.",

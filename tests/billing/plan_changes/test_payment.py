@@ -7,6 +7,7 @@ import pytest
 from billing.core.money import Money
 from billing.core.operations import Problem
 from billing.plan_changes.items.others import OtherItem
+from billing.plan_changes.obstacles import PlannedEnd
 from billing.plan_changes.payment import (
     ChangePayment,
     awaited,
@@ -70,6 +71,11 @@ def test_a_change_that_would_bill_usage_cannot_wait() -> None:
     usage = OtherItem(name="API calls", price="price_calls", quantity=None)
     terms = some_terms(others=(usage,))
     assert not may_wait(an_upgrade(), some_facts(terms=terms))
+
+
+def test_a_change_that_takes_an_end_back_cannot_wait() -> None:
+    end = PlannedEnd(at=UNTIL, at_period_end=True)
+    assert not may_wait(an_upgrade().model_copy(update={"takes_back": end}), some_facts())
 
 
 def test_what_is_not_charged_at_once_has_nothing_to_wait_for() -> None:
