@@ -183,7 +183,7 @@ def _replaced(subject: Subject) -> str:
 def _taken_back(subject: Subject) -> str:
     """The day on which the subscription was set to end."""
     end = subject.get("takes_back")
-    return f"{datetime.fromtimestamp(end['at'], UTC):%-d %b %Y}" if end else NONE
+    return f"{datetime.fromtimestamp(end['at'], UTC):%b %-d, %Y}" if end else NONE
 
 
 def _payments(subject: Subject) -> str:
