@@ -86,7 +86,7 @@ async def notice(
     if held is None or "plan" not in held:  # what was never readable
         return
     await _notice_plan_to_end(session, rules, before, held, document, at)
-    was = await _of_our_making(session, before.organization, held, document, before.synced_at)
+    was = await _of_our_making(session, before, held, document)
     if was is None:
         return
     found = CaseFound(
@@ -146,13 +146,15 @@ async def _set_by_us(
 
 
 async def _of_our_making(
-    session: AsyncSession, organization: str, before: Document, after: Document, since: datetime | None
+    session: AsyncSession, mirrored: MirroredSubscription, before: Document, after: Document
 ) -> Terms | None:
     """What it was as far as we have made it; None where that is what it is now."""
-    was, now = _terms(before), _terms(after)
-    ours = await _made_by(session, organization, after.get(EFFECT), since)
+    was, now, organization = _terms(before), _terms(after), mirrored.organization
+    ours = await _made_by(session, organization, after.get(EFFECT), mirrored.synced_at)
     if after.get("status") == CANCELED and before.get("status") != CANCELED:
-        known = _ended_as_planned(before, after) or await _ended_by_us(session, organization)
+        known = _ended_as_planned(before, after) or await _ended_by_us(
+            session, organization, mirrored.subscription
+        )
         return None if known else was
     if EFFECT not in before:  # from before we kept that: which effect was the last one is not known
         expected = {was, ours}
@@ -202,12 +204,13 @@ async def _last_changed(
     return intent
 
 
-async def _ended_by_us(session: AsyncSession, organization: str) -> bool:
+async def _ended_by_us(session: AsyncSession, organization: str, subscription: str) -> bool:
     """Whether a cancellation of ours has ended it, or is about to."""
     found = await session.exec(
         select(Intent.idempotency_key).where(
             Intent.organization_id == organization,
             Intent.effect == "subscription.cancel",
+            Intent.target == subscription,
             Intent.state != intents.REFUSED,
         )
     )

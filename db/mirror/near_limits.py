@@ -10,6 +10,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from billing.core.operations import Role
 from billing.mail.messages import MailContext, MailRequest
 from billing.plan_changes.limits import LimitReached, check_limits, crossed
+from billing.plan_changes.obstacles import ENDED
 
 from ..cases import subscription_cases
 from ..operations import outbox
@@ -32,7 +33,7 @@ async def tell(session: AsyncSession, organization_id: str, at: datetime) -> Non
     organization, plans, usage = await subscription_usage.read(session, organization_id)
     held = organization.subscription or {}
     plan = next((plan for plan in plans if plan.plan == held.get("plan")), None)
-    if plan is None or usage is None:
+    if plan is None or usage is None or held.get("status") in ENDED:
         return
     price = next((price for price in plan.prices if price.id == held["price"]), None)
     if price is not None and price.currency != usage.currency:

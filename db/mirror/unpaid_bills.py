@@ -15,7 +15,7 @@ from billing.mail.messages import MailContext, MailRequest
 from billing.mirror.bill import AUTHENTICATION, CHARGED, UnpaidBill, needs_payment
 
 from ..operations import intents, operations, outbox
-from ..tables import Organization, OrganizationInvoice
+from ..tables import Intent, Organization, OrganizationInvoice
 
 RENEWAL, UPDATE = "subscription_cycle", "subscription_update"
 """Stripe's `billing_reason` of a renewal, and of a change within a period."""
@@ -48,9 +48,23 @@ async def _is_of_open_change(session: AsyncSession, invoice: OrganizationInvoice
     """Whether it is of a change that has begun in Stripe and waits for its payment: that tells of it."""
     if invoice.reason != UPDATE:
         return False
-    changes = await operations.open_plan_changes(session, invoice.organization_id)
-    begun = [await intents.of_operation(session, one.id) for one in changes]
-    return any(begun)
+    for change in await operations.open_plan_changes(session, invoice.organization_id):
+        known = (change.result or {}).get("invoice")
+        begun = await intents.of_operation(session, change.id)
+        if invoice.id == known or any(_may_have_made(one, invoice, known) for one in begun):
+            return True
+    return False
+
+
+def _may_have_made(effect: Intent, invoice: OrganizationInvoice, known: str | None) -> bool:
+    """Whether a change of the subscription has made it, as far as Stripe has answered; `known` is the
+    change's own invoice, where that was found since."""
+    if effect.effect != "subscription.update" or effect.state == intents.REFUSED:
+        return False
+    if effect.state == intents.OPEN:
+        return True
+    named = (effect.result or {}).get("latest_invoice")
+    return named == invoice.id or (named is None and known is None)
 
 
 def _needs_payment(invoice: OrganizationInvoice) -> bool:

@@ -273,6 +273,20 @@ async def test_each_change_that_is_not_ours_is_a_case_though_it_bears_our_last_m
 
 
 @ON_ONE_DATABASE
+@pytest.mark.parametrize(("own", "cases"), [(True, 0), (False, 1)])
+async def test_only_our_end_of_this_very_subscription_explains_its_end(
+    database: Database, acme: Tenant, subscription: Subscription, own: bool, cases: int
+) -> None:
+    """Of the one before it there may have been such an end as well."""
+    await subscription.read(STARTER)
+    operation = an_operation(acme, kind="cancellation", closed_at=NOW)
+    target = acme.organization.stripe_subscription if own else "sub_former"
+    ended = an_intent(operation, step="cancel", effect="subscription.cancel", target=target, state="done")
+    await store(database, operation, ended)
+    assert await subscription.read(STARTER, status="canceled") == cases
+
+
+@ON_ONE_DATABASE
 async def test_the_mark_of_an_earlier_change_of_ours_that_is_put_back_is_no_proof(
     subscription: Subscription,
 ) -> None:

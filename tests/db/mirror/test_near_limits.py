@@ -83,6 +83,12 @@ async def test_every_organization_is_looked_at_page_by_page(
     assert found == sorted(one.id for one in (acme, *others))
 
 
+async def test_one_whose_plan_has_ended_is_told_of_nothing(database: Database, acme: Tenant) -> None:
+    former = await tenant(database, subscription=HELD | {"status": "canceled"})
+    await more(database, former, 5)
+    assert await look(database, former, 0) == []
+
+
 async def test_one_without_a_plan_is_told_of_nothing(database: Database, acme: Tenant) -> None:
     new = await tenant(database, subscription=HELD | {"plan": "novel"})
     await more(database, new, 5)
