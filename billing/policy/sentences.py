@@ -132,14 +132,14 @@ def _review_rule(policy: Policy, noun: str, rules: MoneyPolicy, rule: ReviewRule
     return f"{subject} that is beyond the requester's authority {path}"
 
 
-def _about(rule: ReviewRule, over: str = "over") -> str:
-    """What the rule is about, `over` before its amounts; nothing for a rule that is about everything."""
+def _about(rule: ReviewRule, above: str = "of more than") -> str:
+    """What the rule is about, `above` before its amounts; nothing for a rule that is about everything."""
     about = ""
     if rule.reasons:
         about += f" for the reason {join((f'“{REASON_WORDS[reason]}”' for reason in rule.reasons), 'or')}"
     if rule.above:
         bounds = join((bound.format() for bound in rule.above), "or")
-        about += f" {over} {bounds} (or in another currency)"
+        about += f" {above} {bounds} (or in another currency)"
     return about
 
 
@@ -176,14 +176,14 @@ def _cancellations(policy: Policy) -> Iterator[tuple[str, str]]:
             yield (
                 f"authority.cancellation.{role}[{number}]",
                 f"{capital(roles([role]))} can approve a cancellation whose unused time is worth up to "
-                f"{limit.per_item.format()}; one that is worth nothing, anybody who is asked.",
+                f"{limit.per_item.format()}. One that is worth nothing, anybody who is asked can approve.",
             )
     for rule in rules.review:
         sentence = _cancellation_rule(policy, rule)
         yield sentence.rule, sentence.text
     yield (
         "cancellation.calendar",
-        f"Time for reviews of cancellations counts in the calendar {rules.calendar}.",
+        f"Time for reviews of cancellations counts by the {rules.calendar} calendar.",
     )
     yield (
         "cancellation.revise_within",
@@ -197,12 +197,12 @@ def _cancellations(policy: Policy) -> Iterator[tuple[str, str]]:
 
 def _cancellation_rule(policy: Policy, rule: ReviewRule) -> PolicySentence:
     rules = policy.cancellations
-    about = _about(rule, "with unused time worth over")
+    about = _about(rule, "with unused time worth more than")
     subject = f"A cancellation{about}" if about else "Any other cancellation"
     path = ladder_in_words(policy, rule.ladder, rules.calendar)
     return PolicySentence(
         rule=f"cancellation.review[{rules.review.index(rule)}]",
-        text=f"{subject}, and taking it back, {path}",
+        text=f"{subject}, or its reversal, {path}",
     )
 
 
@@ -217,7 +217,7 @@ def _rung(policy: Policy, name: str, step: LadderStep) -> str:
     hours = _hours(policy, step, _calendar_of(policy, name))
     told = f"{_asked(step)}, with {span(step.respond_within, hours)} to answer"
     if step.calendar is not None:
-        told += f" in the calendar {step.calendar}"
+        told += f" by the {step.calendar} calendar"
     if step.remind_every is None:
         return f"{told} and no reminder."
     return f"{told} and a reminder {every(step.remind_every, hours)}."

@@ -47,7 +47,7 @@ def _events(invoice: InvoiceDetailAnswer, names: About) -> Iterator[InvoiceEvent
     for payment in invoice.payments:
         yield from _paid(payment, told)
     for note in (one for one in invoice.credit_notes if one.operation not in told):
-        words = f"Credit note {note.number} over {note.amount.format()}"
+        words = f"Credit note {note.number} for {note.amount.format()}"
         yield InvoiceEvent(note.created_at, words, operation=note.operation)
     for link in invoice.portal_links:
         yield from _linked(link)

@@ -75,7 +75,7 @@ In Stripe, the invoice is {status}: the customer is not asked for it anymore.
 
 {figure}
 Customer:  Customer 01
-Invoice:   ACME-0042 over USD 600.00, USD 600.00 of it unpaid
+Invoice:   ACME-0042 for USD 600.00, USD 600.00 of it unpaid
 Reason:    {reason}
 
 Note, kept here and in Stripe:

@@ -160,9 +160,9 @@ def test_money_reads_as_a_controller_would_say_it() -> None:
         "16 business hours without an answer, it expires."
     )
     assert words["credit.review[1]"] == (
-        "A credit over USD 10,000.00 (or in another currency) that is beyond the requester's authority goes "
-        "to a controller and Legal, each of whom must approve; after 16 business hours without an answer, it "
-        "expires."
+        "A credit of more than USD 10,000.00 (or in another currency) that is beyond the requester's "
+        "authority goes to a controller and Legal, each of whom must approve; after 16 business hours "
+        "without an answer, it expires."
     )
     assert words["refund.review[2]"] == (
         "Any other refund that is beyond the requester's authority goes to a controller; after 8 business "
