@@ -35,7 +35,7 @@ DELETED = frozenset(
         *("invoices", "invoice_lines", "organization_invoices"),
         # What is no history.
         *("health_counts", "setbacks", "key_uses", "reminder_pauses", "mail_templates", "incident_steps"),
-        *("reconciliations", "differences", "outbox"),
+        *("reconciliations", "differences", "outbox", "stripe_events"),
         # What the provisioning file no longer has.
         "chat_webhooks",
         *("person_link_tokens", "sign_in_attempts"),

@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, delete, update
+from sqlalchemy import ColumnElement, delete, func, or_, update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -18,10 +18,13 @@ from billing.mail.messages import MailRequest
 
 from ..core.clock import utc_now
 from ..core.statements import insert_if_new
-from ..tables import Outbox, new_id
+from ..tables import Operation, Outbox, new_id, oldest_id
 
 PENDING, DELIVERED, REFUSED = "pending", "delivered", "refused"
 START, UPDATE, MAIL = "start", "update", "mail"
+
+_OF_OPERATIONS = "operation-"
+"""How the ids of operations' workflows begin."""
 
 CHANNEL = "outbox_due"
 """Of PostgreSQL's notifications: a row was written that is due at once."""
@@ -238,3 +241,33 @@ async def _settle(session: AsyncSession, outbox_id: str, **values: Any) -> None:
         .values(**values)
         .execution_options(synchronize_session=False)
     )
+
+
+async def forget(session: AsyncSession, before: datetime, limit: int) -> int:
+    """Remove what was delivered before then, the oldest first, at most `limit` rows; how many those were.
+
+    What an operation was started and told by stays until it has been closed for as long: it may begin anew.
+    """
+    its_operation = func.substr(col(Outbox.workflow_id), len(_OF_OPERATIONS) + 1)
+    goes_on = select(Operation.id).where(
+        col(Operation.id) == its_operation,
+        or_(col(Operation.closed_at).is_(None), col(Operation.closed_at) >= before),
+    )
+    settled = (
+        select(Outbox.id)
+        .where(
+            col(Outbox.id) < oldest_id("out", before),
+            col(Outbox.state) == DELIVERED,
+            col(Outbox.settled_at) < before,
+            ~goes_on.exists(),
+        )
+        .order_by(col(Outbox.id))
+        .limit(limit)
+    )
+    gone = await session.exec(
+        delete(Outbox)
+        .where(col(Outbox.id).in_(settled))
+        .returning(col(Outbox.id))
+        .execution_options(synchronize_session=False)
+    )
+    return len(gone.all())

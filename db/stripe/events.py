@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Literal, NamedTuple
 
-from sqlalchemy import func, literal, update
+from sqlalchemy import delete, func, literal, update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -192,6 +192,28 @@ async def not_followed(
         *await session.exec(pending.order_by(col(StripeEvent.received_at)).limit(limit)),
         *await session.exec(again.order_by(col(StripeEvent.again_at)).limit(limit)),
     ]
+
+
+async def forget(session: AsyncSession, before: datetime, limit: int) -> int:
+    """Remove events that were settled before then, the oldest first, at most `limit`; how many those were.
+    What was set aside stays: it is an operator's."""
+    settled = (
+        select(StripeEvent.id)
+        .where(
+            col(StripeEvent.received_at) < before,
+            col(StripeEvent.settled_at) < before,
+            col(StripeEvent.state).in_(["done", "ignored"]),
+        )
+        .order_by(col(StripeEvent.received_at))
+        .limit(limit)
+    )
+    gone = await session.exec(
+        delete(StripeEvent)
+        .where(col(StripeEvent.id).in_(settled))
+        .returning(col(StripeEvent.id))
+        .execution_options(synchronize_session=False)
+    )
+    return len(gone.all())
 
 
 # --- Until when every event is known ----------------------------------------------------------------------

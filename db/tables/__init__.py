@@ -12,7 +12,7 @@ from sqlmodel import Field, SQLModel
 
 from .approvals import Approval, Decision, Delegation, Notice, ToldPerson
 from .bill import OrganizationInvoice, Renewal
-from .columns import Utc, document, minor, new_id, utc
+from .columns import Utc, document, minor, new_id, oldest_id, utc
 from .incidents import (
     HealthCount,
     Hold,
@@ -124,6 +124,7 @@ __all__ = [
     "Utc",
     "WorkerTurn",
     "new_id",
+    "oldest_id",
 ]
 
 

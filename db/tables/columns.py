@@ -34,6 +34,11 @@ def new_id(prefix: str) -> str:
     return f"{prefix}_{ULID()}"
 
 
+def oldest_id(prefix: str, at: datetime) -> str:
+    """What the ids of `new_id` that were made before sort before."""
+    return f"{prefix}_{ULID.from_datetime(at)}"
+
+
 def utc(**more: Any) -> Any:
     """A column for a time."""
     return Field(sa_type=Utc, **more)

@@ -34,6 +34,7 @@ from workflows.core import ids
 from .event_care import EventCare
 from .incident_care import IncidentCare
 from .lateness import Lateness
+from .retention import Retention
 
 log = logging.getLogger(__name__)
 
@@ -77,6 +78,7 @@ class Watch:
         self._portal_answered = False
         self._care = IncidentCare(database, temporal, policy)
         self._events = EventCare(database, temporal)
+        self._retention = Retention(database, clock)
         self._lateness = lateness or Lateness(database, clock=clock)
         self._opened_at: datetime | None = None
         """When this process last began, or looked after, the database's incident that it still sees."""
@@ -110,10 +112,12 @@ class Watch:
             await health_counts.prune(session, self._clock())
 
     async def tend(self) -> None:
-        """Every open incident, and every event, has a workflow that goes on; what is late is told."""
+        """Every open incident and every event has a workflow that goes on; what is late is told, and what is
+        old forgotten."""
         await self._lateness.look()
         await self._care.tend(self._clock())
         await self._events.tend(self._clock())
+        await self._retention.look()
 
     async def look(self) -> None:
         """Probe everything, look at the counts, and open incidents of what is degraded.

@@ -1,0 +1,96 @@
+"""What nobody looks at any more is forgotten, in batches; what is evidence, open or in doubt stays."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlmodel import select
+
+from db.core.session import Database
+from db.tables import Outbox, StripeEvent, oldest_id
+from worker.watch import retention
+from worker.watch.retention import EVERY, KEPT_FOR, Retention
+
+from ...support.builders import NOW, an_operation, store, tenant
+
+LONG_AGO = NOW - KEPT_FOR - timedelta(days=1)
+AFTER = timedelta(seconds=1)
+
+
+def told(number: int, **fields: Any) -> Outbox:
+    usual: dict[str, Any] = {
+        "id": oldest_id("out", LONG_AGO + number * AFTER),
+        "action": "start",
+        "workflow_id": f"stripe-event-{number}",
+        "name": "StripeEventWorkflow",
+        "payload": {},
+        "state": "delivered",
+        "created_at": LONG_AGO,
+        "next_attempt_at": LONG_AGO,
+        "settled_at": LONG_AGO,
+    }
+    return Outbox(**usual | fields)
+
+
+def event(id_: str, **fields: Any) -> StripeEvent:
+    usual: dict[str, Any] = {
+        "id": id_,
+        "type": "invoice.paid",
+        "object_id": "in_1",
+        "livemode": False,
+        "state": "done",
+        "created_at": LONG_AGO,
+        "received_at": LONG_AGO,
+        "settled_at": LONG_AGO,
+    }
+    return StripeEvent(**usual | fields)
+
+
+async def left(database: Database) -> tuple[set[str], set[str]]:
+    async with database.reading() as session:
+        rows = await session.exec(select(Outbox.workflow_id))
+        return set(rows), set(await session.exec(select(StripeEvent.id)))
+
+
+async def test_what_was_delivered_or_followed_long_ago_is_forgotten_and_nothing_else(
+    database: Database,
+) -> None:
+    acme = await tenant(database)
+    going, closed, lately = an_operation(acme), an_operation(acme), an_operation(acme)
+    closed.closed_at, lately.closed_at = LONG_AGO, NOW - timedelta(days=40)
+    await store(database, going, closed, lately)
+    of = {one.id: f"operation-{one.id}" for one in (going, closed, lately)}
+    await store(
+        database,
+        told(1),
+        told(2, state="pending", settled_at=None),
+        told(3, state="refused"),
+        told(4, settled_at=NOW - timedelta(days=10)),
+        told(5, workflow_id=of[going.id]),
+        told(6, workflow_id=of[closed.id]),
+        told(7, workflow_id=of[lately.id]),
+        told(8, id=oldest_id("out", NOW - AFTER), settled_at=NOW),
+        event("evt_done"),
+        event("evt_ignored", state="ignored"),
+        event("evt_pending", state="pending", settled_at=None),
+        event("evt_set_aside", state="set_aside"),
+        event("evt_new", received_at=NOW, settled_at=NOW),
+    )
+    assert await Retention(database, clock=lambda: NOW).look() == 4
+    assert await left(database) == (
+        {*(f"stripe-event-{number}" for number in (2, 3, 4, 8)), of[going.id], of[lately.id]},
+        {"evt_pending", "evt_set_aside", "evt_new"},
+    )
+
+
+async def test_it_is_done_in_batches_by_one_worker_at_a_time(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retention, "BATCH", 2)
+    monkeypatch.setattr(retention, "BATCHES", 2)
+    await store(database, *(told(number) for number in range(7)))
+    now = NOW
+    one, other = (Retention(database, clock=lambda: now) for _ in range(2))
+    assert (await one.look(), await other.look()) == (4, 0)
+    now += EVERY
+    assert (await other.look(), await one.look()) == (3, 0)
