@@ -22,9 +22,6 @@ from .protocol import EffectResult, options, plain, request_of
 PARTS = ["customer"]
 """What to expand in the request for the invoice."""
 
-NEAR = 60
-"""Seconds from the end of an invoice within which Stripe's event of it is."""
-
 
 class InvoiceEnd(ABC):
     """Ends an open invoice, for good; `target` is the invoice."""
@@ -54,7 +51,7 @@ class InvoiceEnd(ABC):
         return self._result(invoice)
 
     async def _told(self, client: stripe.StripeClient, effect: Effect, ended_at: int) -> bool:
-        told = await object_told(client, self.event, effect.key, ended_at - NEAR, ended_at + NEAR)
+        told = await object_told(client, self.event, effect.key, ended_at)
         return told is not None and bool(told["id"] == effect.target)
 
     def _result(self, invoice: stripe.Invoice) -> EffectResult:

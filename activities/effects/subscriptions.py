@@ -17,6 +17,8 @@ from ..stripe.plan_subscription import (
 )
 from .protocol import EffectResult, bears_mark, marked, options, request_of
 
+LISTED = 100
+"""Stripe's largest page."""
 PENDING = "pending_if_incomplete"
 """Stripe's word for a change that is to wait for its payment."""
 
@@ -41,9 +43,20 @@ class SubscriptionUpdate:
             return self._result(subscription, latest_invoice=None)
         if effect.params.get("payment_behavior") != PENDING:
             return None
-        since = effect.params.get("proration_date")
-        told = await object_told(client, "customer.subscription.updated", effect.key, since)
+        told = await self._told(client, effect)
         return EffectResult(effect.target, None, _answered(told)) if told is not None else None
+
+    async def _told(self, client: stripe.StripeClient, effect: Effect) -> dict[str, Any] | None:
+        """What the subscription was when Stripe kept the change: then it made the invoice that waited."""
+        wanted: Any = {"subscription": effect.target, "limit": LISTED}
+        if (since := effect.params.get("proration_date")) is not None:
+            wanted["created"] = {"gte": since}
+        invoices = await client.v1.invoices.list_async(wanted)
+        async for invoice in invoices.auto_paging_iter():
+            told = await object_told(client, "customer.subscription.updated", effect.key, invoice.created)
+            if told is not None:
+                return told
+        return None
 
     def _result(self, subscription: stripe.Subscription, **known: Any) -> EffectResult:
         data = subscription.to_dict() | known
@@ -88,10 +101,6 @@ class NotedSubscription:
         return await client.v1.subscriptions.update_async(target, params, options)
 
 
-TOLD_WITHIN = 60
-"""Seconds within which Stripe's event follows what it tells of, by Stripe's clock."""
-
-
 class ScheduleCreate:
     """Puts a subscription under a schedule. Stripe takes no metadata here, and anybody can do the same in its
     Dashboard: only Stripe's event names the request that did it, by our idempotency key."""
@@ -117,7 +126,6 @@ class ScheduleCreate:
             "subscription_schedule.created",
             effect.key,
             schedule.created,
-            schedule.created + TOLD_WITHIN,
         )
         return self._result(schedule) if told is not None and told["id"] == schedule.id else None
 

@@ -118,10 +118,12 @@ async def own_invoice(
         if query.is_own or (named["billing_reason"] == UPDATE and _bears(named, query.effect_key)):
             return named
     since = query.subject.proration_date or query.subject.period_start
-    told = await object_told(client, "invoice.created", query.effect_key, since)
-    if told is not None:
-        return await invoices.invoice(told["id"])
-    for found in await invoices.made_since(query.subject.subscription, UPDATE, since):
+    made = await invoices.made_since(query.subject.subscription, UPDATE, since)
+    for found in made:
+        told = await object_told(client, "invoice.created", query.effect_key, found["created"])
+        if told is not None and told["id"] == found["id"]:
+            return await invoices.invoice(found["id"])
+    for found in made:
         if _bears(found, query.effect_key):
             return await invoices.invoice(found["id"])
     return None

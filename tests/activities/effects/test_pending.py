@@ -76,6 +76,24 @@ async def test_one_that_stripe_has_dropped_meanwhile_is_not_asked_for_again(job:
     assert await job.mirrored() == ("starter", 6)
 
 
+async def test_it_is_read_back_without_reading_what_the_account_has_done_since(job: Job) -> None:
+    """An account's events of some days are many pages."""
+    effect = await _upgrade(job)
+    with pytest.raises(Killed):
+        await job.attempt(effect, kinds=dying("subscription.update", after=True))
+    job.shop.stand_in.advance(24 * HOUR)
+    subscription = job.tenant.organization.stripe_subscription
+    for number in range(201):
+        await job.shop.client.v1.subscriptions.update_async(
+            subscription, {"description": f"The {number}th of many."}
+        )
+    since = len(job.shop.stand_in.requests())
+    await job.attempt(effect)
+    assert (await job.intent(effect)).read_back
+    asked = [one["path"] for one in job.shop.stand_in.requests()[since:]]
+    assert asked.count("/v1/events") <= 2, asked
+
+
 async def test_its_invoice_is_voided_once_and_mirrored_as_the_organizations_own(job: Job) -> None:
     applied = await job.attempt(await _upgrade(job))
     invoice = applied.detail["latest_invoice"]
