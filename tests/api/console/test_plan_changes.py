@@ -177,7 +177,7 @@ async def test_a_change_that_waits_for_its_payment_leads_to_where_it_is_paid(
     plans = (await browser.get("/console/plans")).text
     for shown in (page, plans):
         assert ("/console/plans/invoices/in_1" in shown) == (until is not None or shown is page)
-        assert "Waits for payment" in shown or "Payment under way" in shown
+        assert "Awaiting payment" in shown or "Payment in progress" in shown
 
 
 async def test_two_plan_changes_of_which_one_takes_the_others_place_link_to_each_other(
