@@ -77,6 +77,21 @@ async def test_what_is_unknown_is_kept_with_the_start_of_what_follows_it(
     assert started == {f"stripe-event-{event.id}" for event in events}
 
 
+async def test_a_missed_event_says_of_a_customer_that_they_are_a_newcomer(
+    shop: Shop, database: Database
+) -> None:
+    [customer] = await happens(shop, 1)
+    for changes in ({"metadata": {"plixo_organization": "org_1"}}, {"name": "Theirs"}):
+        await shop.client.v1.customers.update_async(customer, changes)  # type: ignore[arg-type]
+    assert await check(shop, database) == 3
+    told = [(event.type, event.newcomer) for event in await kept(database)]
+    assert sorted(told) == [
+        ("customer.created", False),
+        ("customer.updated", False),
+        ("customer.updated", True),
+    ]
+
+
 async def test_what_is_known_is_not_missed(shop: Shop, database: Database) -> None:
     await happens(shop, 3)
     [newest, *_] = (await shop.client.v1.events.list_async({"limit": 1})).data
