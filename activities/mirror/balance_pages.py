@@ -14,10 +14,9 @@ from db.core.clock import utc_now
 from db.tables import BalanceTransactionRow, Customer, Invoice
 
 from ..stripe.failures import concerns_everybody
-from .objects.customer import balance_transaction_rows
-from .objects.snapshot import Document
+from .objects.customer import balance_transaction_rows, unseen_changes
 from .page_store import RunPage, store_rows
-from .pages import MirrorAccess, MirroredPage, cursor_after, documents_of, page_params
+from .pages import MirrorAccess, MirroredPage
 
 CUSTOMERS = 10
 """So many are asked for by one activity: each takes a request, the first time perhaps several."""
@@ -36,7 +35,7 @@ async def balances_page(
     async def one(found: tuple[str, str]) -> int:
         customer, organization = found
         read_at = utc_now()
-        changes = await _unseen(access, customer)
+        changes = await unseen_changes(access.client, access.database, customer)
         async with access.database.transaction() as session:
             rows = await balance_transaction_rows(session, changes, organization, read_at)
             page = RunPage(of.reconciliation, customer) if of else None
@@ -80,19 +79,3 @@ async def _moved(session: AsyncSession, after: str) -> list[tuple[str, str]]:
         col(Customer.deleted).is_(False), Customer.id > after, or_(~or_(told, never), used)
     )
     return list(await session.exec(wanted.order_by(col(Customer.id)).limit(CUSTOMERS)))
-
-
-async def _unseen(access: MirrorAccess, customer: str) -> list[Document]:
-    """The newest changes, up to the first hundred that the mirror has all."""
-    changes: list[Document] = []
-    after = None
-    while True:
-        page = await access.client.v1.customers.balance_transactions.list_async(customer, page_params(after))
-        found = documents_of(page)
-        changes += found
-        async with access.database.reading() as session:
-            ids = {change["id"] for change in found}
-            known = await session.exec(select(func.count()).where(col(BalanceTransactionRow.id).in_(ids)))
-            if not page.has_more or known.one() == len(ids):
-                return changes
-        after = cursor_after(page)

@@ -23,7 +23,7 @@ PAYMENT_PARTS = ["data.latest_charge.refunds"]
 
 async def mirror_all(access: MirrorAccess, customer: str) -> None:
     """The customer's discounts, invoices, payments with their refunds and disputes, credit notes, and the
-    customer with the newest changes of their balance. What can't be mirrored keeps nothing else out."""
+    customer with the changes of their balance. What can't be mirrored keeps nothing else out."""
     read_at = utc_now()
     found = await read_object(access, EventSubject.CUSTOMER, customer)
     billed, owner = found or (None, None)

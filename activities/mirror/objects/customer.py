@@ -3,17 +3,16 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Self
+from typing import Any, Self
 
 import stripe
-from sqlmodel import col, select
+from sqlmodel import col, func, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from billing.mail.languages import is_offered
 from billing.money.object_end import is_about
 from billing.stripe.events import OWNER
 from db.cases.cases import CaseRules
-from db.cases.money_cases import BY_HAND
 from db.core.session import Database
 from db.mirror import bills, mirror
 from db.mirror.mirror import MirrorRow
@@ -25,8 +24,8 @@ from ...stripe.failures import ask_for
 from .bill import subscribing
 from .snapshot import Document, Owner, claim_of, taken_out, time_of
 
-BALANCE_CHANGES = 100
-"""Stripe's largest page: older changes were mirrored after earlier events."""
+PAGE = 100
+"""The most that Stripe gives at a time."""
 
 TRANSACTION_PARTS = ["customer"]
 """What to expand in the request for it."""
@@ -94,7 +93,7 @@ class CustomersObject:
 class CustomerSnapshot(CustomersObject):
     customer: Document
     balance_changes: tuple[Document, ...] = ()
-    """The newest first."""
+    """The newest first, as far as the mirror may not have them."""
 
     @classmethod
     async def read(cls, client: stripe.StripeClient, id_: str) -> Self:
@@ -106,14 +105,11 @@ class CustomerSnapshot(CustomersObject):
     async def completed(self, client: stripe.StripeClient, database: Database) -> Self:
         if self._is_gone:
             return self
-        service = client.v1.customers.balance_transactions
-        page = await ask_for(service.list_async(self.customer["id"], {"limit": BALANCE_CHANGES}))
-        return replace(self, balance_changes=tuple(one.to_dict() for one in page.data) if page else ())
+        changes = await ask_for(unseen_changes(client, database, self.customer["id"]))
+        return replace(self, balance_changes=tuple(changes or ()))
 
     async def rows(self, session: AsyncSession, organization: str, read_at: datetime) -> list[MirrorRow]:
-        # The other changes come with the invoice or credit note that made them.
-        by_hand = [change for change in self.balance_changes if change["type"] in BY_HAND]
-        return [*await balance_transaction_rows(session, by_hand, organization, read_at)]
+        return [*await balance_transaction_rows(session, self.balance_changes, organization, read_at)]
 
 
 @dataclass(frozen=True)
@@ -188,6 +184,23 @@ def customer_row(data: Document, synced_at: datetime) -> Customer:
 def _language(wanted: Sequence[str]) -> str | None:
     """The first of a customer's preferred languages that we write in, else the first."""
     return next((tag for tag in wanted if is_offered(tag)), next(iter(wanted), None))
+
+
+async def unseen_changes(client: stripe.StripeClient, database: Database, customer: str) -> list[Document]:
+    """The newest changes of a customer's balance, up to the first page that the mirror has whole: store them
+    at once. Raises StripeError."""
+    changes: list[Document] = []
+    params: Any = {"limit": PAGE}
+    while True:
+        page = await client.v1.customers.balance_transactions.list_async(customer, params)
+        found = [one.to_dict() for one in page.data]
+        changes += found
+        ids = {change["id"] for change in found}
+        async with database.reading() as session:
+            known = await session.exec(select(func.count()).where(col(BalanceTransactionRow.id).in_(ids)))
+            if not page.has_more or known.one() == len(ids):
+                return changes
+        params["starting_after"] = found[-1]["id"]
 
 
 async def balance_transaction_rows(

@@ -263,6 +263,16 @@ async def test_credit_that_a_customer_is_created_with_is_a_case(desk: Desk, how:
     assert await desk.cases() == {credit.id: ("balance_transaction", 5_000)}
 
 
+async def test_a_credit_that_many_changes_of_the_balance_came_after_is_a_case(desk: Desk) -> None:
+    """More than Stripe gives at a time: nobody hides one behind a hundred others."""
+    make = desk.v1.customers.balance_transactions.create_async
+    credit = await make(desk.customer, {"amount": -900, "currency": "usd"})
+    for _ in range(100):
+        await make(desk.customer, {"amount": 1, "currency": "usd"})
+    await desk.follow("customer.updated", desk.customer)
+    assert await desk.cases() == {credit.id: ("balance_transaction", 900)}
+
+
 @pytest.mark.both_databases
 async def test_a_coupon_on_a_subscription_is_worth_a_year_at_most(desk: Desk, how: str) -> None:
     coupon = await desk.v1.coupons.create_async({"percent_off": 10, "duration": "forever", "name": "Spring"})

@@ -211,7 +211,7 @@ async def test_a_customer_who_becomes_an_organizations_comes_with_all_that_is_th
     links = await mirrored(home, PaymentRow, "invoice_id")
     assert links[await money.payment_of(home.shop, paid)] == (paid,)
     changes = await mirrored(home, BalanceTransactionRow, "amount", "type")
-    assert list(changes.values()) == [(-900, "adjustment")]
+    assert (-900, "adjustment") in changes.values()
     line = home.stand_in.last_request()
     await customers.update_async(customer, {"name": "Theirs"})
     await home.followed()
