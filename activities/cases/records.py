@@ -3,6 +3,7 @@ counts, its end.
 """
 
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 from temporalio import activity
@@ -27,7 +28,8 @@ from billing.cases.case import (
 )
 from billing.core.business_time import add_business, end_of_business_day
 from billing.core.events import EventCode
-from billing.core.operations import State
+from billing.core.operations import Role, State
+from billing.mail.messages import MailContext, MailRequest
 from billing.money.messages import Commit, CommitPart
 from billing.money.notes import with_objects
 from billing.operations.messages import Progress
@@ -37,7 +39,7 @@ from db.core import timeline
 from db.core.session import Database
 from db.money import commitments
 from db.money.weighing import weigh
-from db.operations import notices, operations
+from db.operations import notices, operations, outbox
 from db.people import people
 from db.tables import Case, Operation
 
@@ -71,13 +73,15 @@ class CaseRecords:
                 ),
             )
             await open_notice(session, _notice(operation, policy), step.at)
+            mail = _mail(case, operation, "opened", "case_opened", roles=(Role.BILLING_ADMIN,))
+            await outbox.mail(session, mail, at=step.at)
             return CaseStands(owner=await _owner(session, case), next_at=_next(case, policy, case.noticed_at))
 
     @activity.defn
     async def remind_case(self, step: CaseStep) -> CaseStands:
         """Whoever owes its note is reminded; the controller hears of it as soon as it is late."""
         async with self._database.transaction() as session:
-            case, _, policy = await _read(session, step.operation)
+            case, operation, policy = await _read(session, step.operation)
             if step.escalate:
                 await cases.escalate(session, step.operation, at=step.at)
             event = EventCode.ESCALATED_TO_CONTROLLER if step.escalate else EventCode.REMINDED_OF_NOTE
@@ -89,7 +93,13 @@ class CaseRecords:
                 detail={"owner": case.owner, "times": step.number},
             )
             await write(session, progress)
-            return CaseStands(owner=await _owner(session, case), next_at=_next(case, policy, step.at))
+            owner = await _owner(session, case)
+            await outbox.mail(session, _reminder(case, operation, step, owner), at=step.at)
+            result = operation.result or {}
+            if result.get("named"):
+                mail = _named(case, operation, f"named:{step.number}", CaseMaker.model_validate(result))
+                await outbox.mail(session, mail, at=step.at)
+            return CaseStands(owner=owner, next_at=_next(case, policy, step.at))
 
     @activity.defn
     async def assign_case(self, order: OwnCase) -> None:
@@ -110,6 +120,7 @@ class CaseRecords:
     async def record_maker(self, order: NameMaker) -> None:
         """It has its note, and waits for the word of whoever is said to have made it: only that counts it."""
         close = order.close
+        named = CaseMaker(named=close.done_by, named_by=close.person, note=close.note)
         progress = Progress(
             operation=order.operation,
             key=f"named:{order.at.isoformat()}",
@@ -118,12 +129,14 @@ class CaseRecords:
             actor=close.person,
             state=State.RUNNING,
             stage="maker_to_confirm",
-            result=CaseMaker(named=close.done_by, named_by=close.person, note=close.note),
+            result=named,
             allowed_actions=(*ACTIONS, "confirm"),
             detail={"named": close.done_by},
         )
         async with self._database.transaction() as session:
+            case, operation, _ = await _read(session, order.operation)
             await write(session, progress)
+            await outbox.mail(session, _named(case, operation, progress.key, named), at=order.at)
 
     @activity.defn
     async def record_denial(self, order: DenyMaking) -> None:
@@ -142,7 +155,18 @@ class CaseRecords:
             detail={"named_by": order.named_by, "comment": said.comment},
         )
         async with self._database.transaction() as session:
+            case, operation, _ = await _read(session, order.operation)
             await write(session, progress)
+            mail = _mail(
+                case,
+                operation,
+                progress.key,
+                "case_denied",
+                people=(order.named_by,),
+                person=said.person,
+                comment=said.comment,
+            )
+            await outbox.mail(session, mail, at=order.at)
 
     @activity.defn
     async def count_case(self, order: CountCase) -> CaseCounted:
@@ -197,6 +221,7 @@ class CaseRecords:
             await write(session, progress)
             if told:
                 await open_notice(session, _notice(operation, policy, number=2), order.at)
+            await outbox.mail(session, _closed(case, operation, order, result), at=order.at)
             return result
 
 
@@ -221,6 +246,69 @@ def _notice(operation: Operation, policy: Policy, number: int = 1) -> NoticeInpu
         operation=operation.id,
         subject=case_subject(found),
         number=number,
+    )
+
+
+def _reminder(case: Case, operation: Operation, step: CaseStep, owner: str | None) -> MailRequest:
+    """To whoever owes the note, or everybody who can write it; when it is late to the controller too."""
+    late = step.at >= case.deadline
+    roles = (*(() if owner else (Role.BILLING_ADMIN,)), *((Role.CONTROLLER,) if late else ()))
+    return _mail(
+        case,
+        operation,
+        f"reminded:{step.number}",
+        "case_escalated" if late else "case_reminder",
+        roles=roles,
+        people=(owner,) if owner else (),
+        owner=owner,
+        number=step.number,
+    )
+
+
+def _named(case: Case, operation: Operation, key: str, maker: CaseMaker) -> MailRequest:
+    """To whoever is said to have made it: only they can say so, as it would count in their authority."""
+    people = (maker.named,) if maker.named else ()
+    return _mail(case, operation, key, "case_named", people=people, person=maker.named_by, comment=maker.note)
+
+
+def _closed(case: Case, operation: Operation, order: EndCase, result: CaseResult) -> MailRequest:
+    loud = case.escalated_at is not None or result.beyond_authority
+    return _mail(
+        case,
+        operation,
+        "closed",
+        "case_closed",
+        roles=(Role.BILLING_ADMIN, Role.CONTROLLER) if loud else (Role.BILLING_ADMIN,),
+        result=result,
+        person=order.close.person,
+        comment=result.note,
+        number=order.reminders,
+    )
+
+
+def _mail(
+    case: Case,
+    operation: Operation,
+    key: str,
+    template: str,
+    *,
+    roles: tuple[Role, ...] = (),
+    people: tuple[str, ...] = (),
+    **said: Any,  # beside what was made
+) -> MailRequest:
+    return MailRequest(
+        organization=case.organization_id,
+        operation=operation.id,
+        key=key,
+        template=template,
+        roles=roles,
+        people=people,
+        context=MailContext(
+            subject=case_subject(CaseFound.model_validate(operation.request)),
+            noticed_at=case.noticed_at,
+            deadline=case.deadline,
+            **said,
+        ),
     )
 
 

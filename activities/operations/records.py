@@ -21,7 +21,7 @@ from billing.plan_changes.subject import PlanChangeSubject, WaitingChange
 from db.core import timeline
 from db.core.session import Database
 from db.mirror import subscription_usage
-from db.operations import operations
+from db.operations import operations, outbox
 from db.tables import Operation
 
 from . import abandonment
@@ -37,8 +37,7 @@ class Records:
 
     @activity.defn
     async def record_progress(self, progress: Step) -> None:
-        """Appends the event to the operation's timeline, moves the operation on and opens the notice that the
-        step brings, together.
+        """Appends the event to the operation's timeline, moves the operation on and tells people, together.
 
         Raises ApplicationError `operation_closed` for a step that is new to an operation that has ended.
         """
@@ -48,7 +47,7 @@ class Records:
                 event = await timeline.find(session, progress.operation, progress.key)
                 if event is None or event.at == progress.at:
                     raise abandonment.closed(moved)
-            await _tell(session, progress)
+            await tell(session, progress)
 
     @activity.defn
     async def read_standing(self, query: StandingQuery) -> Standing:
@@ -75,7 +74,7 @@ class Records:
         """Ends the operation; says how it has ended, where something else was before."""
         async with self._database.transaction() as session:
             ours = await end_operation(session, ending)
-            await _tell(session, ending)
+            await tell(session, ending)
             operation = await operations.get_fresh(session, ending.operation)
         # A repeat finds what the first attempt did.
         ours = ours or operation.closed_at == ending.at
@@ -113,9 +112,12 @@ def _waiting(change: Operation) -> WaitingChange | None:
     return WaitingChange(operation=change.id, schedule=scheduled.schedule, to=subject.to)
 
 
-async def _tell(session: AsyncSession, step: Step) -> None:
+async def tell(session: AsyncSession, step: Step) -> None:
+    """Within a transaction of the caller's: whom the step tells, once."""
     if step.notice is not None:
         await open_notice(session, step.notice, step.at)
+    for mail in step.mails:
+        await outbox.mail(session, mail, at=step.at)
 
 
 async def write(session: AsyncSession, progress: Progress) -> Operation | None:

@@ -7,7 +7,8 @@ from temporalio import activity
 from billing.core.business_time import end_of_business_day
 from billing.core.events import EventCode
 from billing.core.operations import SYSTEM
-from billing.operations.messages import Progress, TroubleRecord
+from billing.mail.steps import TroubleRecord
+from billing.operations.messages import Progress
 from billing.portal.diagnosis import diagnose, fixed_by_link
 from billing.portal.trouble import NewLink, TroubleFound, TroubleQuery, settled
 from db.core import timeline
@@ -16,7 +17,7 @@ from db.mirror import mirror
 from db.portal import diagnosis_facts, troubles
 from db.portal.links_mail import mail_link
 
-from ..operations.records import write
+from ..operations.records import tell, write
 
 NEW_LINK = "new_link"
 
@@ -86,4 +87,5 @@ class PortalAccessRecords:
             if record.how is not None:
                 await troubles.close(session, progress.operation, how=record.how, at=progress.at)
             await write(session, progress)
+            await tell(session, progress)
         return end_of_business_day(progress.at, record.calendar) if record.calendar else None

@@ -348,6 +348,8 @@ class EndCase(Message):
     noted_in_stripe: bool
     problem: Problem | None = None
     """Why Stripe did not take the note."""
+    reminders: int
+    """How often somebody was reminded of it."""
     at: AwareDatetime
 
 

@@ -1,10 +1,25 @@
 """A step of an operation together with whom it tells."""
 
 from ..approvals.notice_messages import NoticeInput
+from ..core.business_time import Calendar
+from ..core.operations import Message
 from ..operations.messages import Progress
+from ..portal.trouble import How
+from .messages import MailRequest
 
 
 class Step(Progress):
     """Recorded in one transaction: nobody is told of what did not happen, or not told of what did."""
 
     notice: NoticeInput | None = None
+    mails: tuple[MailRequest, ...] = ()
+
+
+class TroubleRecord(Message):
+    """A step of a trouble, and what becomes of its row with it."""
+
+    progress: Step
+    escalated: bool = False
+    how: How | None = None
+    calendar: Calendar | None = None
+    """Where it is to be known when the next business day ends."""

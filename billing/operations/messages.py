@@ -4,10 +4,8 @@ from typing import Any, Self
 
 from pydantic import AwareDatetime, Field, model_validator
 
-from ..core.business_time import Calendar
 from ..core.events import EventCode
 from ..core.operations import SYSTEM, Message, Problem, State
-from ..portal.trouble import How
 from .payloads import OperationResult, OperationSubject
 
 
@@ -50,13 +48,3 @@ class Progress(Message):
         if waits and self.allowed_actions == ():
             raise ValueError(f"{self.key}: nobody could do anything about an operation that waits like this")
         return self
-
-
-class TroubleRecord(Message):
-    """A step of a trouble, and what becomes of its row with it."""
-
-    progress: Progress
-    escalated: bool = False
-    how: How | None = None
-    calendar: Calendar | None = None
-    """Where it is to be known when the next business day ends."""

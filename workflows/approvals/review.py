@@ -227,6 +227,9 @@ class Review(Generic[Proposed]):
         """An approver asked for changes: somebody sends a revised request, or takes it back; and once more
         where what was sent is `impossible`."""
         key, problem = Question.REVISION.key(round_.number), impossible.why if impossible else None
+        context = MailContext(
+            subject=proposal.subject, comment=outcome.comment, person=outcome.person, problem=problem
+        )
         await self._recorder.record_progress(
             key,
             impossible.event if impossible else EventCode.AWAITING_REVISION,
@@ -235,11 +238,8 @@ class Review(Generic[Proposed]):
             error=problem,
             allowed_actions=("revise", "cancel"),
             detail=problem.model_dump() if problem else None,
+            mails=(self._recorder.to_requester(key, "changes_requested", context),),
         )
-        context = MailContext(
-            subject=proposal.subject, comment=outcome.comment, person=outcome.person, problem=problem
-        )
-        self._recorder.mail_requester(key, "changes_requested", context)
         revision = await self._revision(round_.number)
         self._stop_if_cancelled()
         if revision is None:

@@ -140,6 +140,7 @@ class PlanEnding:
     async def _record_planned(self) -> None:
         """From here on the subscription is free for other changes, of which one may take the end back."""
         subject, report = self._subject, self.report
+        context = MailContext(subject=subject, result=report)
         await self._recorder.record_progress(
             "planned",
             EventCode.PLAN_END_PLANNED,
@@ -149,9 +150,8 @@ class PlanEnding:
             allowed_actions=(),
             detail={"ends_at": subject.ends_at},
             notice=self._recorder.notice(NoticeKind.CANCELLATION_APPLIED, subject, result=report),
+            mails=(self._recorder.to_requester("planned", "cancellation_planned", context),),
         )
-        context = MailContext(subject=subject, result=report)
-        self._recorder.mail_requester("planned", "cancellation_planned", context)
 
     async def _until_ended(self) -> Outcome | Problem:
         while True:

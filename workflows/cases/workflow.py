@@ -1,7 +1,5 @@
 """What was made in Stripe itself: flagged, reminded of, escalated, and closed only with its note."""
 
-from typing import TypedDict, Unpack
-
 from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError
 
@@ -10,7 +8,6 @@ with workflow.unsafe.imports_passed_through():
     from billing.cases.case import (
         CaseCounted,
         CaseInput,
-        CaseResult,
         CaseSoFar,
         CaseStands,
         CaseStep,
@@ -22,32 +19,19 @@ with workflow.unsafe.imports_passed_through():
         NameMaker,
         OwnCase,
         TakeCase,
-        case_subject,
     )
     from billing.core.events import EventCode
-    from billing.core.operations import SYSTEM, Problem, Role, State
-    from billing.mail.messages import MailContext, MailRequest
+    from billing.core.operations import SYSTEM, Problem, State
 
 from ..core import ids
 from ..core.effects import OperationEffects
 from ..core.notes import NoteSync
 from ..core.outcome import problem_of, refused
-from ..core.outgoing_mails import OutgoingMails
 from ..core.recorded import recorded
 from ..core.recorder import OperationRecorder
 
 CLOSED = Problem(code="not_closable", message="It was closed before.")
 NOT_NAMED = Problem(code="not_confirmable", message="You are no longer named as having made it.")
-
-
-class CaseMailWords(TypedDict, total=False):
-    """What a mail about a case says beside what was made."""
-
-    owner: str | None
-    person: str
-    comment: str | None
-    number: int
-    result: CaseResult
 
 
 @workflow.defn(name=ids.CASE)
@@ -67,7 +51,6 @@ class CaseWorkflow:
         self._notes = NoteSync(request.operation, effects)
         self._close: CloseCase | None = None
         self._named = request.so_far.named if request.so_far else None
-        self._mails = OutgoingMails(request.operation)
 
     @workflow.run
     async def run(self, request: CaseInput) -> str:
@@ -78,7 +61,6 @@ class CaseWorkflow:
                 await self._go_on_anew(so_far)
         await self._end(so_far)
         await workflow.wait_condition(workflow.all_handlers_finished)
-        await self._mails.sent()
         return State.COMPLETED.value
 
     # --- What people send -----------------------------------------------------------------------------
@@ -102,7 +84,6 @@ class CaseWorkflow:
         order = NameMaker(operation=self._request.operation, close=close, at=workflow.now())
         self._named = close
         await recorded(CaseRecords.record_maker, order)
-        self._ask_maker(f"named:{order.at.isoformat()}", close)
 
     @workflow.update
     async def confirm(self, confirm: ConfirmCase) -> None:
@@ -120,22 +101,13 @@ class CaseWorkflow:
             operation=self._request.operation, confirm=confirm, named_by=named.person, at=workflow.now()
         )
         await recorded(CaseRecords.record_denial, order)
-        self._mail(
-            f"denied:{order.at.isoformat()}",
-            "case_denied",
-            people=(named.person,),
-            person=confirm.person,
-            comment=confirm.comment,
-        )
 
     # --- The case -------------------------------------------------------------------------------------
 
     async def _begin(self) -> CaseSoFar:
         step = CaseStep(operation=self._request.operation, at=workflow.now())
         stands: CaseStands = await recorded(CaseRecords.open_case, step)
-        so_far = CaseSoFar(next_at=stands.next_at)
-        self._mail("opened", "case_opened", roles=(Role.BILLING_ADMIN,))
-        return so_far
+        return CaseSoFar(next_at=stands.next_at)
 
     async def _closed_by(self, so_far: CaseSoFar) -> bool:
         """Whether its note came before it is time to say something."""
@@ -157,27 +129,7 @@ class CaseWorkflow:
             escalate=late and not so_far.escalated,
         )
         stands: CaseStands = await recorded(CaseRecords.remind_case, step)
-        so_far = CaseSoFar(reminders=number, escalated=late, next_at=stands.next_at)
-        people = (stands.owner,) if stands.owner else ()
-        roles = () if stands.owner else (Role.BILLING_ADMIN,)
-        if late:
-            roles = (*roles, Role.CONTROLLER)
-        template = "case_escalated" if late else "case_reminder"
-        self._mail(
-            f"reminded:{number}",
-            template,
-            roles=roles,
-            people=people,
-            owner=stands.owner,
-            number=number,
-        )
-        if self._named is not None:
-            self._ask_maker(f"named:{number}", self._named)
-        return so_far
-
-    def _ask_maker(self, key: str, named: CloseCase) -> None:
-        """Only they can say so: it would count in their authority."""
-        self._mail(key, "case_named", people=(named.done_by,), person=named.person, comment=named.note)
+        return CaseSoFar(reminders=number, escalated=late, next_at=stands.next_at)
 
     async def _end(self, so_far: CaseSoFar) -> None:
         """The note into both places, and the money into the windows of whoever gave it."""
@@ -201,21 +153,10 @@ class CaseWorkflow:
             counted=counted,
             noted_in_stripe=problem is None,
             problem=problem,
+            reminders=so_far.reminders,
             at=workflow.now(),
         )
-        result: CaseResult = await recorded(CaseRecords.end_case, order)
-        beyond = counted is not None and counted.beyond
-        loud = so_far.escalated or beyond
-        roles = (Role.BILLING_ADMIN, Role.CONTROLLER) if loud else (Role.BILLING_ADMIN,)
-        self._mail(
-            "closed",
-            "case_closed",
-            roles=roles,
-            result=result,
-            person=close.person,
-            comment=result.note,
-            number=so_far.reminders,
-        )
+        await recorded(CaseRecords.end_case, order)
 
     async def _counted(self, close: CloseCase) -> CaseCounted | None:
         if self._request.found.amount is None:
@@ -234,37 +175,8 @@ class CaseWorkflow:
 
     # --- Its parts ------------------------------------------------------------------------------------
 
-    def _mail(
-        self,
-        key: str,
-        template: str,
-        *,
-        roles: tuple[Role, ...] = (),
-        people: tuple[str, ...] = (),
-        **said: Unpack[CaseMailWords],
-    ) -> None:
-        """Nobody waits for a mail server before the case is closed."""
-        request = self._request
-        context = MailContext(
-            subject=case_subject(request.found),
-            noticed_at=request.noticed_at,
-            deadline=request.deadline,
-            **said,
-        )
-        mail = MailRequest(
-            organization=request.organization,
-            operation=request.operation,
-            key=key,
-            template=template,
-            roles=roles,
-            people=people,
-            context=context,
-        )
-        self._mails.send(mail)
-
     async def _go_on_anew(self, so_far: CaseSoFar) -> None:
         """With a fresh history; a note that has come meanwhile is looked at first."""
-        await self._mails.sent()
         await workflow.wait_condition(workflow.all_handlers_finished)
         if self._close is None:
             so_far = so_far.model_copy(update={"named": self._named})

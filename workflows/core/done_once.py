@@ -128,6 +128,7 @@ class DoneOnce(Generic[Subject]):
     async def _ask(self, problem: Problem, number: int) -> AcceptAsInStripe:
         asked = Question.MISMATCH.key(number)
         subject, report, told = self._subject, self._execution.report, self._told
+        context = MailContext(state=State.MISMATCHED, subject=subject, result=report, problem=problem)
         await self._recorder.record_progress(
             asked,
             told.event,
@@ -138,7 +139,6 @@ class DoneOnce(Generic[Subject]):
             allowed_actions=("accept",),
             detail=problem.model_dump(),
             notice=self._recorder.notice(told.notice, subject, number, result=report, problem=problem),
+            mails=(self._recorder.to_requester(asked, told.template, context),),
         )
-        context = MailContext(state=State.MISMATCHED, subject=subject, result=report, problem=problem)
-        self._recorder.mail_requester(asked, told.template, context)
         return await self._commands.resolve.answer_to(number)

@@ -40,8 +40,6 @@ class OperationRun:
         if error is not None:
             await self._recorder.abandon()
         await workflow.wait_condition(workflow.all_handlers_finished)
-        if error is None:
-            await self._recorder.mails_sent()
 
     async def begin(self) -> Standing:
         """Where the records say that the operation stands."""

@@ -23,7 +23,6 @@ with workflow.unsafe.imports_passed_through():
     from billing.policy.policy import Policy
 
 from .outcome import Outcome
-from .outgoing_mails import OutgoingMails
 from .recorded import recorded
 
 
@@ -35,7 +34,6 @@ class OperationRecorder:
         self.operation = operation
         self.requested_by = requested_by
         self.policy = policy
-        self._mails = OutgoingMails(operation)
 
     async def standing(self) -> Standing:
         """Where the records say that the operation stands, as this run begins."""
@@ -71,8 +69,9 @@ class OperationRecorder:
         allowed_actions: tuple[str, ...] | None = None,
         stays_open: bool = False,
         notice: NoticeInput | None = None,
+        mails: tuple[MailRequest, ...] = (),
     ) -> None:
-        """Records a step: its event, what changes with it, and the notice that it brings."""
+        """Records a step: its event, what changes with it, and whom it tells."""
         progress = Step(
             operation=self.operation,
             key=key,
@@ -88,6 +87,7 @@ class OperationRecorder:
             allowed_actions=allowed_actions,
             stays_open=stays_open,
             notice=notice,
+            mails=mails,
         )
         await recorded(Records.record_progress, progress)
 
@@ -133,26 +133,20 @@ class OperationRecorder:
             problem=problem,
         )
 
-    def mail_requester(self, key: str, template: str, context: MailContext) -> None:
-        """Nobody waits for a mail server before the operation is over: see `mails_sent`."""
-        self._mail(key, template, context, person=self.requested_by)
+    def to_requester(self, key: str, template: str, context: MailContext) -> MailRequest:
+        """A mail to whoever asked for it, for the step that tells them."""
+        return self._mail(key, template, context, person=self.requested_by)
 
-    def mail_roles(self, key: str, template: str, roles: tuple[Role, ...], context: MailContext) -> None:
+    def to_roles(self, key: str, template: str, roles: tuple[Role, ...], context: MailContext) -> MailRequest:
         """Likewise, to everybody with one of these roles."""
-        self._mail(key, template, context, roles=roles)
+        return self._mail(key, template, context, roles=roles)
 
-    def _mail(self, key: str, template: str, context: MailContext, **to: Any) -> None:
-        self._mails.send(
-            MailRequest(
-                organization=self.organization,
-                operation=self.operation,
-                key=key,
-                template=template,
-                context=context,
-                **to,
-            )
+    def _mail(self, key: str, template: str, context: MailContext, **to: Any) -> MailRequest:
+        return MailRequest(
+            organization=self.organization,
+            operation=self.operation,
+            key=key,
+            template=template,
+            context=context,
+            **to,
         )
-
-    async def mails_sent(self) -> None:
-        """Waits for days if it must; an undeliverable mail does not change how the operation ended."""
-        await self._mails.sent()

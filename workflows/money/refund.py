@@ -138,6 +138,9 @@ class RefundWorkflow(OperationHandlers):
         asked, partly = Question.FAILURE.key(number), bool(self._issue.came_through)
         report, subject = self._issue.report(), self._subject
         kind = NoticeKind.REFUND_INCOMPLETE if partly else NoticeKind.REFUND_FAILED
+        context = MailContext(
+            subject=subject, result=report, problem=problem, after_success=after_success, number=number
+        )
         await self._recorder.record_progress(
             asked,
             EventCode.REFUND_FAILED_AFTER_SUCCESS if after_success else EventCode.REFUND_FAILED,
@@ -149,17 +152,7 @@ class RefundWorkflow(OperationHandlers):
             stays_open=True,
             detail=problem.model_dump(),
             notice=self._recorder.notice(kind, subject, number, result=report, problem=problem),
-        )
-        self._recorder.mail_requester(
-            asked,
-            "refund_failed",
-            MailContext(
-                subject=subject,
-                result=report,
-                problem=problem,
-                after_success=after_success,
-                number=number,
-            ),
+            mails=(self._recorder.to_requester(asked, "refund_failed", context),),
         )
         return await self._commands.resolve.answer_to(number)
 

@@ -147,6 +147,8 @@ class PlanChangePayment:
             return
         self._told, self._number = due.needs, self._number + 1
         key = f"{WAITS}:{self._number}"
+        context = MailContext(subject=self._query.subject, result=due)
+        mail = self._recorder.to_roles(key, "plan_change_payment_due", PAYERS, context)
         await self._recorder.record_progress(
             key,
             EventCode.PAYMENT_DUE if waits else EventCode.PAYMENT_UNDER_WAY,
@@ -155,10 +157,8 @@ class PlanChangePayment:
             result=due,
             allowed_actions=("cancel",) if waits else (),
             detail=due.document(),
+            mails=(mail,) if due.needs != "time" else (),
         )
-        if due.needs != "time":
-            context = MailContext(subject=self._query.subject, result=due)
-            self._recorder.mail_roles(key, "plan_change_payment_due", PAYERS, context)
 
     async def _void_if_cancelled(self, payment: ChangePayment) -> bool:
         """Whether it was just tried, once: what is voided is dropped, and what was paid first refuses."""

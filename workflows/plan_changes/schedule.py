@@ -168,6 +168,7 @@ class PlanChangeSchedule:
     async def _record_scheduled(self, subject: PlanChangeSubject, schedule: str) -> None:
         self._commands.cancel.open()
         report = ScheduledPlanChange(schedule=schedule, effective_at=subject.period_end)
+        context = MailContext(subject=subject, result=report)
         await self._recorder.record_progress(
             "scheduled",
             EventCode.SCHEDULED,
@@ -177,9 +178,8 @@ class PlanChangeSchedule:
             allowed_actions=("cancel",),
             detail=report.document(),
             notice=self._recorder.notice(NoticeKind.PLAN_CHANGE_SCHEDULED, subject, result=report),
+            mails=(self._recorder.to_requester("scheduled", "plan_change_scheduled", context),),
         )
-        context = MailContext(subject=subject, result=report)
-        self._recorder.mail_requester("scheduled", "plan_change_scheduled", context)
 
     # --- Waiting --------------------------------------------------------------------------------------
 

@@ -161,6 +161,7 @@ class PlanChangeVerification:
         self._commands.cancel.close()
         self._asked += 1
         asked = Question.MISMATCH.key(self._asked)
+        context = MailContext(state=State.MISMATCHED, subject=self._subject, result=report, problem=problem)
         await self._recorder.record_progress(
             asked,
             _differing(report),
@@ -175,10 +176,9 @@ class PlanChangeVerification:
             }
             | ({"revert": preview_detail(report.revert)} if report.revert else {}),
             notice=self._untold,
+            mails=(self._recorder.to_requester(asked, "plan_change_ended", context),),
         )
         self._untold = None
-        context = MailContext(state=State.MISMATCHED, subject=self._subject, result=report, problem=problem)
-        self._recorder.mail_requester(asked, "plan_change_ended", context)
         return await self._commands.resolve.answer_to(self._asked)
 
     async def _revert(self, report: PlanChangeResult, resolve: Resolve | None = None) -> Outcome:

@@ -11,7 +11,7 @@ with workflow.unsafe.imports_passed_through():
     from billing.core.hashing import digest
     from billing.core.operations import CUSTOMER, SYSTEM, Problem, Role, State
     from billing.mail.messages import MailContext, MailRequest
-    from billing.operations.messages import Progress, TroubleRecord
+    from billing.mail.steps import Step, TroubleRecord
     from billing.portal.trouble import (
         AccessTroubleResult,
         AccessTroubleSubject,
@@ -28,7 +28,6 @@ with workflow.unsafe.imports_passed_through():
 
 from ..core import ids
 from ..core.outcome import refused
-from ..core.outgoing_mails import OutgoingMails
 from ..core.recorded import recorded
 
 ENDS = {
@@ -52,7 +51,6 @@ class PortalAccessWorkflow:
         self._closed: CloseTrouble | None = None
         self._how: How | None = None
         self._changed = False
-        self._mails = OutgoingMails(request.operation)
 
     @workflow.run
     async def run(self, request: PortalAccessInput) -> str:
@@ -64,7 +62,6 @@ class PortalAccessWorkflow:
             await self._wait(so_far)
         await self._end(so_far)
         await workflow.wait_condition(workflow.all_handlers_finished)
-        await self._mails.sent()
         return State.COMPLETED.value
 
     # --- What people and Stripe send ------------------------------------------------------------------
@@ -93,6 +90,8 @@ class PortalAccessWorkflow:
         found = await self._look()
         self._how = found.how
         subject = self._subject(found)
+        so_far = SoFar(subject=subject, say_missed_at=self._request.deadline)
+        mail = self._mail("told", "portal_trouble", (Role.BILLING_ADMIN,), so_far)
         await self._record(
             "diagnosed",
             EventCode.DIAGNOSED,
@@ -101,6 +100,7 @@ class PortalAccessWorkflow:
             stage="waiting",
             subject=subject,
             allowed_actions=("close",),
+            mails=(mail,) if self._how is None else (),
         )
         if found.by_link and self._request.cause != "asked":
             order = NewLink(
@@ -111,9 +111,6 @@ class PortalAccessWorkflow:
                 at=workflow.now(),
             )
             await recorded(PortalAccessRecords.mail_trouble_link, order)
-        so_far = SoFar(subject=subject, say_missed_at=self._request.deadline)
-        if self._how is None:
-            self._mail("told", "portal_trouble", (Role.BILLING_ADMIN,), so_far)
         return so_far
 
     async def _over(self) -> bool:
@@ -129,20 +126,22 @@ class PortalAccessWorkflow:
         """To the controller before the deadline; then every business day that it was missed."""
         now = workflow.now()
         if not so_far.escalated and now >= self._escalate_at:
-            await self._record("escalated", EventCode.ESCALATED_TO_CONTROLLER, escalated=True)
+            mail = self._mail("escalated", "portal_trouble_escalated", (Role.CONTROLLER,), so_far)
+            await self._record("escalated", EventCode.ESCALATED_TO_CONTROLLER, escalated=True, mails=(mail,))
             so_far = so_far.model_copy(update={"escalated": True})
-            self._mail("escalated", "portal_trouble_escalated", (Role.CONTROLLER,), so_far)
         if now < so_far.say_missed_at:
             return so_far
         number = so_far.missed + 1
+        so_far = so_far.model_copy(update={"missed": number})
+        roles = (Role.BILLING_ADMIN, Role.CONTROLLER)
         following = await self._record(
-            f"missed:{number}", EventCode.DEADLINE_MISSED, detail={"times": number}, with_calendar=True
+            f"missed:{number}",
+            EventCode.DEADLINE_MISSED,
+            detail={"times": number},
+            with_calendar=True,
+            mails=(self._mail(f"missed:{number}", "portal_trouble_escalated", roles, so_far),),
         )
-        so_far = so_far.model_copy(update={"missed": number, "say_missed_at": following})
-        self._mail(
-            f"missed:{number}", "portal_trouble_escalated", (Role.BILLING_ADMIN, Role.CONTROLLER), so_far
-        )
-        return so_far
+        return so_far.model_copy(update={"say_missed_at": following})
 
     async def _wait(self, so_far: SoFar) -> None:
         """Until something happens, or it is time to say something; before that, the invoice is looked at."""
@@ -166,6 +165,7 @@ class PortalAccessWorkflow:
             minutes=max(0, int((solved_at - self._request.noticed_at).total_seconds() // 60)),
         )
         closed = self._closed if self._how == "closed" else None
+        roles = (Role.BILLING_ADMIN, Role.CONTROLLER) if so_far.escalated else (Role.BILLING_ADMIN,)
         actor = closed.person if closed else CUSTOMER if self._how == "got_in" else SYSTEM
         await self._record(
             "ended",
@@ -178,9 +178,10 @@ class PortalAccessWorkflow:
             stage="done",
             result=result,
             allowed_actions=(),
+            mails=(
+                self._mail("ended", "portal_trouble_solved", roles, so_far, result=result, closed=closed),
+            ),
         )
-        roles = (Role.BILLING_ADMIN, Role.CONTROLLER) if so_far.escalated else (Role.BILLING_ADMIN,)
-        self._mail("ended", "portal_trouble_solved", roles, so_far, result=result, closed=closed)
 
     # --- Its parts ------------------------------------------------------------------------------------
 
@@ -220,7 +221,7 @@ class PortalAccessWorkflow:
     ) -> Any:
         """The step and the trouble's row; with the calendar, when the business day then ends."""
         record = TroubleRecord(
-            progress=Progress(
+            progress=Step(
                 operation=self._request.operation, key=key, event=event, at=workflow.now(), **progress
             ),
             escalated=escalated,
@@ -238,8 +239,7 @@ class PortalAccessWorkflow:
         *,
         result: AccessTroubleResult | None = None,
         closed: CloseTrouble | None = None,
-    ) -> None:
-        """Nobody waits for a mail server before it is over."""
+    ) -> MailRequest:
         context = MailContext(
             subject=so_far.subject,
             result=result,
@@ -249,7 +249,7 @@ class PortalAccessWorkflow:
             person=closed.person if closed else None,
             comment=closed.note if closed else None,
         )
-        request = MailRequest(
+        return MailRequest(
             organization=self._request.organization,
             operation=self._request.operation,
             key=key,
@@ -257,11 +257,9 @@ class PortalAccessWorkflow:
             roles=roles,
             context=context,
         )
-        self._mails.send(request)
 
     async def _go_on_anew(self, so_far: SoFar) -> None:
         """With a fresh history; what people have sent meanwhile is looked at first."""
-        await self._mails.sent()
         await workflow.wait_condition(workflow.all_handlers_finished)
         if self._got_in is None and self._closed is None:
             workflow.continue_as_new(self._request.model_copy(update={"so_far": so_far}))

@@ -309,6 +309,7 @@ async def test_silence_reminds_and_escalates_and_closes_nothing(home: House, acm
     assert events.count("escalated_to_controller") == 1
     assert 5 <= events.count("reminded_of_note") <= 8
     assert (await home.get(acme.auditor, f"/v1/cases/{case['id']}"))["owner"] == acme.controller.id
+    await home.swept()
     assert "case_reminder" in home.mail.names(acme.admin.person)
     assert "case_escalated" in home.mail.names(acme.controller.person)
     await close(home, acme.admin, case["id"])
