@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from db.core.clock import utc_now
@@ -9,9 +10,10 @@ from db.core.record_hashes import wrote
 from db.operations import notices
 from db.tables import Notice
 
-from ..support.builders import Tenant
+from ..support.builders import Member, Tenant
 from ..support.house import House, until
 from ..support.money import authenticate
+from ..support.told import mail_name
 from .plan import Step, commit, request
 from .records import approve, check_records, deliver, taken, until_state
 
@@ -73,7 +75,10 @@ class ChangeOfWhichFinanceIsTold(ChangeNow):
     """Finance acknowledges its final figures only after the controller has heard of it."""
 
     calls: Sequence[str] = ("/acknowledge$",)
-    steps: Sequence[Step] = (commit("the escalation", "^ntc_.*:escalated$"),)
+    steps: Sequence[Step] = (
+        commit("the record of a mail", "^mailed:ntc_.*_applied:told"),
+        commit("the escalation", "^ntc_.*:escalated$"),
+    )
 
     async def act(self, home: House) -> None:
         await super().act(home)
@@ -83,6 +88,14 @@ class ChangeOfWhichFinanceIsTold(ChangeNow):
             late.deadline = utc_now()
             wrote(session, self.operation, late)
         await until(lambda: self._is(home, "escalated"), lambda: "nobody hears of it", home.patience)
+        for who, name in (
+            (self.acme.finance, "notice plan_change_applied"),
+            (self.acme.controller, "notice_escalated plan_change_applied"),
+            (self.acme.admin, "plan_change_ended completed"),
+        ):
+            await until(
+                partial(self._got, home, who, name), partial("{} is not mailed".format, name), home.patience
+            )
         path = f"/v1/notices/{self.notice}/acknowledge"
         taken(await home.post(self.acme.finance, path, {}))
         await until(lambda: self._is(home, "acknowledged"), lambda: "it stays", home.patience)
@@ -102,6 +115,13 @@ class ChangeOfWhichFinanceIsTold(ChangeNow):
             "notice_escalated": 1,
             "notice_acknowledged": 1,
         }
+
+    async def _got(self, home: House, who: Member, name: str) -> bool:
+        """Whether they have this mail: once, or more often with the same Message-ID."""
+        mine = [one for one in home.mail.mailbox.mails if who.person.email in one["to"]]
+        ids = {one["message_id"] for one in mine if mail_name(one) == name}
+        assert len(ids) <= 1, f"{len(ids)} of {name}"
+        return bool(ids)
 
     async def _notices(self, home: House) -> list[Notice]:
         async with home.database.reading() as session:

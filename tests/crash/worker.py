@@ -35,6 +35,7 @@ queues.STICKY = timedelta(seconds=1.5)
 """Shorter than in production: what a dead worker leaves behind is waited for again and again here."""
 
 vars(late_notices)["LOOK_EVERY"] = 0.5
+vars(composition)["MAILS"] = composition.MAILS._replace(claim=timedelta(seconds=2))
 
 HASTE = "PLIXO_TEST_HASTE"
 """In a worker's settings: it is killed so often that nothing may wait for long."""
