@@ -10,15 +10,17 @@ import pytest
 from activities.money.commitments import Commitments
 from billing.core.money import Money
 from billing.core.operations import Kind, Role
+from billing.money.credit import CreditSubject
+from billing.money.credit_lines import CreditedLine, LineCredit, LineToCredit
 from billing.money.messages import Commit, CommitmentResult, CommitPart
 from billing.policy.policy import AuthorityLimit
 from db.core import timeline
 from db.core.session import Database
 from db.money import commitments
-from db.tables import Commitment, Operation, TimelineEvent
+from db.tables import Commitment, Operation, OperationObject, TimelineEvent
 
 from ...support.builders import NOW, Member, Tenant, a_person, member, store, tenant
-from ...support.money_rows import a_refund_operation
+from ...support.money_rows import a_commitment, a_credit_operation, a_refund_operation
 
 LATER = NOW + timedelta(minutes=5)
 DAY = timedelta(days=1)
@@ -457,3 +459,53 @@ async def test_of_the_same_order_at_once_one_is_carried_out(desk: Desk, database
 
     assert committed == [CommitmentResult(alone=True)] * 10
     assert len(await desk.rows(operation)) == len(await desk.events(operation)) == 1
+
+
+# --- Lines of an invoice ------------------------------------------------------------------------------------
+
+
+def credited_line(amount: int, *noted: str) -> LineToCredit:
+    """Of USD 100.00; each of `noted` is an operation whose note is in Stripe, voided by now."""
+    return LineToCredit(
+        line="il_1",
+        name="Seats",
+        amount=usd(amount),
+        billed=usd(10_000),
+        credits=tuple(LineCredit(operation=one, amount=0) for one in noted),
+    )
+
+
+@pytest.mark.parametrize(("state", "closed_at"), [("running", None), ("completed", NOW)])
+async def test_what_another_credit_holds_of_a_line_is_seen_though_stripe_was_read_before_it_was_given(
+    desk: Desk, state: str, closed_at: Any
+) -> None:
+    line = CreditedLine(
+        line="il_1", description="Seats", quantity=None, amount=usd(7_000), discount=usd(0), tax=usd(0)
+    )
+    subject = CreditSubject(
+        customer="cus_1",
+        instrument="credit_note",
+        invoice="in_1",
+        invoice_number="A-1",
+        amount=usd(7_000),
+        reduces_due=usd(7_000),
+        to_balance=usd(0),
+        lines=(line,),
+        reason="order_change",
+        note="One seat too many.",
+    )
+    other = a_credit_operation(desk.acme, subject=subject.document(), state=state, closed_at=closed_at)
+    about = OperationObject(object_id="in_1", operation_id=other.id, organization_id=desk.acme.id)
+    await store(desk.database, other, about, a_commitment(other, 7_000))
+    mine = await desk.operation(kind=Kind.CREDIT.value)
+
+    def order(line: LineToCredit) -> Commit:
+        return desk.order(mine, line.amount.amount_minor, invoice="in_1", lines=(line,))
+
+    room = Commitments(desk.database).check_room
+    assert await room(order(credited_line(3_000)))
+    assert not await room(order(credited_line(3_001)))
+    refused = await desk.commit(order(credited_line(3_001)))
+    assert refused.problem is not None
+    assert (refused.problem.code, other.id in refused.problem.message) == ("credit_line_too_large", True)
+    assert await room(order(credited_line(10_000, other.id)))
