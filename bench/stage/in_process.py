@@ -63,8 +63,10 @@ def counted() -> Iterator[Statements]:
 
 @asynccontextmanager
 async def product(stage: Stage, temporal: Client | None = None) -> AsyncIterator[AsyncClient]:
-    """The workers, their outbox and mails, and the API at its port, as their processes build them; gives a client of
-    the API. Without what runs by the clock or watches. `temporal` is another server than the stage's."""
+    """The workers, their outbox and mails, and the API at its port, as their processes build them; gives a
+    client of the API. Without what runs by the clock or watches. `temporal` is a server other than
+    the stage's.
+    """
     temporal = temporal or stage.temporal
     async with AsyncExitStack() as stack:
         hosted = await composition.hosted(stack, stage.settings, stage.policy, temporal)
