@@ -359,7 +359,6 @@ def _approval(operation: Operation, now: datetime) -> Approval:
         ladder=[rung.model_dump(mode="json") for rung in ladder],
         deadline=ladder[0].deadline,
         requested_by=operation.requested_by,
-        workflow_id=f"approval-{operation.approval_id}",
         opened_at=operation.created_at,
         customer_id=operation.customer_id,
         authors=operation.authors,

@@ -184,7 +184,6 @@ def _report(
             "bench/shapes/reference.json: " + _listed(reference().shape.counts()) + ".",
             "Actions with events and acknowledgments: " + _by_type(whole) + ".",
             f"Alone: without the {1000 * PAUSE:.0f} ms that the approver takes; Temporal times the end.",
-            f"{_passed_on_later(plixo)} of Plixo's decisions were answered 202 and delivered by the outbox.",
             f"Database: {alone.statements:.0f} statements, {alone.transactions:.0f} transactions, the API's "
             "and the outbox's part included.",
         ],
@@ -228,11 +227,6 @@ def _part(measured: Measured, part: str) -> str:
     return milliseconds(
         percentile([getattr(timing, part) for timings in measured.alone for timing in timings], 50)
     )
-
-
-def _passed_on_later(measured: Measured) -> int:
-    assert isinstance(measured.contender, Product)
-    return measured.contender.passed_on_later
 
 
 def _listed(counts: Counter[str]) -> str:

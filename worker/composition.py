@@ -181,7 +181,7 @@ def activities_of(*instances: object) -> tuple[Callable[..., Any], ...]:
 async def _send(temporal: Client, row: Outbox) -> Delivery:
     return await dispatch.send(
         temporal,
-        action="start" if row.action == "start" else "update",
+        action=row.action,
         workflow_id=row.workflow_id,
         name=row.name,
         update_id=row.update_id,

@@ -20,7 +20,6 @@ from temporalio.worker import PollerBehaviorAutoscaling, UnsandboxedWorkflowRunn
 from activities.stripe.client import TIMEOUT
 from billing.policy.policy import Policy
 from db.core.session import POOL_SIZE
-from workflows.approvals.workflow import ApprovalWorkflow
 from workflows.cancellations.workflow import CancellationWorkflow
 from workflows.cases.workflow import CaseWorkflow
 from workflows.core import ids
@@ -57,7 +56,6 @@ _MAIN: Sequence[type] = (
     NoteWorkflow,
     CustomerMailWorkflow,
     ChatPostWorkflow,
-    ApprovalWorkflow,
     StripeEventCatchUpWorkflow,
     InvoiceFetchWorkflow,
     PlanChangeQuoteWorkflow,

@@ -1,4 +1,5 @@
-"""The records of a review: opened, climbed, decided, closed. The row's lock arbitrates every race.
+"""The records of a review: opened, climbed, closed. Against a decision at the same moment the row's lock
+arbitrates.
 
 Who may decide is looked up again at each step: roles, delegations and authority as they are then.
 """
@@ -9,8 +10,7 @@ from datetime import datetime
 from sqlmodel.ext.asyncio.session import AsyncSession
 from temporalio import activity
 
-from billing.approvals.authorship import people
-from billing.approvals.ladder import ApprovalState, Opening, Refusal, Rung, Signature
+from billing.approvals.ladder import ApprovalState, Opening, Rung
 from billing.approvals.messages import (
     LOOKED_AT_ANEW,
     ApprovalInput,
@@ -19,39 +19,25 @@ from billing.approvals.messages import (
     ClimbApproval,
     CloseApproval,
     CloseOpenRound,
-    DecisionResult,
     OpenApproval,
     OpenedApproval,
     RemindApproval,
-    SettleDecision,
 )
-from billing.approvals.progress import YesResult, evaluate_approval, may_decide
 from billing.core.events import EventCode
-from billing.core.operations import Problem
 from billing.operations.messages import Progress
-from db.approvals import approvals, deciders, delegations, ladders
-from db.approvals.closing import why_closed
-from db.core import timeline
-from db.core.record_hashes import wrote
+from db.approvals import approvals, deciders, ladders
+from db.approvals.decisions import outcome_of
 from db.core.session import Database
-from db.money import commitments
-from db.operations import operations, outbox
-from db.tables import Approval, Decision, Operation
+from db.operations import operations
+from db.tables import Approval, Operation
 
 from ..operations import approval_events as events
 from ..operations.abandonment import must_be_open
-from ..operations.end_mails import tell_decided
 from ..operations.records import write
-
-VERDICTS = {
-    "approve": ApprovalState.APPROVED,
-    "reject": ApprovalState.REJECTED,
-    "request_changes": ApprovalState.CHANGES_REQUESTED,
-}
 
 
 class Approvals:
-    """What an approval workflow keeps of itself."""
+    """One transaction each, and each may be repeated."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -127,48 +113,22 @@ class Approvals:
             return events.audience(row, deciders.progress_of(row, who).deciders)
 
     @activity.defn
-    async def settle_decision(self, order: SettleDecision) -> DecisionResult:
-        """Accepts the decision, or says why it is refused.
-
-        It closes the approval with it, but for a yes beside which others are still needed. A final yes
-        counts the money in somebody's authority in the same transaction.
-        """
-        decide = order.decide
-        async with self._database.transaction() as session:
-            row = await approvals.lock(session, order.approval)
-            decision = await approvals.get_decision(session, decide.decision)
-            if decision.state != approvals.PENDING:
-                # What an earlier attempt made of it stands, whatever would be made of it now.
-                return await _settled_before(session, row, decision)
-            verdict = await _judged(session, row, order)
-            if isinstance(verdict, Problem):
-                await approvals.settle_refused(
-                    session, decision.id, refusal=verdict.model_dump(), at=order.at
-                )
-                await write(session, events.refused(order, verdict))
-                return DecisionResult(refusal=verdict)
-            return await _accept(session, row, order, verdict)
-
-    @activity.defn
     async def close_approval(self, order: CloseApproval) -> ApprovalOutcome:
         """Closes it as expired or dismissed; a decision accepted just before stands instead."""
         async with self._database.transaction() as session:
             row = await approvals.close(session, order.approval, state=order.state, at=order.at)
             if row.state != order.state:
-                return await _decided(session, row)
+                return await outcome_of(session, row)
             await write(session, events.closed(order, row))
             return ApprovalOutcome(state=order.state)
 
     @activity.defn
-    async def close_open_round(self, order: CloseOpenRound) -> str | None:
-        """Supersedes the operation's open round; returns the workflow in which it waits, None where none is
-        open."""
+    async def close_open_round(self, order: CloseOpenRound) -> None:
+        """Supersedes the operation's open round, so that nobody decides on it in vain."""
         async with self._database.transaction() as session:
             last = await approvals.latest(session, order.operation)
-            if last is None:
-                return None
-            row = await _supersede(session, last.id, order.at)
-            return row.workflow_id if row.closed_at == order.at else None
+            if last is not None:
+                await _supersede(session, last.id, order.at)
 
 
 async def _supersede(session: AsyncSession, approval_id: str, at: datetime) -> Approval:
@@ -183,21 +143,13 @@ async def _supersede(session: AsyncSession, approval_id: str, at: datetime) -> A
 
 
 async def _taken_up(session: AsyncSession, order: OpenApproval) -> ApprovalOutcome | None:
-    """How a round has ended that was opened before; None when it goes on, in this workflow from now on.
-
-    What people have said stays said, and what is on its way to the former workflow goes to this one.
-    """
+    """How a round has ended that was opened before; None when it goes on, with what was said."""
     request = order.request
     row = await approvals.lock(session, request.approval)
     if row.subject_hash != request.subject_hash:
         await _supersede(session, row.id, order.at)
         return ApprovalOutcome(state="superseded")
-    if row.state != approvals.OPEN:
-        return await _decided(session, row)
-    if row.workflow_id != order.workflow:
-        await outbox.redirect(session, row.workflow_id, order.workflow)
-        row.workflow_id = order.workflow
-    return None
+    return await outcome_of(session, row) if row.state != approvals.OPEN else None
 
 
 # --- The row ----------------------------------------------------------------------------------------------
@@ -228,7 +180,6 @@ def _row(order: OpenApproval, opening: Opening, operation: Operation) -> Approva
         requested_by=request.requested_by,
         authors=operation.authors,
         revised=request.revised.model_dump(mode="json") if request.revised else None,
-        workflow_id=order.workflow,
         opened_at=order.at,
     )
 
@@ -244,109 +195,3 @@ def _limits(request: ApprovalInput) -> dict[str, object] | None:
 
 def _dump(rungs: Sequence[Rung]) -> list[dict[str, object]]:
     return [rung.model_dump(mode="json") for rung in rungs]
-
-
-# --- Decisions --------------------------------------------------------------------------------------------
-
-
-async def _judged(session: AsyncSession, row: Approval, order: SettleDecision) -> YesResult | Problem:
-    """As what the person decides and what that comes to, or why they may not. The row is locked."""
-    person = order.decide.person
-    authors = people(deciders.authors_of(row))
-    who = await deciders.approver_pool(session, row.organization_id, order.at, people=[person, *authors])
-    progress = deciders.progress_of(row, who)
-    refusal = may_decide(progress, person)
-    if refusal is not None:
-        return _problem(refusal)
-    if row.state != approvals.OPEN:
-        why = await why_closed(session, row)
-        return Problem(code="approval_closed", message=why or f"The approval is {row.state}.")
-    if order.decide.subject_hash != row.subject_hash:
-        return Problem(code="stale_subject", message="It has changed since it was looked at.")
-    if order.decide.verdict != "approve":
-        return YesResult(progress.options(person)[0], approved=False)
-    if row.authority is not None:
-        # Two approvals at the same moment must not both fit the same window.
-        await commitments.lock(session, row.organization_id)
-    authority = await deciders.authority_for(session, row, progress.concerned(person), order.at)
-    verdict = evaluate_approval(progress, person, authority)
-    return _problem(verdict) if isinstance(verdict, Refusal) else verdict
-
-
-async def _accept(
-    session: AsyncSession, row: Approval, order: SettleDecision, verdict: YesResult
-) -> DecisionResult:
-    decide, capacity = order.decide, verdict.capacity
-    approve = decide.verdict == "approve"
-    if capacity.for_person is not None:
-        lent = await delegations.by_which(
-            session,
-            giver=capacity.for_person,
-            delegate=decide.person,
-            role=capacity.role,
-            approval_id=row.id,
-            at=order.at,
-        )
-        wrote(session, row.operation_id, lent)  # what it says counts in the evidence of the decision
-    open_still = approve and not verdict.approved
-    signature = Signature(
-        person=decide.person, role=capacity.role, at=order.at, for_person=capacity.for_person
-    )
-    await approvals.settle_accepted(
-        session,
-        decide.decision,
-        approval_state=approvals.OPEN if open_still else VERDICTS[decide.verdict],
-        at=order.at,
-        signature=signature.model_dump(mode="json") if approve else None,
-        for_person=capacity.for_person,
-    )
-    if open_still:
-        await write(session, events.signed(order, verdict))
-        return DecisionResult()
-    if approve and row.amount_minor is not None:
-        await commitments.lock(session, row.organization_id)
-        covering = verdict.authority_of or capacity.principal
-        await commitments.decide(session, row.operation_id, authority_of=covering, at=order.at)
-    outcome = ApprovalOutcome(
-        state=VERDICTS[decide.verdict].value,
-        person=decide.person,
-        role=capacity.role,
-        comment=decide.comment,
-        for_person=capacity.for_person,
-    )
-    await write(session, events.decided(order, outcome, row, verdict if approve else None))
-    await session.refresh(row)
-    await tell_decided(session, row, outcome)
-    return DecisionResult(outcome=outcome)
-
-
-async def _settled_before(session: AsyncSession, row: Approval, decision: Decision) -> DecisionResult:
-    if decision.state == approvals.REFUSED:
-        return DecisionResult(refusal=Problem.model_validate(decision.refusal))
-    if row.decided_by == decision.person_id:
-        return DecisionResult(outcome=await _decided(session, row))
-    return DecisionResult()
-
-
-async def _decided(session: AsyncSession, row: Approval) -> ApprovalOutcome:
-    """How an approval that is closed has ended."""
-    accepted = [
-        decision
-        for decision in await approvals.decisions(session, row.id)
-        if decision.state == approvals.ACCEPTED and decision.person_id == row.decided_by
-    ]
-    by_key = {event.key: event for event in await timeline.read(session, row.operation_id)}
-    ended = by_key.get(events.decided_key(row.id))
-    return ApprovalOutcome.model_validate(
-        {
-            "state": row.state,
-            "person": row.decided_by,
-            "role": ended.detail.get("role") if ended else None,
-            "comment": accepted[0].comment if accepted else None,
-            "for_person": accepted[0].for_person if accepted else None,
-        }
-    )
-
-
-def _problem(refusal: Refusal) -> Problem:
-    return Problem(code=refusal.code, message=refusal.message)

@@ -1,24 +1,21 @@
 """What a review leaves on its operation's timeline, and whom it asks."""
 
 from collections.abc import Collection, Sequence
-from typing import Any
 
 from billing.approvals.deciders import Deciders, already_decided, join_roles, outstanding
 from billing.approvals.ladder import Opening, Rung
 from billing.approvals.messages import (
-    ApprovalOutcome,
     Audience,
     ClimbApproval,
     CloseApproval,
     OpenApproval,
     OpenedApproval,
-    SettleDecision,
 )
-from billing.approvals.progress import YesResult
 from billing.core.events import EventCode
-from billing.core.operations import Problem, Role, State
+from billing.core.operations import Role, State
 from billing.operations.messages import Progress
 from db.approvals.deciders import ladder_of, signatures_of
+from db.approvals.decisions import decided_key
 from db.tables import Approval
 
 
@@ -92,49 +89,6 @@ def escalated(order: ClimbApproval, opening: Opening) -> Progress:
     )
 
 
-def signed(order: SettleDecision, yes: YesResult) -> Progress:
-    """Somebody has approved, and others still have to."""
-    return Progress(
-        operation=order.operation,
-        key=f"{order.approval}:signed:{order.decide.person}",
-        event=EventCode.PARTLY_APPROVED,
-        at=order.at,
-        actor=order.decide.person,
-        detail=_said(order, yes.capacity.role, yes.capacity.for_person)
-        | {"missing": sorted(set(yes.missing))},
-    )
-
-
-def decided(
-    order: SettleDecision, outcome: ApprovalOutcome, row: Approval, yes: YesResult | None
-) -> Progress:
-    more: dict[str, Any] = {}
-    if yes is not None and yes.authority_of is not None:
-        more["authority_of"] = yes.authority_of
-    if len(row.signatures) > 1:
-        more["signatures"] = row.signatures
-    return Progress(
-        operation=order.operation,
-        key=decided_key(order.approval),
-        event=EventCode(outcome.state),
-        at=order.at,
-        actor=order.decide.person,
-        detail=_said(order, outcome.role, outcome.for_person) | more,
-    )
-
-
-def refused(order: SettleDecision, why: Problem) -> Progress:
-    """Somebody decided who may not, or not any more."""
-    return Progress(
-        operation=order.operation,
-        key=f"{order.approval}:refused:{order.decide.decision}",
-        event=EventCode.DECISION_REFUSED,
-        at=order.at,
-        actor=order.decide.person,
-        detail={"approval": order.approval, "decision": order.decide.verdict} | why.model_dump(),
-    )
-
-
 def closed(order: CloseApproval, row: Approval) -> Progress:
     return Progress(
         operation=order.operation,
@@ -144,22 +98,6 @@ def closed(order: CloseApproval, row: Approval) -> Progress:
         detail={"approval": order.approval, "reason": order.reason}
         | ({"signatures": row.signatures} if row.signatures else {}),
     )
-
-
-def decided_key(approval: str) -> str:
-    """Of the one event that ends an approval."""
-    return f"{approval}:decided"
-
-
-def _said(order: SettleDecision, role: Role | None, for_person: str | None) -> dict[str, Any]:
-    said = {
-        "approval": order.approval,
-        "role": role,
-        "comment": order.decide.comment,
-        "subject_hash": order.decide.subject_hash,
-    }
-    by_link = {"by_link": True} if order.decide.by_link else {}
-    return said | ({"for_person": for_person} if for_person else {}) | by_link
 
 
 def _instead(ladder: Sequence[Rung], number: int) -> tuple[EventCode, list[Role]]:

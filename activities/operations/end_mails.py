@@ -1,7 +1,5 @@
-"""How it ended, told to everybody who was told that it waits: with the transaction that ends it.
-
-        an approval is decided ──> whoever else was asked
-        an operation ends      ──> whoever asked for it, whoever was asked to decide, Finance
+"""How it ended, told to whoever asked for it, whoever was asked to decide and Finance: with the transaction
+that ends it.
 
 No workflow comes here: an operation that a sweep or an operator ends is told of in the same way. Nobody
 hears it twice, nor of what they have done themselves.
@@ -12,8 +10,6 @@ from datetime import datetime
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from billing.approvals.ladder import ApprovalState
-from billing.approvals.messages import ApprovalOutcome
 from billing.core.events import EventCode
 from billing.core.notices import NoticeKind, is_moot
 from billing.core.operations import CUSTOMER, SYSTEM, Kind, State
@@ -23,10 +19,7 @@ from billing.operations.payloads import read_notice, read_subject
 from db.approvals import approvals
 from db.core import timeline
 from db.operations import notices, outbox, told
-from db.tables import Approval, Notice, Operation
-
-GOES_ON = (ApprovalState.APPROVED, ApprovalState.CHANGES_REQUESTED)
-"""After any other decision the operation ends, and that is what is told."""
+from db.tables import Notice, Operation
 
 ENDED = {
     Kind.PLAN_CHANGE: "plan_change_ended",
@@ -50,32 +43,6 @@ WHY = {
     State.FAILED: "It could not be carried out.",
     State.COMPLETED: "It came through after all.",
 }
-
-
-async def tell_decided(session: AsyncSession, approval: Approval, outcome: ApprovalOutcome) -> None:
-    """An approval was decided and its operation goes on: the others who were asked need not answer it."""
-    if outcome.state not in GOES_ON or approval.closed_at is None:
-        return
-    context = MailContext(
-        subject=read_subject(approval.kind, approval.subject),
-        kind=approval.kind,
-        requested_by=approval.requested_by,
-        decision=outcome.state,
-        person=outcome.person,
-        for_person=outcome.for_person,
-        comment=outcome.comment,
-    )
-    people = await told.of(session, [approval.id])
-    await _mail(
-        session,
-        approval.organization_id,
-        approval.operation_id,
-        key=f"{approval.id}:decided",
-        template="review_over",
-        people=people - {outcome.person, approval.requested_by},
-        context=context,
-        at=approval.closed_at,
-    )
 
 
 async def tell_ended(session: AsyncSession, operation: Operation, progress: Progress) -> None:

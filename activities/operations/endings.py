@@ -14,13 +14,13 @@ from billing.core.operations import SYSTEM, State
 from billing.evidence.event_words import words
 from billing.operations.messages import Progress
 from db.approvals import approvals
+from db.approvals.decisions import decided_key
 from db.core import timeline
 from db.money import commitments
 from db.operations import operations
 from db.operations.operations import UNCHANGED
 from db.tables import Approval, Operation
 
-from .approval_events import decided_key
 from .end_mails import tell_ended
 
 

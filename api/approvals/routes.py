@@ -3,33 +3,32 @@
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Query, Request
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from billing.approvals.messages import Decide
+from billing.approvals.messages import Decide, Decided
 from billing.core.errors import BillingError
-from db.approvals import approvals
+from db.approvals import approvals, decisions
 from db.core.clock import utc_now
 from db.operations import outbox
-from db.tables import Approval, Decision, Outbox, new_id
+from db.tables import Approval, Outbox
+from workflows.core import ids
 
 from ..dispatch.dispatcher import HEAD_START
 from ..http.auth import AnyCaller, Caller
 from ..http.context import InContext
 from ..http.csv_lists import answer_list, list_answers
-from ..http.examples import example, pending
+from ..http.examples import example
 from ..http.ids import Id
 from ..http.models import ApprovalAnswer, DecisionBody, ListOf
 from ..http.openapi import WITH_BODY, answers, body_example
 from ..operations.problems import OWN_REQUEST, REQUESTERS_DELEGATE
 from ..problems.common import (
-    ALREADY_ENDED,
     NOT_FOUND,
-    REFUSED,
     ROLE_MISSING,
     WRONG_ROLE,
 )
-from ..problems.problem import ApiProblem, existing, refused_by_workflow
+from ..problems.problem import ApiProblem, existing
 from . import views as approval_views
 from .problems import ALREADY_DECIDED, APPROVAL_CLOSED, AUTHORITY_TOO_SMALL, COMMENT_REQUIRED, STALE_SUBJECT
 from .schemas import ApprovalsQuery
@@ -96,7 +95,7 @@ async def read(session: AsyncSession, approval_id: str, seen_by: Viewer) -> Appr
     "/{id}/decision",
     summary="Decide an approval",
     responses=answers(
-        {200: example("approvals/decided_approval"), 202: pending(example("approvals/approval"))},
+        {200: example("approvals/decided_approval")},
         *WITH_BODY,
         COMMENT_REQUIRED,
         NOT_FOUND,
@@ -108,19 +107,12 @@ async def read(session: AsyncSession, approval_id: str, seen_by: Viewer) -> Appr
         APPROVAL_CLOSED,
         ALREADY_DECIDED,
         STALE_SUBJECT,
-        ALREADY_ENDED,
-        REFUSED,
-        also=(202, ApprovalAnswer),
     ),
     openapi_extra=body_example(example("approvals/decision_body")),
 )
-async def decide(
-    id: Id, body: DecisionBody, caller: AnyCaller, context: InContext, response: Response
-) -> ApprovalAnswer:
+async def decide(id: Id, body: DecisionBody, caller: AnyCaller, context: InContext) -> ApprovalAnswer:
     """The first decision wins. Where every role must approve, the first rejection or request for changes
-    wins.
-
-    Answers 200 once the decision is applied, and 202 with `pending` while it is recorded but not applied.
+    wins. It counts as soon as this answers; the same decision again changes nothing.
     """
     if body.comment is None and body.decision != "approve":
         verb = "reject" if body.decision == "reject" else "request changes"
@@ -128,70 +120,39 @@ async def decide(
         raise ApiProblem.at(COMMENT_REQUIRED, detail, "/comment")
     async with context.database.transaction() as session:
         row = existing(await approvals.get(session, caller.organization, id))
-        await _check(session, row, body, await viewer(session, caller))
-        passed_on = await _record(session, row, body, caller)
-    delivery = await context.dispatcher.outcome(passed_on)
-    if delivery.outcome == "refused":
-        raise refused_by_workflow(delivery.problem)
-    pending = delivery.outcome == "later"
-    response.status_code = 202 if pending else 200
-    async with context.database.reading() as session:
-        row = existing(await approvals.get(session, caller.organization, id))
-        seen_by = await viewer(session, caller)
-        return await approval_views.shown(session, row, seen_by, recent=True, pending=pending)
+        told = await _settle(session, row, body, caller)
+        answer = await approval_views.shown(session, row, await viewer(session, caller), recent=True)
+    if told is not None:
+        context.dispatcher.hand_over(told)
+    return answer
 
 
-async def _check(session: AsyncSession, row: Approval, body: DecisionBody, seen_by: Viewer) -> None:
-    refusal = await approval_views.why_not(session, row, seen_by, body.decision)
-    if refusal:
-        raise BillingError(refusal.code, refusal.message)
-    if body.subject_hash != row.subject_hash:
-        raise ApiProblem.of(STALE_SUBJECT, more={"subject_hash": row.subject_hash})
-
-
-async def _record(session: AsyncSession, row: Approval, body: DecisionBody, caller: Caller) -> Outbox:
-    """The decision and its message to the workflow; once, if the same person says the same again."""
+async def _settle(session: AsyncSession, row: Approval, body: DecisionBody, caller: Caller) -> Outbox | None:
+    """The decision, and what its operation's workflow is told of it where it ends the round."""
     at = utc_now()
-    decision = await _on_its_way(session, row, body, caller)
-    if decision is None:
-        decision, _ = await approvals.record(
-            session,
-            Decision(
-                id=new_id("dec"),
-                approval_id=row.id,
-                organization_id=row.organization_id,
-                person_id=caller.person,
-                decision=body.decision,
-                comment=body.comment,
-                subject_hash=body.subject_hash,
-                created_at=at,
-            ),
-        )
-    message = Decide(
-        decision=decision.id,
+    said = Decide(
         person=caller.person,
         verdict=body.decision,
-        subject_hash=decision.subject_hash,
-        comment=decision.comment,
+        subject_hash=body.subject_hash,
+        comment=body.comment,
         by_link=caller.by_link,
     )
+    caller.acts_with_all_roles()
+    try:
+        outcome = await decisions.decide(session, row.id, said, at)
+    except BillingError as error:
+        if error.code == STALE_SUBJECT.code:
+            raise ApiProblem.of(STALE_SUBJECT, more={"subject_hash": row.subject_hash}) from error
+        raise
+    if outcome is None:
+        return None
     return await outbox.enqueue(
         session,
-        action=outbox.UPDATE,
-        workflow_id=row.workflow_id,
-        name="decide",
-        payload=message.model_dump(mode="json", by_alias=True),
+        action=outbox.SIGNAL,
+        workflow_id=ids.operation_workflow(row.operation_id),
+        name="decided",
+        payload=Decided(approval=row.id, outcome=outcome).model_dump(mode="json"),
         at=at,
-        update_id=decision.id,
+        update_id=row.id,
         due_at=at + HEAD_START,
     )
-
-
-async def _on_its_way(
-    session: AsyncSession, row: Approval, body: DecisionBody, caller: Caller
-) -> Decision | None:
-    for earlier in await approvals.decisions(session, row.id):
-        same = (earlier.person_id, earlier.decision) == (caller.person, body.decision)
-        if same and earlier.state == approvals.PENDING:
-            return earlier
-    return None

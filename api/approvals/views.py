@@ -51,11 +51,11 @@ async def viewer(session: AsyncSession, caller: Caller) -> Viewer:
 
 
 async def shown(
-    session: AsyncSession, row: Approval, viewer: Viewer, *, recent: bool = False, pending: bool = False
+    session: AsyncSession, row: Approval, viewer: Viewer, *, recent: bool = False
 ) -> ApprovalAnswer:
     """The approval; `recent` adds what the customer was given lately."""
     [standing] = await _standings(session, [row], viewer)
-    answer = _answer(row, viewer, standing).model_copy(update={"pending": pending})
+    answer = _answer(row, viewer, standing)
     if not recent:
         return answer
     given = await _recent(session, row, viewer.at)
@@ -66,14 +66,6 @@ async def all_shown(session: AsyncSession, rows: Sequence[Approval], viewer: Vie
     """Each approval, in two statements for all of them together."""
     standings = await _standings(session, rows, viewer)
     return [_answer(row, viewer, standing) for row, standing in zip(rows, standings, strict=True)]
-
-
-async def why_not(session: AsyncSession, row: Approval, viewer: Viewer, verdict: str) -> Refusal | None:
-    """Why the caller may not decide so now. Only a yes takes authority."""
-    if verdict != "approve":
-        return _barred(row, viewer)
-    [standing] = await _standings(session, [row], viewer)
-    return standing.refusal
 
 
 class _Standing(NamedTuple):

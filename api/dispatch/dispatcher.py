@@ -110,7 +110,7 @@ class Dispatcher:
     async def _send(self, row: Outbox) -> Delivery:
         return await dispatch.send(
             self.client,
-            action="start" if row.action == "start" else "update",
+            action=row.action,
             workflow_id=row.workflow_id,
             name=row.name,
             update_id=row.update_id,

@@ -263,7 +263,6 @@ class ApprovalAnswer(Answer):
         description="The authority that your approval would count toward; null in lists, where none is "
         "needed, and where you have no say now",
     )
-    pending: bool = Field(default=False, description="Whether your decision is recorded but not yet applied")
 
 
 class StripeIds(Answer):

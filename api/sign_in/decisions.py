@@ -85,7 +85,7 @@ async def decide(token: str, request: Request, context: InContext) -> Response:
     request.state.caller = asked.visit.caller
     with form.submitted():
         said = form.body("decision", "comment") | {"subject_hash": asked.approval.subject_hash}
-        answer = await asked.visit.send(f"/v1/approvals/{asked.approval.id}/decision", said)
+        await asked.visit.send(f"/v1/approvals/{asked.approval.id}/decision", said)
     if form.refused:
         again = await _asked(request, context, token)
         if again is None or not again.has_a_say:
@@ -94,7 +94,7 @@ async def decide(token: str, request: Request, context: InContext) -> Response:
     async with context.database.transaction() as session:
         await links.use_up(session, asked.link.id, at=utc_now())
     done = SAID[form.value("decision")]
-    return pages.decided(request, done, asked.page, pending=answer["pending"])
+    return pages.decided(request, done, asked.page)
 
 
 async def _asked(request: Request, context: Context, token: str) -> _Addressee | None:

@@ -77,9 +77,9 @@ def somebody_elses(request: Request) -> Response:
     )
 
 
-def decided(request: Request, what: str, page: str, *, pending: bool) -> Response:
+def decided(request: Request, what: str, page: str) -> Response:
     """After an answer by the link in a mail, which takes no other."""
-    text = "It is recorded, and being passed on." if pending else "It is recorded, and whoever asked is told."
+    text = "It is recorded, and whoever asked is told."
     return _message(
         request, 200, what, f"{text} You can close this page.", "Sign in to follow it", sign_in_for(page)
     )

@@ -6,7 +6,7 @@ from pydantic import AwareDatetime
 
 from ..core.business_time import Calendar
 from ..core.money import Money
-from ..core.operations import Kind, Message, Problem, Role
+from ..core.operations import Kind, Message, Role
 from ..operations.payloads import OperationSubject
 from ..policy.policy import AuthorityLimit, LadderStep, Policy
 from .ladder import Rung
@@ -17,9 +17,8 @@ LOOKED_AT_ANEW = "The request was looked at anew."
 
 
 class Decide(Message):
-    """An approver's decision; `decision` names its row, which was written first."""
+    """What an approver says to a round, and to which subject of it."""
 
-    decision: str
     person: str
     verdict: Literal["approve", "reject", "request_changes"]
     subject_hash: str
@@ -107,7 +106,6 @@ class ApprovalInput(ReviewSetup):
 
 class OpenApproval(Message):
     request: ApprovalInput
-    workflow: str
     at: AwareDatetime
 
 
@@ -138,6 +136,13 @@ class ApprovalOutcome(Message):
     comment: str | None = None
     for_person: str | None = None
     """Whom `person` decided for, as their delegate."""
+
+
+class Decided(Message):
+    """A round is over by what somebody decided: told to its operation's workflow once the records have it."""
+
+    approval: str
+    outcome: ApprovalOutcome
 
 
 class OpenedApproval(Message):
@@ -172,15 +177,6 @@ class RemindApproval(Message):
     at: AwareDatetime
 
 
-class SettleDecision(Message):
-    """Accept a decision, if the person may still decide; the row's lock lets the first one win."""
-
-    approval: str
-    operation: str
-    decide: Decide
-    at: AwareDatetime
-
-
 class CloseApproval(Message):
     """End an approval without a decision, unless one was accepted just before."""
 
@@ -196,11 +192,3 @@ class CloseOpenRound(Message):
 
     operation: str
     at: AwareDatetime
-
-
-class DecisionResult(Message):
-    """The outcome that a decision brought about, or why it was refused; neither for a yes that leaves the
-    approval open, because others are still to give theirs."""
-
-    outcome: ApprovalOutcome | None = None
-    refusal: Problem | None = None

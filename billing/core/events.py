@@ -60,7 +60,6 @@ class EventCode(StrEnum):
     RUNG_VACANT_ALL_ASKED = "rung_vacant_all_asked"
     RUNG_VACANT_LAST = "rung_vacant_last"
     APPROVERS_REMINDED = "approvers_reminded"
-    DECISION_REFUSED = "decision_refused"
     PARTLY_APPROVED = "partly_approved"
     APPROVED = "approved"
     REJECTED = "rejected"

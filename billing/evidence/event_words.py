@@ -55,7 +55,6 @@ WORDS: Mapping[EventCode, str] = {
     EventCode.RUNG_VACANT_ALL_ASKED: "{why}: asking {instead:and} instead",
     EventCode.RUNG_VACANT_LAST: "{why}: the review stays open until its deadline",
     EventCode.APPROVERS_REMINDED: "approvers reminded",
-    EventCode.DECISION_REFUSED: "decision refused",
     EventCode.PARTLY_APPROVED: "approved by {role}; still needs {missing:and}",
     EventCode.APPROVED: "approved",
     EventCode.REJECTED: "rejected",

@@ -9,7 +9,7 @@ from pydantic import AwareDatetime
 
 from ..approvals.authorship import Author, people
 from ..core.money import Money
-from ..core.operations import Kind, Message, Problem, State
+from ..core.operations import Kind, Message, State
 
 Json = dict[str, Any]
 
@@ -112,7 +112,7 @@ class ApprovalRecord(Record):
 
 
 class DecisionRecord(Record):
-    """What somebody decided on an approval, and whether it was accepted."""
+    """What somebody decided on an approval."""
 
     part: ClassVar[str] = "decisions"
 
@@ -123,10 +123,7 @@ class DecisionRecord(Record):
     decision: str
     comment: str | None
     subject_hash: str
-    state: Literal["accepted", "refused"]
-    refusal: Problem | None
-    created_at: AwareDatetime
-    settled_at: AwareDatetime
+    decided_at: AwareDatetime
 
     @property
     def id_in_part(self) -> str:

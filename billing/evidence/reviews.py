@@ -116,11 +116,11 @@ def _unlike_its_end(evidence: Evidence, approval: ApprovalRecord) -> Iterator[st
 
 def _faults_of_decisions(evidence: Evidence, approval: ApprovalRecord) -> Iterator[BrokenLink]:
     spoken = _spoken(evidence, approval)
-    accepted: set[str] = set()
+    decided: set[str] = set()
     for place, decision in enumerate(evidence.decisions):
-        if decision.approval != approval.id or decision.state != "accepted":
+        if decision.approval != approval.id:
             continue
-        accepted.add(decision.person)
+        decided.add(decision.person)
         for why in _unlike_its_event(approval, decision, spoken.get(decision.person)):
             yield BrokenLink(pointer_to("decisions", place), why)
         if decision.for_person is not None and not _lent(evidence, decision):
@@ -130,7 +130,7 @@ def _faults_of_decisions(evidence: Evidence, approval: ApprovalRecord) -> Iterat
             if author in (decision.person, decision.for_person):
                 yield BrokenLink(pointer_to("decisions", place), f"{author} shaped what this decides on")
     for person, event in spoken.items():
-        if person not in accepted:
+        if person not in decided:
             yield BrokenLink(pointer_to_event(event), "the decision that it tells of is not there")
 
 
@@ -139,7 +139,7 @@ def _lent(evidence: Evidence, decision: DecisionRecord) -> bool:
     return any(
         (one.from_person, one.to_person) == (decision.for_person, decision.person)
         and one.approval in (None, decision.approval)
-        and max(one.starts_at, one.accepted_at) <= decision.settled_at < one.ends_at
+        and max(one.starts_at, one.accepted_at) <= decision.decided_at < one.ends_at
         for one in evidence.delegations
     )
 

@@ -9,7 +9,6 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from billing.approvals.ladder import Signature
-from billing.core.errors import Conflict
 
 from ..core.pages import FirstOf, PagedRows, order
 from ..core.record_hashes import wrote
@@ -17,7 +16,6 @@ from ..core.statements import insert_if_new
 from ..tables import Approval, Decision
 
 OPEN, APPROVED = "open", "approved"
-PENDING, ACCEPTED, REFUSED = "pending", "accepted", "refused"
 
 
 async def create(session: AsyncSession, approval: Approval) -> tuple[Approval, bool]:
@@ -114,15 +112,6 @@ async def close(
     return approval
 
 
-async def of_workflow(session: AsyncSession, workflow_id: str) -> Approval | None:
-    """The approval that is, or was until a moment ago, decided in this workflow.
-
-    A review that was ended from outside goes on in another one, whose id begins as that of the first.
-    """
-    approval_id = workflow_id.removeprefix("approval-").partition("-again-")[0]
-    return await session.get(Approval, approval_id)
-
-
 async def open_of(session: AsyncSession, operation_id: str) -> list[str]:
     """The ids of an operation's open approvals."""
     found = await session.exec(
@@ -131,116 +120,20 @@ async def open_of(session: AsyncSession, operation_id: str) -> list[str]:
     return list(found)
 
 
-async def record(session: AsyncSession, decision: Decision) -> tuple[Decision, bool]:
-    """Store a decision before it is passed on, and whether it is new: the same id again answers the first.
-
-    Raises Conflict `approval_closed` when nothing is left to decide, and `already_decided` to whoever has
-    decided before. While a decision is on its way, so it is to everybody else, of two at the same moment the
-    first wins; but where somebody of each of several roles is asked, one yes does not stop the others.
-    """
-    approval = await lock(session, decision.approval_id)
-    earlier = await session.get(Decision, decision.id)
-    if earlier:
-        return earlier, False
-    if approval.state != OPEN:
-        raise Conflict(
-            "approval_closed", f"approval {approval.id} is {approval.state}: there is nothing to decide"
-        )
-    others = await session.exec(
-        select(Decision).where(
-            Decision.approval_id == approval.id, col(Decision.state).in_([PENDING, ACCEPTED])
-        )
-    )
-    for other in others:
-        if other.person_id == decision.person_id or not _leaves_room(approval, other):
-            raise Conflict(
-                "already_decided", f"{other.person_id} has just decided approval {approval.id}; read it again"
-            )
-    session.add(decision)
-    await session.flush()
-    return decision, True
-
-
-def _leaves_room(approval: Approval, earlier: Decision) -> bool:
-    """Whether others may have their say beside this decision. One accepted on an open approval is a
-    signature; one that is on its way closes it, unless it may be one of several that are needed.
-    """
-    if earlier.state == ACCEPTED:
-        return True
-    several = any(rung.get("needs") == "all" for rung in approval.ladder[: approval.rung + 1])
-    return several and earlier.decision == "approve"
-
-
-async def get_decision(session: AsyncSession, decision_id: str) -> Decision:
-    """The decision. Raises LookupError when there is none."""
-    decision = await session.get(Decision, decision_id)
-    if decision is None:
-        raise LookupError(f"no decision {decision_id}")
-    return decision
-
-
-async def settle_accepted(
-    session: AsyncSession,
-    decision_id: str,
-    *,
-    approval_state: str,
-    at: datetime,
-    signature: Mapping[str, Any] | None = None,
-    for_person: str | None = None,
-) -> Decision:
-    """Accept a decision and move its approval on with it, unless the approval was closed in the meantime:
-    then the decision is refused with `approval_closed`. Settling again changes nothing.
-
-    An `approval_state` of "open" leaves it to others, with the `signature` so far.
-    """
-    decision = await get_decision(session, decision_id)
-    approval = await lock(session, decision.approval_id)
-    await session.refresh(decision)
-    if decision.state != PENDING:
-        return decision
-    decision.settled_at = at
-    if approval.state == OPEN:
-        decision.state, decision.for_person = ACCEPTED, for_person
-        if signature is not None:
-            approval.signatures = [*approval.signatures, dict(signature)]
-        if approval_state != OPEN:
-            approval.state, approval.closed_at, approval.decided_by = approval_state, at, decision.person_id
-    else:
-        decision.state = REFUSED
-        decision.refusal = {"code": "approval_closed", "message": f"the approval is {approval.state}"}
-    await session.flush()
-    wrote(session, approval.operation_id, approval, decision)
-    return decision
-
-
-async def settle_refused(
-    session: AsyncSession, decision_id: str, *, refusal: Mapping[str, Any], at: datetime
-) -> Decision:
-    """Note why a decision was refused (a `Problem` as JSON). Settling again changes nothing."""
-    decision = await get_decision(session, decision_id)
-    approval = await lock(session, decision.approval_id)
-    await session.refresh(decision)
-    if decision.state == PENDING:
-        decision.state, decision.refusal, decision.settled_at = REFUSED, dict(refusal), at
-        await session.flush()
-        wrote(session, approval.operation_id, decision)
-    return decision
-
-
 async def decisions(session: AsyncSession, approval_id: str) -> list[Decision]:
     """The decisions on an approval, the earliest first."""
     found = await session.exec(
-        select(Decision).where(Decision.approval_id == approval_id).order_by(col(Decision.created_at))
+        select(Decision).where(Decision.approval_id == approval_id).order_by(col(Decision.decided_at))
     )
     return list(found)
 
 
 async def people_of(session: AsyncSession, operation_id: str) -> set[str]:
-    """Those whose decisions on an operation were accepted."""
+    """Those who have decided on an operation."""
     found = await session.exec(
         select(Decision.person_id)
         .join(Approval, col(Approval.id) == Decision.approval_id)
-        .where(Approval.operation_id == operation_id, Decision.state == ACCEPTED)
+        .where(Approval.operation_id == operation_id)
     )
     return set(found)
 

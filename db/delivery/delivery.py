@@ -10,8 +10,6 @@ from billing.core.delivery import Delivery
 from billing.core.events import EventCode
 from billing.core.operations import Problem, State
 
-from ..approvals import approvals
-from ..approvals.closing import why_closed
 from ..core import timeline
 from ..core.alone import what
 from ..core.clock import Clock
@@ -22,8 +20,6 @@ from ..tables import Operation, Outbox
 log = logging.getLogger(__name__)
 
 ALREADY_ENDED = "already_ended"
-TOO_LATE = (ALREADY_ENDED, "approval_closed")
-"""How a decision is refused that comes after its approval's end."""
 
 Send = Callable[[Outbox], Awaitable[Delivery]]
 
@@ -46,23 +42,14 @@ async def _refused(session: AsyncSession, row: Outbox, delivery: Delivery, now: 
     """What a refusal comes to by the records, which settle it; the answer to an earlier delivery may have
     been lost.
 
-    A decision that was accepted by then counts, and so does a cancellation of what was cancelled.
+    A cancellation of what was cancelled counts. A signal only tells a workflow what the records have: it says
+    nothing new to one that is over.
     """
     if await _goes_on(session, row, delivery):
         return delivery.model_copy(update={"outcome": "later"})
     problem = delivery.problem or Problem(code="refused", message="It was refused.")
-    counts = False
-    if row.name == "decide":
-        decision = await approvals.get_decision(session, row.update_id)
-        if problem.code in TOO_LATE:
-            approval = await approvals.lock(session, decision.approval_id)
-            why = await why_closed(session, approval) or problem.message
-            problem = problem.model_copy(update={"message": why})
-        refusal = problem.model_dump()
-        decision = await approvals.settle_refused(session, decision.id, refusal=refusal, at=now)
-        counts = decision.state == approvals.ACCEPTED
-        problem = Problem.model_validate(decision.refusal or refusal)
-    elif row.name == "cancel":
+    counts = row.action == outbox.SIGNAL
+    if row.name == "cancel":
         operation = await session.get(Operation, _operation_of(row))
         counts = operation is not None and operation.state == State.CANCELLED
     if counts:
@@ -98,19 +85,12 @@ async def _goes_on(session: AsyncSession, row: Outbox, delivery: Delivery) -> bo
     """Whether what it is for is open although its workflow is over: it ends, or runs again, in a moment, and
     what somebody has said until then is neither lost nor refused.
     """
-    if row.action != outbox.UPDATE or delivery.problem is None or delivery.problem.code != ALREADY_ENDED:
+    if row.action == outbox.START or delivery.problem is None or delivery.problem.code != ALREADY_ENDED:
         return False
     kind, _, id_ = row.workflow_id.partition("-")
     if kind == "operation":
         operation = await session.get(Operation, id_)
         return operation is not None and operation.closed_at is None
-    if kind == "approval":
-        approval = await approvals.of_workflow(session, row.workflow_id)
-        if approval is None or approval.state != approvals.OPEN:
-            return False
-        if approval.workflow_id != row.workflow_id:
-            await outbox.redirect(session, row.workflow_id, approval.workflow_id)
-        return True
     return False
 
 

@@ -12,7 +12,6 @@ from billing.evidence.document import PARTS, Evidence
 from billing.evidence.records import Record
 from billing.evidence.timeline import GENESIS, Event
 
-from ..approvals import approvals
 from ..core import timeline
 from ..core.record_hashes import operation_record, record_of
 from ..tables import (
@@ -40,8 +39,7 @@ async def read(session: AsyncSession, operation: Operation) -> Evidence:
     decided = col(Decision.approval_id).in_([row.id for row in rounds])
     rows: list[SQLModel] = [
         *rounds,
-        # What was not passed on yet is no decision.
-        *await _all(session, Decision, decided & (col(Decision.state) != approvals.PENDING)),
+        *await _all(session, Decision, decided),
         *await _all(session, Delegation, col(Delegation.id).in_(_used(events, "delegations"))),
         *await _all(session, Commitment, Commitment.operation_id == operation_id),
         *await _all(session, Intent, Intent.operation_id == operation_id),

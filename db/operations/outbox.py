@@ -21,7 +21,7 @@ from ..core.statements import insert_if_new
 from ..tables import Operation, Outbox, new_id, oldest_id
 
 PENDING, DELIVERED, REFUSED = "pending", "delivered", "refused"
-START, UPDATE, MAIL = "start", "update", "mail"
+START, UPDATE, SIGNAL, MAIL = "start", "update", "signal", "mail"
 
 _OF_OPERATIONS = "operation-"
 """How the ids of operations' workflows begin."""
@@ -55,7 +55,7 @@ async def enqueue(
     update_id: str = "",
     due_at: datetime | None = None,
 ) -> Outbox:
-    """Note a workflow to start or an update to pass on, once for each workflow, name and update id.
+    """Note a workflow to start, an update or a signal to pass on, once for each workflow, name and update id.
 
     `due_at` later than now claims it from the beginning, for whoever delivers it at once after the commit.
     """
@@ -124,20 +124,6 @@ async def start_of(session: AsyncSession, workflow_id: str) -> Outbox | None:
         select(Outbox).where(Outbox.workflow_id == workflow_id, Outbox.action == START)
     )
     return found.one_or_none()
-
-
-async def redirect(session: AsyncSession, workflow_id: str, to: str) -> None:
-    """What was noted for a workflow and is not delivered yet goes to the one that has taken its place."""
-    await session.exec(
-        update(Outbox)
-        .where(
-            col(Outbox.workflow_id) == workflow_id,
-            col(Outbox.action) == UPDATE,
-            col(Outbox.state) == PENDING,
-        )
-        .values(workflow_id=to)
-        .execution_options(synchronize_session=False)
-    )
 
 
 def columns(

@@ -191,7 +191,7 @@ class Intent(SQLModel, table=True):
 
 
 class Outbox(SQLModel, table=True):
-    """What must still be sent: to Temporal a workflow's start or an update, to people a mail."""
+    """What must still be sent: to Temporal a workflow's start, an update or a signal, to people a mail."""
 
     __tablename__ = "outbox"
     __table_args__ = (
@@ -205,11 +205,11 @@ class Outbox(SQLModel, table=True):
     )
     id: str = Field(primary_key=True)
     action: str
-    """start, update or mail."""
+    """start, update, signal or mail."""
     workflow_id: str
     """Of a mail its own id."""
     name: str
-    """Workflow type for a start, update name for an update, template for a mail."""
+    """Workflow type for a start, name of an update or signal, template of a mail."""
     update_id: str = ""
     payload: dict[str, Any] = document()
     state: str = "pending"

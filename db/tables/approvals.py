@@ -33,7 +33,6 @@ class Approval(SQLModel, table=True):
     """`billing.approvals.ladder.Rung`s: roles, opens_at, remind_at, deadline, state."""
     deadline: datetime | None = utc(default=None)
     requested_by: str
-    workflow_id: str
     opened_at: datetime = utc()
     closed_at: datetime | None = utc(default=None)
     decided_by: str | None = None
@@ -58,7 +57,7 @@ class Approval(SQLModel, table=True):
 
 
 class Decision(SQLModel, table=True):
-    """What a person decided. Written before it is passed to the workflow."""
+    """What a person decided, in the transaction that settles it."""
 
     __tablename__ = "decisions"
     id: str = Field(primary_key=True)
@@ -68,11 +67,7 @@ class Decision(SQLModel, table=True):
     decision: str
     comment: str | None = None
     subject_hash: str
-    state: str = "pending"
-    """pending, accepted or refused."""
-    refusal: dict[str, Any] | None = document(default=None)
-    created_at: datetime = utc()
-    settled_at: datetime | None = utc(default=None)
+    decided_at: datetime = utc()
     for_person: str | None = None
     """Whom the person decided for, as their delegate."""
 

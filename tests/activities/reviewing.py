@@ -1,5 +1,6 @@
 """A review of an organization's plan change, as its workflow and the API drive its records."""
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
@@ -13,16 +14,15 @@ from billing.approvals.messages import (
     ClimbApproval,
     CloseApproval,
     Decide,
-    DecisionResult,
     OpenApproval,
     OpenedApproval,
     RemindApproval,
-    SettleDecision,
 )
 from billing.core.business_time import Calendar
-from billing.core.operations import Role
+from billing.core.errors import BillingError
+from billing.core.operations import Problem, Role
 from billing.policy.policy import LadderStep
-from db.approvals import approvals
+from db.approvals import approvals, decisions
 from db.core import timeline
 from db.core.session import Database
 from db.operations import operations
@@ -33,7 +33,6 @@ from ..support.builders import (
     SUBJECT_HASH,
     Member,
     Tenant,
-    a_decision,
     an_operation,
     authored,
     store,
@@ -56,6 +55,14 @@ LADDER = (
     LadderStep(roles=(Role.CONTROLLER,), respond_within=480, remind_every=240),
     LadderStep(roles=(Role.LEGAL,), respond_within=480),
 )
+
+
+@dataclass(frozen=True)
+class Settled:
+    """What came of a decision: it ended the round, was refused, or left it open to others."""
+
+    outcome: ApprovalOutcome | None = None
+    refusal: Problem | None = None
 
 
 class Review:
@@ -96,7 +103,7 @@ class Review:
     async def opened(self, at: datetime = NOW, **asked: Any) -> OpenedApproval:
         self.asked |= asked
         await self._authored(self.request.requested_by)
-        order = OpenApproval(request=self.request, workflow=f"approval-{self.id}", at=at)
+        order = OpenApproval(request=self.request, at=at)
         return await self.approvals.open_approval(order)
 
     async def _authored(self, requester: str) -> None:
@@ -132,33 +139,20 @@ class Review:
         assert audience is not None
         return audience
 
-    async def decision(self, who: Member, **fields: Any) -> Decision:
-        """The row that the API writes before it passes a decision on."""
-        async with self.database.reading() as session:
-            row = await approvals.get_any(session, self.id)
-        decision = a_decision(row, who.person, **fields)
-        await store(self.database, decision)
-        return decision
+    async def decision(self, who: Member, **fields: Any) -> Decide:
+        """What somebody says to what they see."""
+        row = await self.row()
+        given = {"person": who.id, "verdict": fields.pop("decision", "approve")}
+        return Decide.model_validate(given | {"subject_hash": row.subject_hash} | fields)
 
-    async def settle(
-        self, decision: Decision, database: Database | None = None, **fields: Any
-    ) -> DecisionResult:
-        given = {
-            "decision": decision.id,
-            "person": decision.person_id,
-            "verdict": decision.decision,
-            "subject_hash": decision.subject_hash,
-            "comment": decision.comment,
-        }
-        order = SettleDecision(
-            approval=self.id,
-            operation=self.operation.id,
-            decide=Decide.model_validate(given | fields),
-            at=LATER,
-        )
-        return await Approvals(database or self.database).settle_decision(order)
+    async def settle(self, said: Decide, database: Database | None = None) -> Settled:
+        try:
+            async with (database or self.database).transaction() as session:
+                return Settled(await decisions.decide(session, self.id, said, LATER))
+        except BillingError as error:
+            return Settled(refusal=Problem(code=error.code, message=error.message))
 
-    async def decide(self, who: Member, **fields: Any) -> DecisionResult:
+    async def decide(self, who: Member, **fields: Any) -> Settled:
         return await self.settle(await self.decision(who, **fields))
 
     async def close(
@@ -173,9 +167,9 @@ class Review:
         async with self.database.reading() as session:
             return await approvals.get_any(session, self.id)
 
-    async def kept(self, decision: Decision) -> Decision:
+    async def decisions(self) -> list[Decision]:
         async with self.database.reading() as session:
-            return await approvals.get_decision(session, decision.id)
+            return await approvals.decisions(session, self.id)
 
     async def events(self) -> list[TimelineEvent]:
         async with self.database.reading() as session:

@@ -8,7 +8,8 @@ from temporalio.exceptions import ApplicationError
 
 @workflow.defn(name="PlanChangeWorkflow")
 class Toy:
-    """Takes updates until it is told to stop. A comment that begins with "refuse:" is refused by its code."""
+    """Takes updates and signals until it is told to stop. A comment that begins with "refuse:" is refused by
+    its code."""
 
     @workflow.init
     def __init__(self, request: dict[str, Any]) -> None:
@@ -32,9 +33,9 @@ class Toy:
     async def cancel(self, message: dict[str, Any]) -> None:
         self._take(message)
 
-    @workflow.update
-    async def decide(self, message: dict[str, Any]) -> None:
-        self._take(message)
+    @workflow.signal
+    def decided(self, message: dict[str, Any]) -> None:
+        self._got.append(message)
 
     @workflow.update
     async def acknowledge(self, message: dict[str, Any]) -> None:

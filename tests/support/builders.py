@@ -201,7 +201,6 @@ def an_approval(operation: Operation, **fields: Any) -> Approval:
         "ladder": [_rung("controller", NOW, middle, "active"), _rung("legal", middle, end, "waiting")],
         "deadline": middle,
         "requested_by": operation.requested_by,
-        "workflow_id": f"approval-{id_}",
         "opened_at": NOW,
     }
     asked = {"requested_by": (defaults | fields)["requested_by"], "created_at": operation.created_at}
@@ -227,7 +226,7 @@ def a_decision(approval: Approval, person: Person, **fields: Any) -> Decision:
         "person_id": person.id,
         "decision": "approve",
         "subject_hash": approval.subject_hash,
-        "created_at": NOW,
+        "decided_at": NOW,
     }
     return Decision(**defaults | fields)
 

@@ -30,6 +30,7 @@ from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.service import RPCError
 from temporalio.testing import WorkflowEnvironment
+from temporalio.worker import Worker
 
 from activities.stripe.gate import StripeGate
 from activities.stripe.permissions import KeyPermissions
@@ -140,6 +141,8 @@ class House:
     """Likewise, of mails to people."""
     ran: list[str] = field(default_factory=list)
     """What a schedule would have started, and quotes."""
+    host: Callable[[type], Awaitable[str]] | None = None
+    """Hosts a workflow of a test's own, which writes the same records; returns its queue."""
 
     @property
     def stand_in(self) -> StandIn:
@@ -175,21 +178,28 @@ class House:
     ) -> Response:
         """Decides what is open, having looked at it just now."""
         approval = await self.approval(who, operation)
-        await self._mailed(approval["id"])
+        await self._mailed(operation)
         body = {"decision": decision, "subject_hash": approval["subject_hash"], "comment": comment} | more
-        return await self.post(who, f"/v1/approvals/{approval['id']}/decision", body)
+        return await self.said(who, approval["id"], body)
 
-    async def _mailed(self, approval: str) -> None:
-        """Waits until what an approval has begun is done: the time-skipping server's time stands still for
+    async def said(self, who: Member, approval: str, body: dict[str, Any]) -> Response:
+        """The answer to a decision, once the workflow knows of it: a test may skip time then."""
+        answer = await self.post(who, f"/v1/approvals/{approval}/decision", body)
+        if self.app is not None:
+            await self.app.state.context.dispatcher.idle()
+        return answer
+
+    async def _mailed(self, operation: str) -> None:
+        """Waits until what an operation has begun is done: the time-skipping server's time stands still for
         good when a workflow ends while something of it is under way."""
         if self.environment is None:
             return
-        handle = self.temporal.get_workflow_handle(ids.approval_workflow(approval))
+        handle = self.temporal.get_workflow_handle(ids.operation_workflow(operation))
 
         async def nothing_is_under_way() -> bool:
             return not (await handle.describe()).raw_description.pending_activities
 
-        await until(nothing_is_under_way, lambda: f"a mail of {approval} is not sent", self.patience)
+        await until(nothing_is_under_way, lambda: f"a mail of {operation} is not sent", self.patience)
 
     # --- Stripe's events --------------------------------------------------------------------------------
 
@@ -461,6 +471,23 @@ async def house(
         stack.push_async_callback(context.dispatcher.idle)
         for sweep in (activities.outbox, activities.mails):
             await stack.enter_async_context(running(sweep.run()))
+
+        hosted: set[type] = set()
+
+        async def host(workflow: type) -> str:
+            if workflow in hosted:
+                return workflow.__name__
+            hosted.add(workflow)
+            worker = Worker(
+                environment.client,
+                task_queue=workflow.__name__,
+                workflows=[workflow],
+                activities=activities.main,
+                workflow_runner=queues.RUNNER,
+            )
+            await stack.enter_async_context(worker)
+            return worker.task_queue
+
         yield House(
             environment.client,
             environment,
@@ -474,6 +501,7 @@ async def house(
             watch=activities.watch,
             outbox=activities.outbox,
             mails=activities.mails,
+            host=host,
         )
 
 

@@ -7,15 +7,14 @@ with workflow.unsafe.imports_passed_through():
     from billing.approvals.messages import ApprovalInput, Audience
     from billing.mail.messages import MailContext, MailRequest
 
-from ..core.outgoing_mails import OutgoingMails
+from ..core.recorder import OperationRecorder
 
 
 class ApprovalMails:
     """None is awaited: a mail server that is down must not keep anybody from deciding."""
 
-    def __init__(self, request: ApprovalInput) -> None:
-        self._request = request
-        self._mails = OutgoingMails(request.operation)
+    def __init__(self, recorder: OperationRecorder, request: ApprovalInput) -> None:
+        self._recorder, self._request = recorder, request
 
     def ask(
         self,
@@ -54,4 +53,4 @@ class ApprovalMails:
             about=asked.approval,
             context=context,
         )
-        self._mails.send(request)
+        self._recorder.send_mail(request)

@@ -52,6 +52,8 @@ class ObjectEnd:
             with suppress(TimeoutError):
                 await workflow.wait_condition(lambda: condition() or self._changes.unread, timeout=pause)
             if condition() or (until is not None and workflow.now() >= until):
+                if unread is not None:
+                    self._changes.notify()  # read in vain so far: whoever waits next looks
                 return None
             self._changes.clear()
             try:

@@ -31,7 +31,7 @@ from ..core.outcome import OperationEnded, Outcome
 from ..core.recorder import OperationRecorder
 from ..core.stripe_changes import StripeChanges
 from .object_end import ObjectEnd
-from .round import close_open_round, hold_round
+from .round import ReviewRound, close_open_round
 
 Subject = TypeVar(
     "Subject",
@@ -219,7 +219,7 @@ class Review(Generic[Proposed]):
     async def _reviewed(self, proposal: Proposed, terms: ReviewTerms, round_: Round) -> ApprovalOutcome:
         """What the approvers make of exactly this proposal; a cancellation on the way dismisses it."""
         request = approval_input(self._recorder, self._request.kind, proposal, terms, round_)
-        return await hold_round(self._commands, self._end, request)
+        return await ReviewRound(self._recorder, self._commands, self._end, request).outcome()
 
     async def _revised(
         self, proposal: Proposed, outcome: ApprovalOutcome, round_: Round, impossible: Outcome | None = None

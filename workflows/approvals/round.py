@@ -1,97 +1,160 @@
-"""One round of a review: opened, waited for, and opened again where its workflow was ended."""
+"""One round of a review: ask, remind, escalate, expire. Silence never approves.
 
-from itertools import count
+People decide through the API, whose transaction settles it; the workflow is told, and carries on.
+"""
+
+from datetime import datetime, timedelta
 from typing import Any
 
 from temporalio import workflow
-from temporalio.common import WorkflowIDReusePolicy
-from temporalio.exceptions import (
-    ApplicationError,
-    CancelledError,
-    ChildWorkflowError,
-    TerminatedError,
-    TimeoutError,
-    WorkflowAlreadyStartedError,
-)
 
 with workflow.unsafe.imports_passed_through():
     from activities.approvals.approvals import Approvals
-    from billing.approvals.messages import LOOKED_AT_ANEW, ApprovalInput, ApprovalOutcome, CloseOpenRound
+    from billing.approvals.ladder import Rung
+    from billing.approvals.messages import (
+        ApprovalInput,
+        ApprovalOutcome,
+        Audience,
+        ClimbApproval,
+        CloseApproval,
+        CloseOpenRound,
+        OpenApproval,
+        OpenedApproval,
+        RemindApproval,
+    )
 
-from ..core import ids
 from ..core.commands import PendingCommands
-from ..core.outcome import OperationEnded
+from ..core.outcome import OperationEnded, Outcome
 from ..core.recorded import recorded
+from ..core.recorder import OperationRecorder
+from .mails import ApprovalMails
 from .object_end import ObjectEnd
 
-ENDED_FROM_OUTSIDE = (TerminatedError, CancelledError, TimeoutError)
-MAX_REOPENINGS = 10
-"""By one run; whoever ends a round so often wants it to end."""
 
-RunningReview = workflow.ChildWorkflowHandle[Any, ApprovalOutcome]
+class ReviewRound:
+    """What the approvers make of exactly one subject; `outcome` waits for it."""
 
+    def __init__(
+        self,
+        recorder: OperationRecorder,
+        commands: PendingCommands[Any, Any],
+        end: ObjectEnd,
+        request: ApprovalInput,
+    ) -> None:
+        self._commands, self._end, self._request = commands, end, request
+        self._mails = ApprovalMails(recorder, request)
+        self._rungs: tuple[Rung, ...] = ()
+        self._number = 0
+        self._ended: Outcome | None = None
 
-async def hold_round(
-    commands: PendingCommands[Any, Any], end: ObjectEnd, request: ApprovalInput
-) -> ApprovalOutcome:
-    """What the approvers make of exactly this subject; a cancellation on the way dismisses it, and so does
-    the end of what it is about. Of that OperationEnded is raised.
-
-    A review whose workflow was terminated or cancelled in Temporal goes on in another one, which takes up
-    its row: what people have said stays said. Raises ChildWorkflowError when that happens all the time.
-    """
-    cancel = commands.cancel
-    ended_from_outside = 0
-    for attempt in count(1):
-        try:
-            review = await _start(request, attempt)
-        except WorkflowAlreadyStartedError:
-            continue  # of an earlier run of the operation
-        ended = await end.before(lambda: cancel.received is not None or review.done())  # noqa: B023 - awaited here
-        if not review.done():
-            await _dismiss(review, ended.why.message if ended else "The request was taken back.")
-        try:
-            outcome = await review
-        except ChildWorkflowError as error:
-            ended_from_outside += 1
-            if (
-                not isinstance(error.cause, ENDED_FROM_OUTSIDE)
-                or ended_from_outside > MAX_REOPENINGS
-                or workflow.cancellation_reason() is not None
-            ):
-                raise
-        else:
-            if ended is not None and outcome.state == "dismissed":
-                raise OperationEnded(ended)
+    async def outcome(self) -> ApprovalOutcome:
+        """The first decision that ends it wins. A cancellation on the way dismisses it, and so does the end
+        of what it is about: of that OperationEnded is raised."""
+        opened = await self._open()
+        if opened.outcome is not None:
+            return opened.outcome
+        self._ask(opened)
+        asking = True
+        while asking and not await self._over():
+            asking = await self._climb()
+        if self._decided is not None:
+            return self._decided
+        if self._ended is not None:
+            outcome = await self._close("dismissed", self._ended.why.message)
+            if outcome.state == "dismissed":
+                raise OperationEnded(self._ended)
             return outcome
-        if ended is not None:
-            raise OperationEnded(ended)
-        if cancel.received is not None:
-            break  # whose end dismisses it
-    return ApprovalOutcome(state="dismissed")
+        if self._commands.cancel.received is not None:
+            return await self._close("dismissed", "The request was taken back.")
+        return await self._close("expired", "Nobody on the ladder answered in time.")
+
+    @property
+    def _decided(self) -> ApprovalOutcome | None:
+        return self._commands.decisions.get(self._request.approval)
+
+    # --- The ladder -----------------------------------------------------------------------------------
+
+    async def _open(self) -> OpenedApproval:
+        order = OpenApproval(request=self._request, at=workflow.now())
+        opened: OpenedApproval = await recorded(Approvals.open_approval, order)
+        return opened
+
+    def _ask(self, opened: OpenedApproval) -> None:
+        """The rung that is open now waits for an answer."""
+        self._rungs, self._number = opened.rungs, opened.rung
+        template = "review_escalated" if opened.rung > 0 else "review_requested"
+        rung = self._rungs[self._number]
+        self._mails.ask(
+            f"rung:{self._number}", template, rung, opened.audience, following=self._following, why=opened.why
+        )
+
+    @property
+    def _following(self) -> Rung | None:
+        """The rung that is asked after this one."""
+        return self._rungs[self._number + 1] if self._number + 1 < len(self._rungs) else None
+
+    async def _over(self) -> bool:
+        """Waits for an end until the rung's deadline, with its reminders on the way."""
+        rung = self._rungs[self._number]
+        for count, remind_at in enumerate(rung.remind_at):
+            if await self._over_by(remind_at):
+                return True
+            await self._remind(count)
+        return await self._over_by(rung.deadline)
+
+    async def _over_by(self, deadline: datetime) -> bool:
+        left = max(deadline - workflow.now(), timedelta())
+        self._ended = await self._end.before(self._answered, left)
+        return self._ended is not None or self._answered()
+
+    def _answered(self) -> bool:
+        return self._decided is not None or self._commands.cancel.received is not None
+
+    async def _climb(self) -> bool:
+        """Asks the next rung; False when there is none, or nothing left to ask."""
+        following = self._number + 1
+        if following == len(self._rungs):
+            return False
+        order = ClimbApproval(
+            approval=self._request.approval,
+            operation=self._request.operation,
+            rung=following,
+            at=workflow.now(),
+            request=self._request,
+        )
+        climbed: OpenedApproval = await recorded(Approvals.climb_approval, order)
+        if climbed.rung < following:
+            return False
+        self._ask(climbed)
+        return True
+
+    async def _remind(self, count: int) -> None:
+        order = RemindApproval(
+            approval=self._request.approval,
+            operation=self._request.operation,
+            rung=self._number,
+            number=count,
+            at=workflow.now(),
+        )
+        audience: Audience = await recorded(Approvals.record_reminder, order)
+        key, rung = f"reminder:{self._number}:{count}", self._rungs[self._number]
+        self._mails.ask(key, "review_reminder", rung, audience, following=self._following)
+
+    async def _close(self, state: str, reason: str) -> ApprovalOutcome:
+        """A decision that the records took just before stands."""
+        order = CloseApproval.model_validate(
+            {
+                "approval": self._request.approval,
+                "operation": self._request.operation,
+                "state": state,
+                "reason": reason,
+                "at": workflow.now(),
+            }
+        )
+        outcome: ApprovalOutcome = await recorded(Approvals.close_approval, order)
+        return outcome
 
 
 async def close_open_round(operation: str) -> None:
     """Supersedes the round that an earlier run has left open, so that nobody decides on it in vain."""
-    order = CloseOpenRound(operation=operation, at=workflow.now())
-    left: str | None = await recorded(Approvals.close_open_round, order)
-    if left is not None:
-        await _dismiss(workflow.get_external_workflow_handle(left), LOOKED_AT_ANEW)
-
-
-async def _start(request: ApprovalInput, attempt: int) -> RunningReview:
-    return await workflow.start_child_workflow(
-        ids.APPROVAL,
-        request,
-        id=ids.approval_workflow(request.approval, attempt),
-        id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
-        result_type=ApprovalOutcome,
-    )
-
-
-async def _dismiss(review: RunningReview | workflow.ExternalWorkflowHandle[Any], why: str) -> None:
-    """Ends a review that nothing can come of, unless it was decided at the same moment."""
-    try:
-        await review.signal("dismiss", why)
-    except ApplicationError:
-        workflow.logger.info("%s was decided before it could be dismissed", review.id)
+    await recorded(Approvals.close_open_round, CloseOpenRound(operation=operation, at=workflow.now()))

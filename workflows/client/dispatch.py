@@ -1,9 +1,9 @@
-"""Passes one start or update to Temporal so that sending it again changes nothing."""
+"""Passes one start, update or signal to Temporal so that sending it again changes nothing."""
 
 import asyncio
 from datetime import timedelta
 from time import monotonic
-from typing import Any, Literal
+from typing import Any
 
 from temporalio.client import (
     Client,
@@ -33,7 +33,7 @@ DELIVERED = Delivery(outcome="delivered")
 async def send(
     client: Client,
     *,
-    action: Literal["start", "update"],
+    action: str,
     workflow_id: str,
     name: str,
     update_id: str,
@@ -41,13 +41,14 @@ async def send(
     within: timedelta,
     age: timedelta = timedelta(0),
 ) -> Delivery:
-    """Starts workflow `name`, or sends update `name` to a running one; never raises for a refusal.
+    """Starts workflow `name`, or sends update or signal `name` to a running one; never raises for a refusal.
 
     `age` is how long ago it was noted: Temporal forgets workflows that have ended, and what is old enough
     can only be for one of those.
 
     A repeated start finds the first run, a repeated update id gets the first result. An update that no
-    worker has accepted `within` that time may be lost, so it counts as `later`.
+    worker has accepted `within` that time may be lost, so it counts as `later`; a signal waits for its worker
+    in Temporal, and what takes it must not mind to get it twice.
     """
     try:
         if action == "start":
@@ -62,8 +63,10 @@ async def send(
                 priority=priority,
                 rpc_timeout=within,
             )
-        else:
+        elif action == "update":
             await _update(client.get_workflow_handle(workflow_id), name, update_id, payload, within)
+        else:
+            await client.get_workflow_handle(workflow_id).signal(name, payload, rpc_timeout=within)
     except WorkflowAlreadyStartedError:
         return DELIVERED
     except WorkflowUpdateFailedError as error:
@@ -71,7 +74,7 @@ async def send(
     except WorkflowUpdateRPCTimeoutOrCancelledError:
         return _later("no_worker", "No worker has taken it yet.")
     except RPCError as error:
-        if action == "update" and error.status == RPCStatusCode.NOT_FOUND:
+        if action != "start" and error.status == RPCStatusCode.NOT_FOUND:
             return await _not_running(client, workflow_id, age)
         if error.status in NEVER_TAKEN:
             return Delivery(

@@ -1,10 +1,12 @@
-"""What every reviewed operation's workflow is sent in the same way: a cancellation, and Stripe's changes."""
+"""What every reviewed operation's workflow is sent in the same way: decisions, a cancellation, Stripe's
+changes."""
 
 from typing import Any
 
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
+    from billing.approvals.messages import Decided
     from billing.core.messages import Cancel
     from billing.stripe.events import StripeChanged
 
@@ -30,6 +32,11 @@ class OperationHandlers:
     @cancel.validator
     def _may_cancel(self, cancel: Cancel) -> None:
         self._commands.cancel.check()
+
+    @workflow.signal
+    def decided(self, decided: Decided) -> None:
+        """An approver has ended a round of the review; the records have it already."""
+        self._commands.decisions[decided.approval] = decided.outcome
 
     @workflow.signal
     def stripe_changed(self, changed: StripeChanged) -> None:

@@ -23,7 +23,6 @@ WAIVER = "WaiverWorkflow"
 CANCELLATION = "CancellationWorkflow"
 NOTE = "NoteWorkflow"
 EVENT_CATCH_UP = "StripeEventCatchUpWorkflow"
-APPROVAL = "ApprovalWorkflow"
 REMINDER_SWEEP = "ReminderSweepWorkflow"
 PORTAL_ACCESS = "PortalAccessWorkflow"
 INVOICE_FETCH = "InvoiceFetchWorkflow"
@@ -66,12 +65,6 @@ def operation_workflow(operation: str) -> str:
 def approval_id(operation: str, round_: int) -> str:
     """The same for every attempt at opening one round, so that a retry opens nothing twice."""
     return f"apr_{operation.removeprefix('op_')}-{round_}"
-
-
-def approval_workflow(approval: str, attempt: int = 1) -> str:
-    """`attempt` counts the workflows of one round: one that was ended from outside is followed by another."""
-    again = f"-again-{attempt - 1}" if attempt > 1 else ""
-    return f"approval-{approval}{again}"
 
 
 def note_workflow(operation: str, seq: int) -> str:

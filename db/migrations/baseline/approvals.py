@@ -23,7 +23,6 @@ def create() -> None:
         sa.Column("ladder", DOCUMENT, nullable=False),
         sa.Column("deadline", TIME),
         sa.Column("requested_by", TEXT, nullable=False),
-        sa.Column("workflow_id", TEXT, nullable=False),
         sa.Column("opened_at", TIME, nullable=False),
         sa.Column("closed_at", TIME),
         sa.Column("decided_by", TEXT),
@@ -49,10 +48,7 @@ def create() -> None:
         sa.Column("decision", TEXT, nullable=False),
         sa.Column("comment", TEXT),
         sa.Column("subject_hash", TEXT, nullable=False),
-        sa.Column("state", TEXT, nullable=False),
-        sa.Column("refusal", DOCUMENT),
-        sa.Column("created_at", TIME, nullable=False),
-        sa.Column("settled_at", TIME),
+        sa.Column("decided_at", TIME, nullable=False),
         sa.Column("for_person", TEXT),
     )
     op.create_table(

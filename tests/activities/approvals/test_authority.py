@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from billing.approvals.messages import DecisionResult
 from billing.core.money import Money
 from billing.core.operations import Kind, Role
 from billing.policy.policy import AuthorityLimit
@@ -16,7 +15,7 @@ from db.tables import Commitment
 
 from ...support.builders import NOW, Member, an_operation, member, store
 from ...support.money_rows import a_commitment, a_delegation
-from ..reviewing import LATER, Review
+from ..reviewing import LATER, Review, Settled
 from .test_vacancies import BOTH
 
 
@@ -59,7 +58,7 @@ async def committed(review: Review) -> Commitment:
     return row
 
 
-def code(settled: DecisionResult) -> str | None:
+def code(settled: Settled) -> str | None:
     return settled.refusal.code if settled.refusal else None
 
 
@@ -157,7 +156,7 @@ async def test_of_those_who_approve_together_the_one_whose_authority_covers_it_i
 
     second = await review.decide(review.acme.controller)
 
-    assert (first, between.decided_at) == (DecisionResult(), None)
+    assert (first, between.decided_at) == (Settled(), None)
     assert second.outcome is not None
     assert (await committed(review)).authority_of == review.acme.legal.id
 

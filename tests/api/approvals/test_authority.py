@@ -88,7 +88,7 @@ async def test_who_has_not_enough_authority_sees_so_and_may_only_say_no(
     assert "2026-03-02 23:00 UTC" in seen["why_not"]
     assert (yes.status_code, yes.json()["code"]) == (403, "authority_too_small")
     assert yes.json()["detail"].startswith(seen["why_not"])
-    assert rejected.status_code == 202
+    assert rejected.status_code == 200
     assert await counted(database, Decision, Outbox) == [1, 1]
 
 
@@ -138,7 +138,7 @@ async def test_a_delegate_may_decide_and_finds_it_among_what_needs_them(
 
     assert not before["can_decide"]
     assert [(one["id"], one["can_decide"]) for one in listed] == [(approval.id, True)]
-    assert decided.status_code == 202
+    assert decided.status_code == 200
 
 
 async def test_the_delegators_authority_shows_to_the_delegate(
@@ -194,9 +194,9 @@ async def test_two_who_are_both_asked_decide_beside_each_other(
     answers = [await api.post(path, who, APPROVE) for who in (acme.controller, acme.legal)]
     again = await api.post(path, acme.controller, APPROVE)
 
-    assert [answer.status_code for answer in answers] == [202, 202]
-    assert again.status_code == 202
-    assert await counted(database, Decision, Outbox) == [2, 2]
+    assert [answer.status_code for answer in answers] == [200, 200]
+    assert again.status_code == 200
+    assert await counted(database, Decision, Outbox) == [2, 1]
 
 
 async def test_who_has_approved_sees_what_is_missing_and_does_not_decide_again(
@@ -205,7 +205,7 @@ async def test_who_has_approved_sees_what_is_missing_and_does_not_decide_again(
     at = "2026-03-02T16:00:00Z"
     signature = {"person": acme.controller.id, "role": "controller", "at": at, "for_person": None}
     approval = await asked(database, acme, both=True, signatures=[signature])
-    await store(database, a_decision(approval, acme.controller.person, state="accepted"))
+    await store(database, a_decision(approval, acme.controller.person))
     no = APPROVE | {"decision": "reject", "comment": "On second thoughts."}
     again = await api.post(f"/v1/approvals/{approval.id}/decision", acme.controller, no)
     seen = await shown(api, approval, acme.controller)

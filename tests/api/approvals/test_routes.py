@@ -1,4 +1,4 @@
-"""Deciding: who may, on exactly what, once. Temporal is down here, so that decisions stay on their way."""
+"""Deciding: who may, on exactly what, once. Temporal is down here: a decision counts all the same."""
 
 import asyncio
 from typing import Any
@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 from sqlmodel import select
 
-from billing.approvals.messages import Decide
+from billing.approvals.messages import ApprovalOutcome, Decided
 from billing.core.operations import Role
 from db.approvals import approvals
+from db.core import timeline
 from db.core.session import Database
 from db.tables import Approval, Decision, Outbox
 
@@ -16,7 +17,6 @@ from ...support.builders import (
     NOW,
     SUBJECT_HASH,
     Tenant,
-    a_decision,
     an_approval,
     an_operation,
     member,
@@ -71,7 +71,6 @@ async def test_an_approval_is_shown_with_all_that_is_decided_on(
         "why_not": None,
         "recent": [],
         "authority_left": None,
-        "pending": False,
     }
     assert [(rung["roles"], rung["state"]) for rung in ladder] == [
         (["controller"], "active"),
@@ -79,34 +78,39 @@ async def test_an_approval_is_shown_with_all_that_is_decided_on(
     ]
 
 
-async def test_a_decision_is_recorded_with_its_message_and_said_to_be_on_its_way(
+async def test_a_decision_counts_at_once_and_its_workflow_is_told(
     api: Api, acme: Tenant, review: Approval, database: Database
 ) -> None:
     body = APPROVE | {"comment": "Lines checked."}
     answer = await api.post(f"/v1/approvals/{review.id}/decision", acme.controller, body)
-    assert (answer.status_code, answer.json()["pending"], answer.json()["state"]) == (202, True, "open")
+    shown = answer.json()
+    assert (answer.status_code, shown["state"], shown["decided_by"]) == (200, "approved", acme.controller.id)
     async with database.reading() as session:
         [decision] = await approvals.decisions(session, review.id)
         row = (await session.exec(select(Outbox))).one()
-    assert (decision.person_id, decision.decision, decision.comment, decision.state) == (
+        event = (await timeline.read(session, review.operation_id))[-1]
+    assert (decision.person_id, decision.decision, decision.comment, decision.subject_hash) == (
         acme.controller.id,
         "approve",
         "Lines checked.",
+        SUBJECT_HASH,
+    )
+    assert (event.code, event.actor, event.detail["comment"]) == (
+        "approved",
+        acme.controller.id,
+        "Lines checked.",
+    )
+    assert (row.action, row.name, row.workflow_id, row.state) == (
+        "signal",
+        "decided",
+        f"operation-{review.operation_id}",
         "pending",
     )
-    assert (row.action, row.name, row.workflow_id, row.update_id, row.state) == (
-        "update",
-        "decide",
-        review.workflow_id,
-        decision.id,
-        "pending",
-    )
-    assert Decide.model_validate(row.payload) == Decide(
-        decision=decision.id,
-        person=acme.controller.id,
-        verdict="approve",
-        subject_hash=SUBJECT_HASH,
-        comment="Lines checked.",
+    assert Decided.model_validate(row.payload) == Decided(
+        approval=review.id,
+        outcome=ApprovalOutcome(
+            state="approved", person=acme.controller.id, role=Role.CONTROLLER, comment="Lines checked."
+        ),
     )
 
 
@@ -115,7 +119,8 @@ async def test_deciding_the_same_again_sends_nothing_more(
 ) -> None:
     path = f"/v1/approvals/{review.id}/decision"
     answers = [await api.post(path, acme.controller, APPROVE) for _ in range(3)]
-    assert [answer.status_code for answer in answers] == [202, 202, 202]
+    assert [answer.status_code for answer in answers] == [200, 200, 200]
+    assert {answer.json()["decided_by"] for answer in answers} == {acme.controller.id}
     assert await counted(database, Decision, Outbox) == [1, 1]
 
 
@@ -126,8 +131,9 @@ async def test_of_two_who_decide_at_once_the_first_is_kept(
     path = f"/v1/approvals/{review.id}/decision"
     no = APPROVE | {"decision": "reject", "comment": "Too dear."}
     answers = await asyncio.gather(api.post(path, acme.controller, APPROVE), api.post(path, second, no))
-    assert sorted(answer.status_code for answer in answers) == [202, 409]
-    assert {answer.json().get("code") for answer in answers} == {None, "already_decided"}
+    won, lost = sorted(answers, key=lambda answer: answer.status_code)
+    assert (won.status_code, lost.status_code, lost.json()["code"]) == (200, 409, "approval_closed")
+    assert won.json()["decided_by"] in lost.json()["detail"], "whose decision it was"
     assert await counted(database, Decision, Outbox) == [1, 1]
 
 
@@ -208,7 +214,7 @@ async def test_once_the_controller_is_late_legal_decides_too(
     for who in (acme.legal, acme.controller):
         assert (await api.get(f"/v1/approvals/{review.id}", who)).json()["can_decide"] is True
     answer = await api.post(f"/v1/approvals/{review.id}/decision", acme.legal, APPROVE)
-    assert answer.status_code == 202
+    assert answer.status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -220,9 +226,9 @@ async def test_after_the_end_nothing_is_decided(
     review = await opened(database, acme, state=state)
     answer = await api.post(f"/v1/approvals/{review.id}/decision", acme.controller, APPROVE)
     assert (answer.status_code, answer.json()["code"]) == (409, "approval_closed")
-    assert state in answer.json()["detail"]
     shown = (await api.get(f"/v1/approvals/{review.id}", acme.controller)).json()
-    assert (shown["can_decide"], shown["why_not"]) == (False, answer.json()["detail"])
+    assert not shown["can_decide"]
+    assert state in shown["why_not"]
     assert await counted(database, Decision, Outbox) == [0, 0]
 
 
@@ -246,14 +252,6 @@ async def test_another_organizations_approval_is_not_there(
         assert (decided.status_code, decided.json()["code"]) == (404, "not_found")
     assert (await api.get("/v1/approvals", other.controller)).json()["data"] == []
     assert await counted(database, Decision, Outbox) == [0, 0]
-
-
-async def test_a_refused_decision_makes_room_for_another(
-    api: Api, acme: Tenant, review: Approval, database: Database
-) -> None:
-    await store(database, a_decision(review, acme.controller.person, state="refused"))
-    answer = await api.post(f"/v1/approvals/{review.id}/decision", acme.controller, APPROVE)
-    assert answer.status_code == 202
 
 
 async def test_the_list_is_filtered_by_state_operation_and_who_is_asked(

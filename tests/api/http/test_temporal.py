@@ -20,7 +20,6 @@ from billing.core.delivery import Delivery
 from billing.core.operations import State
 from billing.plan_changes.subject import PlanChangeInput
 from billing.policy.policy import Policy
-from db.approvals import approvals
 from db.core.session import Database
 from db.operations import operations
 from db.tables import Approval, Operation, Outbox
@@ -76,7 +75,7 @@ async def sweep(database: Database, client: Client) -> int:
     async def send(row: Outbox) -> Delivery:
         return await dispatch.send(
             client,
-            action="start" if row.action == "start" else "update",
+            action=row.action,
             workflow_id=row.workflow_id,
             name=row.name,
             update_id=row.update_id,
@@ -218,59 +217,37 @@ async def test_a_start_that_temporal_will_never_take_is_settled(temporal: Client
     )
 
 
-@pytest.mark.parametrize(
-    ("code", "status"), [("approval_closed", 409), ("own_request", 403), ("some_later_rule", 409)]
-)
-async def test_a_decision_that_the_workflow_refuses_is_settled_as_refused(
-    connected: Api, temporal: Client, acme: Tenant, database: Database, code: str, status: int
+async def test_a_decision_counts_while_no_worker_runs_and_its_workflow_is_told_once(
+    connected: Api, temporal: Client, acme: Tenant, database: Database
 ) -> None:
     review = await in_review(database, acme)
-    async with working(temporal):
-        await started(temporal, review.workflow_id)
-        body = APPROVE | {"comment": f"refuse:{code}"}
-        answer = await connected.post(f"/v1/approvals/{review.id}/decision", acme.controller, body)
-    assert (answer.status_code, answer.json()["code"]) == (status, code)
-    async with database.reading() as session:
-        [decision] = await approvals.decisions(session, review.id)
-    assert (decision.state, decision.refusal) == (
-        "refused",
-        {"code": code, "message": "No, said the workflow."},
-    )
-
-
-async def test_a_decision_made_while_no_worker_runs_is_applied_once(
-    connected: Api, temporal: Client, acme: Tenant, database: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("api.dispatch.dispatcher.ANSWER_WITHIN", 0.05)
-    review = await in_review(database, acme)
-    handle = await started(temporal, review.workflow_id)
+    handle = await started(temporal, ids.operation_workflow(review.operation_id))
     path = f"/v1/approvals/{review.id}/decision"
     answers = [await connected.post(path, acme.controller, APPROVE) for _ in range(3)]
-    assert [(answer.status_code, answer.json()["pending"]) for answer in answers] == [(202, True)] * 3
+    assert [(answer.status_code, answer.json()["state"]) for answer in answers] == [(200, "approved")] * 3
+    await connected.context.dispatcher.idle()
+    assert [row.state for row in await rows(database, "decided")] == ["delivered"]
     async with working(temporal):
-        await connected.context.dispatcher.idle()
-        await sweep(database, temporal)
         got = await handle.query("got")
-    assert [message["verdict"] for message in got[1:]] == ["approve"]
-    assert [row.state for row in await rows(database, "decide")] == ["delivered"]
+    assert [message["outcome"]["state"] for message in got[1:]] == ["approved"]
 
 
 async def test_a_decision_arrives_though_the_approver_closes_the_page(
     connected: Api, temporal: Client, acme: Tenant, database: Database
 ) -> None:
     review = await in_review(database, acme)
-    handle = await started(temporal, review.workflow_id)
+    handle = await started(temporal, ids.operation_workflow(review.operation_id))
     request = asyncio.create_task(
         connected.post(f"/v1/approvals/{review.id}/decision", acme.controller, APPROVE)
     )
-    while not await rows(database, "decide"):  # noqa: ASYNC110 - a request has no event to wait for
+    while not await rows(database, "decided"):  # noqa: ASYNC110 - a request has no event to wait for
         await asyncio.sleep(0.01)
     request.cancel()
     async with working(temporal):
         await connected.context.dispatcher.idle()
         await sweep(database, temporal)
         got = await handle.query("got")
-    assert [message["verdict"] for message in got[1:]] == ["approve"]
+    assert {message["outcome"]["state"] for message in got[1:]} == {"approved"}
 
 
 async def test_with_temporal_it_is_ready(connected: Api) -> None:

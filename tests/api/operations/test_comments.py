@@ -65,9 +65,8 @@ async def test_it_is_mailed_to_those_involved_and_not_to_who_says_it(
     api: Api, acme: Tenant, change: Operation, database: Database
 ) -> None:
     approval = an_approval(change)
-    decision = a_decision(approval, acme.legal.person, state="accepted")
-    refused = a_decision(approval, acme.auditor.person, state="refused")
-    await store(database, approval, decision, refused)
+    decision = a_decision(approval, acme.legal.person)
+    await store(database, approval, decision)
     await say(api, change, acme.finance, "Who pays?")
     await say(api, change, acme.controller, "Plixo does.")
     await say(api, change, acme.admin, "Thanks.")

@@ -1,18 +1,13 @@
 """Approvals and decisions: the first decision wins, nothing is decided twice."""
 
-import asyncio
 from datetime import timedelta
 from typing import Any
 
-import pytest
-
-from billing.core.errors import Conflict
-from billing.core.operations import Role
 from db.approvals import approvals
 from db.core.session import Database
-from db.tables import Approval, Decision
+from db.tables import Approval
 
-from ...support.builders import NOW, Tenant, a_decision, an_approval, an_operation, member, store, tenant
+from ...support.builders import NOW, Tenant, an_approval, an_operation, store, tenant
 
 LATER = NOW + timedelta(minutes=1)
 
@@ -22,16 +17,6 @@ async def open_approval(database: Database, acme: Tenant, **fields: Any) -> Appr
     approval = an_approval(operation, **fields)
     await store(database, operation, approval)
     return approval
-
-
-async def record(database: Database, decision: Decision) -> tuple[Decision, bool]:
-    async with database.transaction() as session:
-        return await approvals.record(session, decision)
-
-
-async def accept(database: Database, decision: Decision) -> Decision:
-    async with database.transaction() as session:
-        return await approvals.settle_accepted(session, decision.id, approval_state="approved", at=LATER)
 
 
 async def close(database: Database, approval: Approval, state: str) -> Approval:
@@ -70,119 +55,12 @@ async def test_another_organizations_approval_is_not_found(database: Database) -
         assert await approvals.get(session, acme.id, approval.id) is not None
 
 
-async def test_of_decisions_at_the_same_moment_the_first_wins(database: Database, database_url: str) -> None:
-    acme = await tenant(database)
-    approval = await open_approval(database, acme)
-    people = [await member(database, acme.organization, [Role.CONTROLLER]) for _ in range(6)]
-    other = Database(database_url)  # connections of its own, like another process
-
-    outcomes = await asyncio.gather(
-        *(record((database, other)[n % 2], a_decision(approval, who.person)) for n, who in enumerate(people)),
-        return_exceptions=True,
-    )
-    await other.dispose()
-
-    won = [outcome for outcome in outcomes if not isinstance(outcome, BaseException)]
-    lost = [outcome.code for outcome in outcomes if isinstance(outcome, Conflict)]
-    assert (len(won), lost) == (1, ["already_decided"] * 5)
-    async with database.reading() as session:
-        kept = await approvals.decisions(session, approval.id)
-    assert [decision.id for decision in kept] == [won[0][0].id]
-
-
-async def test_recording_a_decision_again_answers_the_first(database: Database) -> None:
-    acme = await tenant(database)
-    approval = await open_approval(database, acme)
-    decision = a_decision(approval, acme.controller.person)
-    await record(database, decision)
-
-    again, new = await record(
-        database, a_decision(approval, acme.controller.person, id=decision.id, decision="reject")
-    )
-
-    assert (again.decision, new) == ("approve", False)
-
-
-async def test_an_accepted_decision_closes_the_approval_with_it(database: Database) -> None:
-    acme = await tenant(database)
-    approval = await open_approval(database, acme)
-    decision, _ = await record(database, a_decision(approval, acme.controller.person))
-
-    settled = await accept(database, decision)
-
-    closed = await read(database, approval)
-    assert (settled.state, settled.settled_at) == ("accepted", LATER)
-    assert (closed.state, closed.decided_by, closed.closed_at) == ("approved", acme.controller.id, LATER)
-
-
-async def test_accepting_again_changes_nothing(database: Database) -> None:
-    acme = await tenant(database)
-    approval = await open_approval(database, acme)
-    decision, _ = await record(database, a_decision(approval, acme.controller.person))
-    settled = await accept(database, decision)
-
-    assert (await accept(database, decision)).model_dump() == settled.model_dump()
-
-
-async def test_a_decision_that_lost_against_the_deadline_is_refused(database: Database) -> None:
-    acme = await tenant(database)
-    approval = await open_approval(database, acme)
-    decision, _ = await record(database, a_decision(approval, acme.controller.person))
-    await close(database, approval, "expired")
-
-    settled = await accept(database, decision)
-
-    assert (settled.state, (settled.refusal or {})["code"]) == ("refused", "approval_closed")
-    assert (await read(database, approval)).state == "expired"
-
-
 async def test_the_first_to_close_an_approval_wins(database: Database) -> None:
     acme = await tenant(database)
     approval = await open_approval(database, acme)
     await close(database, approval, "dismissed")
 
     assert (await close(database, approval, "expired")).state == "dismissed"
-
-
-async def test_a_refused_decision_leaves_the_approval_to_others(database: Database) -> None:
-    acme = await tenant(database)
-    approval = await open_approval(database, acme)
-    stale, _ = await record(database, a_decision(approval, acme.controller.person, subject_hash="old"))
-    async with database.transaction() as session:
-        refused = await approvals.settle_refused(
-            session, stale.id, refusal={"code": "stale_subject", "message": "look again"}, at=LATER
-        )
-
-    _, new = await record(database, a_decision(approval, acme.legal.person))
-
-    assert (refused.state, refused.refusal) == (
-        "refused",
-        {"code": "stale_subject", "message": "look again"},
-    )
-    assert new
-
-
-async def test_an_accepted_decision_cannot_be_refused_afterwards(database: Database) -> None:
-    acme = await tenant(database)
-    approval = await open_approval(database, acme)
-    decision, _ = await record(database, a_decision(approval, acme.controller.person))
-    await accept(database, decision)
-
-    async with database.transaction() as session:
-        late = await approvals.settle_refused(session, decision.id, refusal={"code": "x"}, at=LATER)
-
-    assert (late.state, late.refusal) == ("accepted", None)
-
-
-async def test_nothing_is_decided_after_the_end(database: Database) -> None:
-    acme = await tenant(database)
-    approval = await open_approval(database, acme)
-    await close(database, approval, "expired")
-
-    with pytest.raises(Conflict) as refusal:
-        await record(database, a_decision(approval, acme.controller.person))
-
-    assert refusal.value.code == "approval_closed"
 
 
 async def test_climbing_the_ladder_is_kept_while_the_approval_is_open(database: Database) -> None:
@@ -234,82 +112,3 @@ async def test_a_page_of_what_waits_is_full_although_much_is_left_out(database: 
 
     assert [row.id for row in first.rows] == expected[:2]
     assert ([row.id for row in rest.rows], rest.next_cursor) == (expected[2:], None)
-
-
-# --- Where somebody of each role is asked -----------------------------------------------------------------
-
-
-async def of_each(database: Database, acme: Tenant, **fields: Any) -> Approval:
-    """An approval that takes the controller and Legal."""
-    approval = await open_approval(database, acme, **fields)
-    ladder = [approval.ladder[0] | {"roles": ["controller", "legal"], "needs": "all"}, approval.ladder[1]]
-    async with database.transaction() as session:
-        await approvals.climb(session, approval.id, rung=0, ladder=ladder, deadline=approval.deadline)
-    return approval
-
-
-def signature_of(decision: Decision) -> dict[str, Any]:
-    return {"person": decision.person_id, "role": "controller", "at": "2026-03-02T16:00:00Z"}
-
-
-async def sign(database: Database, decision: Decision) -> Decision:
-    async with database.transaction() as session:
-        return await approvals.settle_accepted(
-            session,
-            decision.id,
-            approval_state="open",
-            at=LATER,
-            signature=signature_of(decision),
-            for_person="per_away",
-        )
-
-
-async def test_a_signature_leaves_the_approval_to_others(database: Database) -> None:
-    acme = await tenant(database)
-    approval = await of_each(database, acme)
-    decision, _ = await record(database, a_decision(approval, acme.controller.person))
-
-    signed = await sign(database, decision)
-    again = await sign(database, decision)
-
-    kept = await read(database, approval)
-    assert (signed.state, signed.for_person, again.state) == ("accepted", "per_away", "accepted")
-    assert (kept.state, kept.decided_by) == ("open", None)
-    assert kept.signatures == [signature_of(decision)]
-
-
-async def test_after_a_signature_another_person_decides_but_not_the_same_again(database: Database) -> None:
-    acme = await tenant(database)
-    approval = await of_each(database, acme)
-    decision, _ = await record(database, a_decision(approval, acme.controller.person))
-    await sign(database, decision)
-
-    with pytest.raises(Conflict) as refusal:
-        await record(database, a_decision(approval, acme.controller.person, decision="reject"))
-    _, new = await record(database, a_decision(approval, acme.legal.person))
-
-    assert (refusal.value.code, new) == ("already_decided", True)
-
-
-async def test_a_yes_on_its_way_does_not_stop_those_who_are_asked_beside_it(database: Database) -> None:
-    acme = await tenant(database)
-    approval = await of_each(database, acme)
-    await record(database, a_decision(approval, acme.controller.person))
-
-    with pytest.raises(Conflict) as refusal:
-        await record(database, a_decision(approval, acme.controller.person))
-    assert refusal.value.code == "already_decided"
-    _, new = await record(database, a_decision(approval, acme.legal.person, decision="reject"))
-
-    assert new
-
-
-async def test_a_no_on_its_way_stops_everybody(database: Database) -> None:
-    acme = await tenant(database)
-    approval = await of_each(database, acme)
-    await record(database, a_decision(approval, acme.controller.person, decision="reject"))
-
-    with pytest.raises(Conflict) as refusal:
-        await record(database, a_decision(approval, acme.legal.person))
-
-    assert refusal.value.code == "already_decided"

@@ -1,6 +1,6 @@
 """Deliveries from the outbox: each settled by how it ended, and claimed by one deliverer only."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
 import pytest
@@ -8,14 +8,13 @@ import pytest
 from billing.core.delivery import Delivery
 from billing.core.events import EventCode
 from billing.core.operations import Problem
-from db.approvals import approvals
 from db.core import timeline
 from db.core.session import Database
 from db.delivery.delivery import Send, claim_due, deliver
 from db.operations import outbox
-from db.tables import Decision, Outbox
+from db.tables import Outbox
 
-from ...support.builders import NOW, a_decision, an_approval, an_operation, store, tenant
+from ...support.builders import NOW, an_operation, store, tenant
 
 LATER = NOW + timedelta(minutes=1)
 ENDED = Problem(code="already_ended", message="It had already ended when the request arrived.")
@@ -41,27 +40,11 @@ async def enqueue(database: Database, workflow_id: str = "w1", **fields: Any) ->
         return await outbox.enqueue(session, workflow_id=workflow_id, **given | fields)
 
 
-async def enqueue_decision(database: Database, name: str = "decide") -> tuple[Outbox, Decision]:
-    """A decision and the update that passes it on, as the API writes them together."""
-    acme = await tenant(database)
-    operation = an_operation(acme)
-    approval = an_approval(operation)
-    decision = a_decision(approval, acme.controller.person)
-    await store(database, operation, approval, decision)
-    row = await enqueue(database, approval.workflow_id, action="update", name=name, update_id=decision.id)
-    return row, decision
-
-
 async def kept(database: Database, row: Outbox) -> Outbox:
     async with database.reading() as session:
         found = await session.get(Outbox, row.id)
     assert found is not None
     return found
-
-
-async def decided(database: Database, decision: Decision) -> Decision:
-    async with database.reading() as session:
-        return await approvals.get_decision(session, decision.id)
 
 
 # --- One row ----------------------------------------------------------------------------------------------
@@ -104,90 +87,18 @@ async def test_what_may_not_have_arrived_is_tried_again_ever_later(database: Dat
     assert sent == ["w1", "w1", "w1"]
 
 
-async def test_a_decision_that_was_refused_says_so(database: Database) -> None:
-    row, decision = await enqueue_decision(database)
+@pytest.mark.parametrize(("closed_at", "outcome"), [(None, "later"), (NOW, "delivered")])
+async def test_a_signal_to_a_workflow_that_is_over_waits_as_long_as_its_operation_is_open(
+    database: Database, closed_at: datetime | None, outcome: str
+) -> None:
+    """Until then it goes on in a moment, in another run; after it, the records have what the signal says."""
+    operation = an_operation(await tenant(database), closed_at=closed_at)
+    await store(database, operation)
+    row = await enqueue(database, operation.workflow_id, action="signal", name="decided", update_id="apr_1")
     send, _ = answering("refused", ENDED)
 
-    await deliver(database, send, row, LATER)
-    waiting = await decided(database, decision)
-    async with database.transaction() as session:
-        await approvals.close(session, decision.approval_id, state="expired", at=LATER)
-    delivery = await deliver(database, send, row, LATER)
-
-    assert waiting.state == "pending", "its review is open: it goes on in a moment"
-    refused = await decided(database, decision)
-    assert (refused.state, refused.settled_at) == ("refused", LATER)
-    assert refused.refusal is not None
-    assert refused.refusal["code"] == "already_ended"
-    assert refused.refusal["message"] != ENDED.message, "why it was, by the records"
-    assert delivery == Delivery(outcome="refused", problem=Problem.model_validate(refused.refusal))
-    assert (await kept(database, row)).state == "refused"
-
-
-async def test_a_decision_that_comes_after_another_says_whose(database: Database) -> None:
-    row, decision = await enqueue_decision(database)
-    async with database.transaction() as session:
-        approval = await approvals.close(
-            session, decision.approval_id, state="rejected", at=NOW, decided_by="per_1"
-        )
-        assert approval.state == "rejected"
-    send, _ = answering("refused", ENDED)
-
-    delivery = await deliver(database, send, row, LATER)
-
-    assert delivery.outcome == "refused"
-    assert delivery.problem is not None
-    assert delivery.problem.code == "already_ended"
-    assert {"per_1", "rejected"} <= set(delivery.problem.message.split())
-
-
-@pytest.mark.parametrize("code", ["already_ended", "approval_closed"])
-async def test_a_decision_on_what_was_cancelled_says_who_cancelled_it(database: Database, code: str) -> None:
-    row, decision = await enqueue_decision(database)
-    async with database.transaction() as session:
-        approval = await approvals.close(session, decision.approval_id, state="dismissed", at=NOW)
-        await timeline.append(
-            session,
-            approval.operation_id,
-            key="cancel:cmd_1",
-            event=EventCode.CANCELLATION_REQUESTED,
-            actor=approval.requested_by,
-            at=NOW,
-        )
-    send, _ = answering("refused", ENDED.model_copy(update={"code": code}))
-
-    delivery = await deliver(database, send, row, LATER)
-
-    assert delivery.problem is not None
-    assert delivery.problem.code == code
-    assert {approval.requested_by, "cancelled"} <= set(delivery.problem.message.split())
-    assert (await decided(database, decision)).refusal == delivery.problem.model_dump()
-
-
-async def test_a_decision_that_is_refused_without_a_reason_has_one_all_the_same(database: Database) -> None:
-    row, decision = await enqueue_decision(database)
-    send, _ = answering("refused")
-
-    await deliver(database, send, row, LATER)
-
-    refused = await decided(database, decision)
-    assert refused.refusal is not None
-    assert refused.refusal["code"] == "refused"
-    assert refused.refusal["message"]
-
-
-async def test_a_decision_that_the_review_has_accepted_stays_accepted(database: Database) -> None:
-    """The answer to an earlier delivery was lost, and the review has ended with this decision since: whoever
-    decided is told that it counts."""
-    row, decision = await enqueue_decision(database)
-    async with database.transaction() as session:
-        await approvals.settle_accepted(session, decision.id, approval_state="approved", at=NOW)
-    send, _ = answering("refused", ENDED)
-
-    assert await deliver(database, send, row, LATER) == Delivery(outcome="delivered")
-
-    assert (await decided(database, decision)).state == "accepted"
-    assert (await kept(database, row)).state == "delivered"
+    assert (await deliver(database, send, row, LATER)).outcome == outcome
+    assert (await kept(database, row)).state == ("delivered" if closed_at else "pending")
 
 
 @pytest.mark.parametrize(("state", "outcome"), [("cancelled", "delivered"), ("completed", "refused")])
@@ -249,30 +160,3 @@ async def test_a_command_that_was_not_refused_says_nothing_more(
 
     async with database.reading() as session:
         assert [one.code for one in await timeline.read(session, operation.id)] == ["cancellation_requested"]
-
-
-async def test_whoever_could_not_cancel_it_has_not_cancelled_it(database: Database) -> None:
-    row, decision = await enqueue_decision(database)
-    async with database.transaction() as session:
-        approval = await approvals.close(session, decision.approval_id, state="dismissed", at=NOW)
-    operation, person = approval.operation_id, approval.requested_by
-    cancel = await send_command(database, f"operation-{operation}", operation, person)
-    send, _ = answering("refused", Problem(code="too_late", message="It is being applied."))
-    await deliver(database, send, cancel, LATER)
-
-    answered, _ = answering("refused", ENDED)
-    delivery = await deliver(database, answered, row, LATER)
-
-    assert delivery.problem == ENDED
-
-
-@pytest.mark.parametrize("outcome", ["delivered", "later"])
-async def test_only_a_refusal_touches_the_decision(
-    database: Database, outcome: Literal["delivered", "later"]
-) -> None:
-    row, decision = await enqueue_decision(database)
-    send, _ = answering(outcome)
-
-    await deliver(database, send, row, LATER)
-
-    assert (await decided(database, decision)).state == "pending"

@@ -180,7 +180,7 @@ class Scene:
             found = await session.exec(
                 select(Decision)
                 .where(Decision.approval_id == approval.id, Decision.person_id == self.people[by].id)
-                .order_by(col(Decision.created_at).desc())
+                .order_by(col(Decision.decided_at).desc())
             )
             decision = found.first()
         return [self.names[decision.for_person]] if decision and decision.for_person else []

@@ -21,6 +21,7 @@ from ...activities.mail.money_contexts import a_refund
 from ...support.builders import SUBJECT_HASH, Member, Tenant, an_operation, store
 from ...support.house import BESIDE, House, until
 from ...support.told import named
+from .one_round import OneRound
 
 NEW_YORK, BERLIN = ZoneInfo("America/New_York"), ZoneInfo("Europe/Berlin")
 
@@ -60,7 +61,7 @@ class Review:
 
     async def decide(self, who: Member, decision: str = "approve", comment: str | None = None) -> Response:
         body = {"decision": decision, "subject_hash": SUBJECT_HASH, "comment": comment}
-        return await self.home.post(who, f"/v1/approvals/{self.id}/decision", body)
+        return await self.home.said(who, self.id, body)
 
     async def delegate(self, who: Member, to: Member, *, hours: int = 1) -> Response:
         until_ = datetime.now(UTC) + timedelta(hours=hours)
@@ -145,12 +146,12 @@ async def a_review(
         "revised": None,
         "since": None,
     }
+    assert home.host is not None
     handle = await home.temporal.start_workflow(
-        ids.APPROVAL,
-        ApprovalInput.model_validate(given | asked),
-        id=ids.approval_workflow(approval),
-        task_queue=ids.MAIN_QUEUE,
-        result_type=ApprovalOutcome,
+        OneRound.run,
+        args=[ApprovalInput.model_validate(given | asked), home.policy],
+        id=ids.operation_workflow(operation.id),
+        task_queue=await home.host(OneRound),
     )
     review = Review(home, acme, operation, handle, approval)
 

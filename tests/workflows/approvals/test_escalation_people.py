@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from billing.approvals.messages import ApprovalOutcome
+from billing.core.messages import Cancel
 from billing.core.operations import Role
 
 from ...support.builders import Member, member, store
@@ -213,11 +214,9 @@ async def test_who_acts_for_an_approver_is_asked_and_reminded_like_them(home: Ho
 
 
 async def test_a_delegation_that_is_over_when_the_decision_arrives_does_not_count(home: House) -> None:
-    """The API's clock is the real one here: it lets the decision pass, the workflow's clock does not."""
     acme = await home.shop.tenant(home.database)
     review = await a_review(home, acme, LEGAL)
-    await review.delegate(acme.legal, acme.finance)
-    await home.skip(hours=2)
+    await lend(home, acme.legal, acme.finance, days=0)
     late = await review.decide(acme.finance)
 
     assert (late.status_code, late.json()["code"]) == (403, "wrong_role")
@@ -236,11 +235,9 @@ async def test_a_delegation_that_is_revoked_does_not_count(home: House) -> None:
 
 
 async def test_who_has_come_to_act_for_the_requester_may_no_longer_decide(home: House) -> None:
-    """From an hour on, which only the workflow's clock has passed."""
     acme = await home.shop.tenant(home.database)
     review = await a_review(home, acme, LEGAL)
-    await lend(home, acme.admin, acme.legal, starts_in=timedelta(hours=1))
-    await home.skip(hours=2)
+    await lend(home, acme.admin, acme.legal)
     refused = await review.decide(acme.legal)
 
     assert (refused.status_code, refused.json()["code"]) == (403, "requesters_delegate")
@@ -261,16 +258,14 @@ async def test_who_has_lost_the_role_since_they_were_asked_may_not_decide(home: 
 async def test_what_has_ended_is_not_delegated_any_more(home: House) -> None:
     acme = await home.shop.tenant(home.database)
     review = await a_review(home, acme, CONTROLLER)
-    await review.handle.signal("dismiss", "Taken back.")
+    await review.handle.execute_update("cancel", Cancel(person=acme.admin.id))
     await review.handle.result()
     late = await review.delegate(acme.controller, acme.finance)
 
     assert (late.status_code, late.json()["code"]) == (409, "approval_closed")
 
 
-async def lend(
-    home: House, giver: Member, to: Member, *, days: int = 30, starts_in: timedelta = timedelta(0)
-) -> None:
+async def lend(home: House, giver: Member, to: Member, *, days: int = 30) -> None:
     now = datetime.now(UTC) - timedelta(minutes=1)
-    row = a_delegation(giver.person, to.person, starts_at=now + starts_in, ends_at=now + timedelta(days=days))
+    row = a_delegation(giver.person, to.person, starts_at=now, ends_at=now + timedelta(days=days))
     await store(home.database, row)

@@ -116,7 +116,6 @@ class Operations:
         self.cases = [one for one in standing if one.operation.kind == Kind.CASE]
         self._workflows = [
             *(one.workflow_id for one in operations),
-            *(one.workflow_id for one in approvals.values()),
         ]
 
     async def _begin_cases(self) -> None:
