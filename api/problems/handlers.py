@@ -79,7 +79,8 @@ def _class_type(error: BillingError) -> ProblemType:
 
 
 def _sentence(text: str) -> str:
-    return text[:1].upper() + text[1:] + ("" if text.endswith((".", "!", "?")) else ".")
+    named = text.partition(" ")[0].partition("_")[1] != ""  # an id stays as it is
+    return (text if named else text[:1].upper() + text[1:]) + ("" if text.endswith((".", "!", "?")) else ".")
 
 
 async def _invalid(request: Request, error: Exception) -> Response:

@@ -4,7 +4,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from billing.approvals.ladder import ApprovalState
 from billing.approvals.messages import ApprovalOutcome
-from billing.mail.messages import PERSON_MAIL, MailContext, MailRequest, person_mail_workflow
+from billing.mail.messages import MailContext, MailRequest
 from billing.operations.payloads import read_subject
 
 from ..operations import outbox, told
@@ -19,11 +19,10 @@ async def tell_decided(session: AsyncSession, approval: Approval, outcome: Appro
     people = await told.of(session, [approval.id]) - {outcome.person, approval.requested_by}
     if outcome.state not in GOES_ON or approval.closed_at is None or not people:
         return
-    key = f"{approval.id}:decided"
     request = MailRequest(
         organization=approval.organization_id,
         operation=approval.operation_id,
-        key=key,
+        key=f"{approval.id}:decided",
         template="review_over",
         people=tuple(sorted(people)),
         context=MailContext(
@@ -36,11 +35,4 @@ async def tell_decided(session: AsyncSession, approval: Approval, outcome: Appro
             comment=outcome.comment,
         ),
     )
-    await outbox.enqueue(
-        session,
-        action=outbox.START,
-        workflow_id=person_mail_workflow(f"{approval.operation_id}-{key}"),
-        name=PERSON_MAIL,
-        payload=request.model_dump(mode="json"),
-        at=approval.closed_at,
-    )
+    await outbox.mail(session, request, at=approval.closed_at)

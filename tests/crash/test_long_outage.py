@@ -40,5 +40,5 @@ async def test_a_database_that_is_away_costs_no_operation_its_workflow_nor_more_
     dear = [one for one in figures.costs if max(one.added, one.an_hour) > MAX_AN_HOUR]
     assert dear == [], f"{figures}"
     # Reminders that fell due, reviews that were dismissed: the outage was felt.
-    asking = [one for one in figures.costs if one.kind == ids.APPROVAL and one.waiting]
+    asking = [one for one in figures.costs if one.kind == ids.CREDIT and one.waiting]
     assert len(asking) > SIZE.cancelled, f"{figures}"

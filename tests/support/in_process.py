@@ -1,7 +1,7 @@
 """Workflows of the product run in the test's own event loop: by hundreds, and without a Temporal server.
 
-What a workflow asks of Temporal is answered here as far as ours ask for it: activities and children are
-called, time is the test's. Nothing is recorded, replayed or tried again.
+What a workflow asks of Temporal is answered here as far as ours ask for it: activities are called,
+time is the test's. Nothing is recorded, replayed or tried again.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ from temporalio.exceptions import ActivityError, ApplicationError
 from temporalio.workflow._context import _Runtime
 
 Answers = Mapping[str, Callable[[Any], Awaitable[Any]]]
-"""What is called, by the name of the activity or of the child workflow."""
+"""What is called, by the name of the activity."""
 
 QUIET_TURNS = 5
 """So many turns of the loop in which nothing is under way, and nobody goes on by himself."""
@@ -24,8 +24,8 @@ AT_ONCE = 8
 class InProcess:
     """What Temporal is to workflows. `now` is the test's clock (UTC seconds)."""
 
-    def __init__(self, activities: Answers, children: Answers, now: Callable[[], int]) -> None:
-        self._activities, self._children, self._now = activities, children, now
+    def __init__(self, activities: Answers, now: Callable[[], int]) -> None:
+        self._activities, self._now = activities, now
         self._under_way = 0
         self._turned: set[asyncio.Future[None]] = set()
         self._slots = asyncio.Semaphore(AT_ONCE)
@@ -100,10 +100,6 @@ class InProcess:
         return asyncio.ensure_future(self._called(self._activities[name](*args), name, self._slots))
 
     workflow_start_local_activity = workflow_start_activity
-
-    async def workflow_start_child_workflow(self, workflow: str, *args: Any, **_: Any) -> asyncio.Task[Any]:
-        """A child workflow of that name."""
-        return asyncio.ensure_future(self._called(self._children[workflow](*args), workflow, nullcontext()))
 
     async def workflow_wait_condition(
         self,

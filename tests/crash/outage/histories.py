@@ -11,8 +11,7 @@ from temporalio.client import Client, WorkflowExecution, WorkflowExecutionStatus
 
 from workflows.core import ids
 
-WORKFLOWS = (ids.REFUND, ids.CREDIT, ids.PLAN_CHANGE, ids.CASE, ids.APPROVAL)
-"""An operation's workflow, and its reviews, which are workflows of their own."""
+WORKFLOWS = (ids.REFUND, ids.CREDIT, ids.PLAN_CHANGE, ids.CASE)
 SWEEPS = (ids.EVENT_CATCH_UP, ids.RECONCILE, ids.REMINDER_SWEEP)
 """Runs by schedule, which have a time to be over in: the next one does what was left."""
 MAX_AN_HOUR = 10
@@ -73,20 +72,17 @@ def _cost(one: WorkflowExecution, events: Sequence[HistoryEvent], gone: datetime
 
 
 def _waits(events: Sequence[HistoryEvent]) -> bool:
-    """Whether it waits for the records: in an activity, or for its review, which can't end without them.
+    """Whether it waits for the records, in an activity.
 
     A mail on its way is no such wait: beside it the operation may still ask.
     """
-    open_: set[tuple[str, int]] = set()
+    open_: set[int] = set()
     for event in events:
         asked = event.activity_task_scheduled_event_attributes.activity_type.name
-        review = event.start_child_workflow_execution_initiated_event_attributes.workflow_type.name
-        if asked not in ("", "send_mail") or review == ids.APPROVAL:
-            open_.add(("activity" if asked else "child", event.event_id))
+        if asked not in ("", "send_mail"):
+            open_.add(event.event_id)
         for end in ("completed", "failed", "timed_out", "canceled"):
-            activity = getattr(event, f"activity_task_{end}_event_attributes").scheduled_event_id
-            child = getattr(event, f"child_workflow_execution_{end}_event_attributes").initiated_event_id
-            open_ -= {("activity", activity), ("child", child)}
+            open_.discard(getattr(event, f"activity_task_{end}_event_attributes").scheduled_event_id)
     return bool(open_)
 
 

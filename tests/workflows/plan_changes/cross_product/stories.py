@@ -9,7 +9,7 @@ import stripe
 from activities.effects.registry import EFFECTS
 from activities.plan_changes.reads import StripeReads
 from activities.stripe.failures import translate
-from billing.approvals.messages import ApprovalInput, ApprovalOutcome
+from billing.approvals.messages import ApprovalOutcome, Audience, OpenApproval, OpenedApproval
 from billing.core.operations import Problem, State
 from billing.operations.messages import Progress
 from billing.operations.standing import Abandon, AbandonResult, RecordedEnd, Standing, StandingQuery
@@ -102,8 +102,8 @@ class Stories:
                 "read_usage": self._usage,
                 "check_events_known": self._known,
                 "send_mail": self._nothing,
+                "open_approval": self._approve,
             },
-            {ids.APPROVAL: self._approve},
             lambda: self.now,
         )
 
@@ -182,8 +182,10 @@ class Stories:
     async def _nothing(self, _: Any) -> None:
         return None
 
-    async def _approve(self, request: ApprovalInput) -> ApprovalOutcome:
-        assert isinstance(request.subject, PlanChangeSubject)
-        self._told[request.operation].subject = request.subject
+    async def _approve(self, order: OpenApproval) -> OpenedApproval:
+        asked = order.request
+        assert isinstance(asked.subject, PlanChangeSubject)
+        self._told[asked.operation].subject = asked.subject
         await self.temporal.pause(self._agreed)
-        return ApprovalOutcome(state="approved", person="per_b")
+        outcome = ApprovalOutcome(state="approved", person="per_b")
+        return OpenedApproval(rungs=(), rung=0, audience=Audience(roles=()), outcome=outcome)
