@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from sqlmodel import col, select
 
-from activities.operations.end_mails import ENDED, tell_decided
+from activities.operations.end_mails import ENDED
 from activities.operations.endings import end_operation
 from activities.operations.notices import open_notice
 from billing.approvals.messages import ApprovalOutcome
@@ -19,6 +19,7 @@ from billing.mail.messages import MailContext, MailRequest
 from billing.operations.kinds import ON_REQUEST
 from billing.operations.messages import Progress
 from db.approvals import approvals
+from db.approvals.decided_mails import tell_decided
 from db.core import timeline
 from db.core.session import Database
 from db.operations import notices

@@ -187,7 +187,7 @@ class Desk:
             return True, result.why, None
         terms = terms_of(self.policy.money_rules(case.kind), proposal, result.why)
         asked = approval_input(request, case.kind, proposal, terms, Round(1))
-        opening = OpenApproval(request=asked, workflow="review", at=case.at)
+        opening = OpenApproval(request=asked, at=case.at)
         await ActivityEnvironment().run(Approvals(self.database).open_approval, opening)
         async with self.database.reading() as session:
             found = await session.exec(select(Approval).where(Approval.operation_id == operation.id))

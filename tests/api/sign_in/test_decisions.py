@@ -7,10 +7,10 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlmodel import select
 
 from billing.core.operations import Role
 from db.approvals import approvals
+from db.core import timeline
 from db.core.clock import utc_now
 from db.core.session import Database
 from db.sign_in import links
@@ -96,13 +96,13 @@ async def test_the_link_shows_all_of_it_and_takes_one_answer(
     assert (answer.status_code, title(answer)) == (200, "You approved it")
     async with database.reading() as session:
         [decision] = await approvals.decisions(session, review.id)
-        [row] = await session.exec(select(Outbox))
+        told = (await timeline.read(session, review.operation_id))[-1]
     assert (decision.person_id, decision.decision, decision.comment) == (
         acme.controller.id,
         "approve",
         "Checked.",
     )
-    assert row.payload["by_link"] is True, "the timeline will say how"
+    assert told.detail["by_link"] is True, "the timeline says how"
     assert title(await visitor.get(path)) == DEAD
     assert title(await visitor.post(path, decision="approve")) == DEAD
     assert await counted(database, Decision, Outbox) == [1, 1]

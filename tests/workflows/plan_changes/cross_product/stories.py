@@ -25,7 +25,6 @@ from billing.plan_changes.subject import (
 from billing.policy.policy import Policy
 from billing.stripe.effects import Effect, EffectOutcome
 from billing.stripe.events import StripeChanged
-from workflows.core import ids
 from workflows.plan_changes.workflow import PlanChangeWorkflow
 
 from ....support.in_process import InProcess
