@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from billing.approvals.messages import Decide, Decided
+from billing.approvals.messages import Decide, RoundDecision
 from billing.core.errors import BillingError
 from db.approvals import approvals, decisions
 from db.core.clock import utc_now
@@ -151,7 +151,7 @@ async def _settle(session: AsyncSession, row: Approval, body: DecisionBody, call
         action=outbox.SIGNAL,
         workflow_id=ids.operation_workflow(row.operation_id),
         name="decided",
-        payload=Decided(approval=row.id, outcome=outcome).model_dump(mode="json"),
+        payload=RoundDecision(approval=row.id, outcome=outcome).model_dump(mode="json"),
         at=at,
         update_id=row.id,
         due_at=at + HEAD_START,

@@ -138,7 +138,7 @@ class ApprovalOutcome(Message):
     """Whom `person` decided for, as their delegate."""
 
 
-class Decided(Message):
+class RoundDecision(Message):
     """A round is over by what somebody decided: told to its operation's workflow once the records have it."""
 
     approval: str

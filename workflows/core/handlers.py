@@ -6,7 +6,7 @@ from typing import Any
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from billing.approvals.messages import Decided
+    from billing.approvals.messages import RoundDecision
     from billing.core.messages import Cancel
     from billing.stripe.events import StripeChanged
 
@@ -34,7 +34,7 @@ class OperationHandlers:
         self._commands.cancel.check()
 
     @workflow.signal
-    def decided(self, decided: Decided) -> None:
+    def decided(self, decided: RoundDecision) -> None:
         """An approver has ended a round of the review; the records have it already."""
         self._commands.decisions[decided.approval] = decided.outcome
 
