@@ -6,7 +6,7 @@ time is the test's. Nothing is recorded, replayed or tried again.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from contextlib import AbstractAsyncContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from typing import Any
 
 from temporalio.exceptions import ActivityError, ApplicationError
@@ -64,18 +64,20 @@ class InProcess:
         await waiting
 
     async def pause(self, until: asyncio.Event) -> None:
-        """Within a child workflow: it waits for this, and nothing of it is under way meanwhile."""
+        """Within an activity: it waits for this, and nothing of it is under way meanwhile."""
         self._under_way -= 1
+        self._slots.release()
         asyncio.get_running_loop().call_soon(self.look_again)
         try:
             await until.wait()
         finally:
             self._under_way += 1
+            await self._slots.acquire()
 
-    async def _called(self, call: Awaitable[Any], name: str, slots: AbstractAsyncContextManager[Any]) -> Any:
+    async def _called(self, call: Awaitable[Any], name: str) -> Any:
         self._under_way += 1
         try:
-            async with slots:
+            async with self._slots:
                 return await call
         except ApplicationError as error:
             failed = ActivityError(
@@ -97,7 +99,7 @@ class InProcess:
     def workflow_start_activity(self, activity: Any, *args: Any, **_: Any) -> asyncio.Task[Any]:
         """An activity of that name."""
         name = activity if isinstance(activity, str) else activity.__name__
-        return asyncio.ensure_future(self._called(self._activities[name](*args), name, self._slots))
+        return asyncio.ensure_future(self._called(self._activities[name](*args), name))
 
     workflow_start_local_activity = workflow_start_activity
 
