@@ -15,7 +15,6 @@ from billing.approvals.messages import (
     LOOKED_AT_ANEW,
     ApprovalInput,
     ApprovalOutcome,
-    Audience,
     ClimbApproval,
     CloseApproval,
     CloseOpenRound,
@@ -34,6 +33,7 @@ from db.tables import Approval, Operation
 from ..operations import approval_events as events
 from ..operations.abandonment import must_be_open
 from ..operations.records import write
+from . import asking
 
 
 class Approvals:
@@ -63,10 +63,11 @@ class Approvals:
                 await write(session, events.requested(order, row))
                 for event in events.vacancies(order, opening):
                     await write(session, event)
-                return events.opened(row, who)
+                await asking.ask(session, row, who, order.at)
+                return _opened(row)
             outcome = await _taken_up(session, order)
             row = await approvals.get_any(session, request.approval)
-            return events.opened(row, who).model_copy(update={"outcome": outcome})
+            return _opened(row, outcome)
 
     @activity.defn
     async def climb_approval(self, order: ClimbApproval) -> OpenedApproval:
@@ -91,11 +92,12 @@ class Approvals:
                     await write(session, event)
                 if opening.rung not in opening.vacant:
                     await write(session, events.escalated(order, opening))
-            return events.opened(row, who)
+                await asking.ask(session, row, who, order.at)
+            return _opened(row)
 
     @activity.defn
-    async def record_reminder(self, order: RemindApproval) -> Audience:
-        """Tells that the approvers are reminded, and who they are now."""
+    async def record_reminder(self, order: RemindApproval) -> None:
+        """Reminds the approvers, by who they are now, and tells so."""
         async with self._database.transaction() as session:
             row = await approvals.get_any(session, order.approval)
             await write(
@@ -110,7 +112,7 @@ class Approvals:
             )
             roles = deciders.ladder_of(row)[row.rung].roles
             who = await deciders.approver_pool(session, row.organization_id, order.at, roles=roles)
-            return events.audience(row, deciders.progress_of(row, who).deciders)
+            await asking.remind(session, row, deciders.progress_of(row, who).deciders, order.number, order.at)
 
     @activity.defn
     async def close_approval(self, order: CloseApproval) -> ApprovalOutcome:
@@ -129,6 +131,10 @@ class Approvals:
             last = await approvals.latest(session, order.operation)
             if last is not None:
                 await _supersede(session, last.id, order.at)
+
+
+def _opened(row: Approval, outcome: ApprovalOutcome | None = None) -> OpenedApproval:
+    return OpenedApproval(rungs=deciders.ladder_of(row), rung=row.rung, outcome=outcome)
 
 
 async def _supersede(session: AsyncSession, approval_id: str, at: datetime) -> Approval:

@@ -1,15 +1,13 @@
-"""What a review leaves on its operation's timeline, and whom it asks."""
+"""What a review leaves on its operation's timeline."""
 
 from collections.abc import Collection, Sequence
 
-from billing.approvals.deciders import Deciders, already_decided, join_roles, outstanding
+from billing.approvals.deciders import Deciders, join_roles
 from billing.approvals.ladder import Opening, Rung
 from billing.approvals.messages import (
-    Audience,
     ClimbApproval,
     CloseApproval,
     OpenApproval,
-    OpenedApproval,
 )
 from billing.core.events import EventCode
 from billing.core.operations import Role, State
@@ -17,23 +15,6 @@ from billing.operations.messages import Progress
 from db.approvals.deciders import ladder_of, signatures_of
 from db.approvals.decisions import decided_key
 from db.tables import Approval
-
-
-def audience(row: Approval, deciders: Deciders) -> Audience:
-    """Whom the rung that is open waits for: neither the requester nor who has had their say."""
-    rung, signatures = ladder_of(row)[row.rung], signatures_of(row)
-    return Audience(
-        roles=outstanding(rung, signatures),
-        people=deciders.delegates(rung, signatures),
-        excluding=tuple(sorted(deciders.excluded | already_decided(signatures))),
-    )
-
-
-def opened(row: Approval, deciders: Deciders) -> OpenedApproval:
-    """Where the ladder stands, for the workflow."""
-    return OpenedApproval(
-        rungs=ladder_of(row), rung=row.rung, audience=audience(row, deciders), why=_why(row, deciders)
-    )
 
 
 def requested(order: OpenApproval, row: Approval) -> Progress:
@@ -111,8 +92,8 @@ def _instead(ladder: Sequence[Rung], number: int) -> tuple[EventCode, list[Role]
     return EventCode.RUNG_VACANT_ANY_ASKED, roles
 
 
-def _why(row: Approval, deciders: Deciders) -> str | None:
-    """Why it is this rung, where nobody could be asked on the one below."""
+def why_this_rung(row: Approval, deciders: Deciders) -> str | None:
+    """Why it is this one that is asked, where nobody could be asked on the one below."""
     ladder = ladder_of(row)
     if row.rung == 0 or ladder[row.rung - 1].state != "vacant":
         return None

@@ -116,14 +116,6 @@ class PreviewReview(Message):
     at: AwareDatetime
 
 
-class Audience(Message):
-    """Whom a rung waits for: everybody with one of the roles and `people`, who act for such, but for some."""
-
-    roles: tuple[Role, ...]
-    people: tuple[str, ...] = ()
-    excluding: tuple[str, ...] = ()
-
-
 class ApprovalOutcome(Message):
     """How a round ended. Silence is `expired`, a value like the others.
 
@@ -146,15 +138,10 @@ class RoundDecision(Message):
 
 
 class OpenedApproval(Message):
-    """The ladder with its deadlines, computed as each rung opens, and the index of the rung that is open.
-
-    `why` says why it is this one, where those below it are vacant.
-    """
+    """The ladder with its deadlines, computed as each rung opens, and the index of the rung that is open."""
 
     rungs: tuple[Rung, ...]
     rung: int
-    audience: Audience
-    why: str | None = None
     outcome: ApprovalOutcome | None = None
     """How it has ended, where it was opened before and is closed."""
 

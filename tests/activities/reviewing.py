@@ -4,13 +4,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
+from sqlmodel import col, select
+
 from activities.approvals.approvals import Approvals
 from billing.approvals.authorship import Author, Shaping
 from billing.approvals.ladder import Rung
 from billing.approvals.messages import (
     ApprovalInput,
     ApprovalOutcome,
-    Audience,
     ClimbApproval,
     CloseApproval,
     Decide,
@@ -21,12 +22,13 @@ from billing.approvals.messages import (
 from billing.core.business_time import Calendar
 from billing.core.errors import BillingError
 from billing.core.operations import Problem, Role
+from billing.mail.messages import MailRequest
 from billing.policy.policy import LadderStep
 from db.approvals import approvals, decisions
 from db.core import timeline
 from db.core.session import Database
-from db.operations import operations
-from db.tables import Approval, Decision, Operation, TimelineEvent
+from db.operations import operations, outbox
+from db.tables import Approval, Decision, Operation, Outbox, TimelineEvent
 
 from ..support.builders import (
     NOW,
@@ -131,13 +133,21 @@ class Review:
         assert climbed is not None
         return climbed
 
-    async def remind(self, rung: int = 0, number: int = 0) -> Audience:
+    async def remind(self, rung: int = 0, number: int = 0) -> MailRequest:
+        """The mail that reminds them."""
         order = RemindApproval(
             approval=self.id, operation=self.operation.id, rung=rung, number=number, at=LATER
         )
-        audience = await self.approvals.record_reminder(order)
-        assert audience is not None
-        return audience
+        await self.approvals.record_reminder(order)
+        return await self.mail()
+
+    async def mail(self) -> MailRequest:
+        """The last that it wrote."""
+        async with self.database.reading() as session:
+            rows = select(Outbox).where(Outbox.action == outbox.MAIL).order_by(col(Outbox.id).desc())
+            row = (await session.exec(rows)).first()
+        assert row is not None
+        return MailRequest.model_validate(row.payload)
 
     async def decision(self, who: Member, **fields: Any) -> Decide:
         """What somebody says to what they see."""

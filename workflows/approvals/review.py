@@ -219,7 +219,7 @@ class Review(Generic[Proposed]):
     async def _reviewed(self, proposal: Proposed, terms: ReviewTerms, round_: Round) -> ApprovalOutcome:
         """What the approvers make of exactly this proposal; a cancellation on the way dismisses it."""
         request = approval_input(self._recorder, self._request.kind, proposal, terms, round_)
-        return await ReviewRound(self._recorder, self._commands, self._end, request).outcome()
+        return await ReviewRound(self._commands, self._end, request).outcome()
 
     async def _revised(
         self, proposal: Proposed, outcome: ApprovalOutcome, round_: Round, impossible: Outcome | None = None

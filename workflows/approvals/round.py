@@ -14,7 +14,6 @@ with workflow.unsafe.imports_passed_through():
     from billing.approvals.messages import (
         ApprovalInput,
         ApprovalOutcome,
-        Audience,
         ClimbApproval,
         CloseApproval,
         CloseOpenRound,
@@ -26,23 +25,14 @@ with workflow.unsafe.imports_passed_through():
 from ..core.commands import PendingCommands
 from ..core.outcome import OperationEnded, Outcome
 from ..core.recorded import recorded
-from ..core.recorder import OperationRecorder
-from .mails import ApprovalMails
 from .object_end import ObjectEnd
 
 
 class ReviewRound:
     """What the approvers make of exactly one subject; `outcome` waits for it."""
 
-    def __init__(
-        self,
-        recorder: OperationRecorder,
-        commands: PendingCommands[Any, Any],
-        end: ObjectEnd,
-        request: ApprovalInput,
-    ) -> None:
+    def __init__(self, commands: PendingCommands[Any, Any], end: ObjectEnd, request: ApprovalInput) -> None:
         self._commands, self._end, self._request = commands, end, request
-        self._mails = ApprovalMails(recorder, request)
         self._rungs: tuple[Rung, ...] = ()
         self._number = 0
         self._ended: Outcome | None = None
@@ -53,7 +43,7 @@ class ReviewRound:
         opened = await self._open()
         if opened.outcome is not None:
             return opened.outcome
-        self._ask(opened)
+        self._stand_at(opened)
         asking = True
         while asking and not await self._over():
             asking = await self._climb()
@@ -79,19 +69,9 @@ class ReviewRound:
         opened: OpenedApproval = await recorded(Approvals.open_approval, order)
         return opened
 
-    def _ask(self, opened: OpenedApproval) -> None:
+    def _stand_at(self, opened: OpenedApproval) -> None:
         """The rung that is open now waits for an answer."""
         self._rungs, self._number = opened.rungs, opened.rung
-        template = "review_escalated" if opened.rung > 0 else "review_requested"
-        rung = self._rungs[self._number]
-        self._mails.ask(
-            f"rung:{self._number}", template, rung, opened.audience, following=self._following, why=opened.why
-        )
-
-    @property
-    def _following(self) -> Rung | None:
-        """The rung that is asked after this one."""
-        return self._rungs[self._number + 1] if self._number + 1 < len(self._rungs) else None
 
     async def _over(self) -> bool:
         """Waits for an end until the rung's deadline, with its reminders on the way."""
@@ -125,7 +105,7 @@ class ReviewRound:
         climbed: OpenedApproval = await recorded(Approvals.climb_approval, order)
         if climbed.rung < following:
             return False
-        self._ask(climbed)
+        self._stand_at(climbed)
         return True
 
     async def _remind(self, count: int) -> None:
@@ -136,9 +116,7 @@ class ReviewRound:
             number=count,
             at=workflow.now(),
         )
-        audience: Audience = await recorded(Approvals.record_reminder, order)
-        key, rung = f"reminder:{self._number}:{count}", self._rungs[self._number]
-        self._mails.ask(key, "review_reminder", rung, audience, following=self._following)
+        await recorded(Approvals.record_reminder, order)
 
     async def _close(self, state: str, reason: str) -> ApprovalOutcome:
         """A decision that the records took just before stands."""

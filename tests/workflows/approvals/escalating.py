@@ -149,7 +149,7 @@ async def a_review(
     assert home.host is not None
     handle = await home.temporal.start_workflow(
         OneRound.run,
-        args=[ApprovalInput.model_validate(given | asked), home.policy],
+        ApprovalInput.model_validate(given | asked),
         id=ids.operation_workflow(operation.id),
         task_queue=await home.host(OneRound),
     )

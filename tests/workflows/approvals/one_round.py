@@ -6,14 +6,12 @@ from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     from billing.approvals.messages import ApprovalInput, ApprovalOutcome
-    from billing.policy.policy import Policy
 
 from workflows.approvals.object_end import ObjectEnd
 from workflows.approvals.round import ReviewRound
 from workflows.core.commands import PendingCommands
 from workflows.core.handlers import OperationHandlers
 from workflows.core.outcome import Outcome
-from workflows.core.recorder import OperationRecorder
 from workflows.core.stripe_changes import StripeChanges
 
 
@@ -24,20 +22,13 @@ async def _goes_on() -> Outcome | None:
 @workflow.defn(name="OneRound")
 class OneRound(OperationHandlers):
     @workflow.init
-    def __init__(self, request: ApprovalInput, policy: Policy) -> None:
+    def __init__(self, request: ApprovalInput) -> None:
         self._commands: PendingCommands[Any, Any] = PendingCommands(revise_within=1, too_late="Too late.")
         self._changes = StripeChanges()
-        self._recorder = OperationRecorder(
-            organization=request.organization,
-            operation=request.operation,
-            requested_by=request.requested_by,
-            policy=policy,
-        )
 
     @workflow.run
-    async def run(self, request: ApprovalInput, policy: Policy) -> ApprovalOutcome:
+    async def run(self, request: ApprovalInput) -> ApprovalOutcome:
         end = ObjectEnd(self._changes, _goes_on)
-        outcome = await ReviewRound(self._recorder, self._commands, end, request).outcome()
+        outcome = await ReviewRound(self._commands, end, request).outcome()
         await workflow.wait_condition(workflow.all_handlers_finished)
-        await self._recorder.mails_sent()
         return outcome

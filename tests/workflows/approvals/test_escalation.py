@@ -29,6 +29,11 @@ async def test_a_silent_ladder_is_reminded_and_climbed_in_business_hours_and_exp
     friday = await coming(home, weekday=4, hour=12, zone=NEW_YORK)
     await go_to(home, friday)
     review = await a_review(home, acme, CONTROLLER, LEGAL)
+    await review.mailed(acme.controller, "review_requested")
+    await go_to(home, friday + timedelta(hours=5))
+    await review.mailed(acme.controller, "review_reminder")
+    await go_to(home, friday + timedelta(days=3, hours=1))
+    await review.mailed(acme.legal, "review_escalated")
     await go_to(home, friday + timedelta(days=5))
 
     outcome = await review.handle.result()
@@ -39,8 +44,6 @@ async def test_a_silent_ladder_is_reminded_and_climbed_in_business_hours_and_exp
         ("escalated", friday + timedelta(days=3)),
         ("review_expired", friday + timedelta(days=4)),
     ]
-    await review.mailed(acme.controller, "review_requested", "review_reminder")
-    await review.mailed(acme.legal, "review_escalated")
     assert not review.has_mail(acme.admin)
     shown = await review.shown()
     assert (shown["state"], [rung["state"] for rung in shown["ladder"]]) == ("expired", ["passed", "active"])

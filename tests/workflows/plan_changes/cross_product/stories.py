@@ -9,7 +9,7 @@ import stripe
 from activities.effects.registry import EFFECTS
 from activities.plan_changes.reads import StripeReads
 from activities.stripe.failures import translate
-from billing.approvals.messages import ApprovalOutcome, Audience, OpenApproval, OpenedApproval
+from billing.approvals.messages import ApprovalOutcome, OpenApproval, OpenedApproval
 from billing.core.operations import Problem, State
 from billing.operations.messages import Progress
 from billing.operations.standing import Abandon, AbandonResult, RecordedEnd, Standing, StandingQuery
@@ -187,4 +187,4 @@ class Stories:
         self._told[asked.operation].subject = asked.subject
         await self.temporal.pause(self._agreed)
         outcome = ApprovalOutcome(state="approved", person="per_b")
-        return OpenedApproval(rungs=(), rung=0, audience=Audience(roles=()), outcome=outcome)
+        return OpenedApproval(rungs=(), rung=0, outcome=outcome)
