@@ -133,7 +133,6 @@ def build_activities(
                 IncidentMails(database, mailer, known),
                 alerts,
                 ChatPosts(database, public_url, web),
-                mailer,
                 customer_mailer,
             ),
             events.check_events_due,

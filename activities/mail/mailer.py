@@ -13,7 +13,6 @@ from email.mime.nonmultipart import MIMENonMultipart
 from email.utils import format_datetime, formataddr, parseaddr
 from urllib.parse import urlsplit
 
-from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from billing.core.text import one_line
@@ -71,7 +70,6 @@ class Mailer:
         """Close the connections to the mail server."""
         await self._smtp.close()
 
-    @activity.defn
     async def send_mail(self, request: MailRequest) -> MailsSent:
         """Mail everybody whom the request is for and who does not have it yet.
 

@@ -178,7 +178,8 @@ class House:
     ) -> Response:
         """Decides what is open, having looked at it just now."""
         approval = await self.approval(who, operation)
-        await self._mailed(operation)
+        if self.mails is not None:
+            await self.mails.sweep()  # who was asked is told how it ended, and has to have been asked
         body = {"decision": decision, "subject_hash": approval["subject_hash"], "comment": comment} | more
         return await self.said(who, approval["id"], body)
 
@@ -188,18 +189,6 @@ class House:
         if self.app is not None:
             await self.app.state.context.dispatcher.idle()
         return answer
-
-    async def _mailed(self, operation: str) -> None:
-        """Waits until what an operation has begun is done: the time-skipping server's time stands still for
-        good when a workflow ends while something of it is under way."""
-        if self.environment is None:
-            return
-        handle = self.temporal.get_workflow_handle(ids.operation_workflow(operation))
-
-        async def nothing_is_under_way() -> bool:
-            return not (await handle.describe()).raw_description.pending_activities
-
-        await until(nothing_is_under_way, lambda: f"a mail of {operation} is not sent", self.patience)
 
     # --- Stripe's events --------------------------------------------------------------------------------
 

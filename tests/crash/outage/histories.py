@@ -72,14 +72,11 @@ def _cost(one: WorkflowExecution, events: Sequence[HistoryEvent], gone: datetime
 
 
 def _waits(events: Sequence[HistoryEvent]) -> bool:
-    """Whether it waits for the records, in an activity.
-
-    A mail on its way is no such wait: beside it the operation may still ask.
-    """
+    """Whether it waits for the records, in an activity."""
     open_: set[int] = set()
     for event in events:
         asked = event.activity_task_scheduled_event_attributes.activity_type.name
-        if asked not in ("", "send_mail"):
+        if asked:
             open_.add(event.event_id)
         for end in ("completed", "failed", "timed_out", "canceled"):
             open_.discard(getattr(event, f"activity_task_{end}_event_attributes").scheduled_event_id)

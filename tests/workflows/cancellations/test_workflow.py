@@ -221,7 +221,7 @@ async def test_somebody_who_ends_a_planned_one_sooner_in_stripe_has_a_case(home:
     await end_in_stripe(home, acme)
     await home.catch_up()
     over = await home.wait(acme, waiting, "mismatched")
-    assert "ended_at" in over["error"]["message"]
+    assert over["error"]["code"] == "cancellation_differs"
     [case] = (await home.get(acme.controller, "/v1/cases"))["data"]
     assert case["id"] != waiting
 

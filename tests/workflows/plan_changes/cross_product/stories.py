@@ -100,7 +100,6 @@ class Stories:
                 "read_other_change": self._nothing,
                 "read_usage": self._usage,
                 "check_events_known": self._known,
-                "send_mail": self._nothing,
                 "open_approval": self._approve,
             },
             lambda: self.now,
