@@ -18,7 +18,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from billing.incidents.states import Component
 from billing.stripe.events import FOLLOWED
-from db.tables import Approval, CustomerMail, Incident, Operation, Outbox, Reconciliation, StripeEvent
+from db.tables import CustomerMail, Incident, Operation, Reconciliation, StripeEvent
 from workflows.core import ids as workflow_ids
 
 from ..support.house import House
@@ -26,10 +26,8 @@ from ..support.house import House
 HISTORIES = Path(__file__).parent / "histories"
 ALIKE = (
     "operation",
-    "person-mail",
     "event",
     "mail",
-    "approval",
     "reconciliation",
     "quote",
     "catch-up",
@@ -42,16 +40,15 @@ def recording() -> bool:
 
 
 async def record(home: House, test: str) -> None:
-    """Writes the histories of operations, approvals, incidents, mails, what ran in the background,
-    and of Stripe's events one a branch."""
+    """Writes the histories of operations, incidents, mails, what ran in the background, and of Stripe's
+    events one a branch."""
     name = re.sub(r"^test_|\[.*$", "", test)
     async with home.database.reading() as session:
-        for kind, table in (("operation", Operation), ("approval", Approval)):
-            ids = (await session.exec(select(table.workflow_id).order_by(table.workflow_id))).all()
-            for number, workflow_id in enumerate(ids, 1):
-                if await _is_ours(home, workflow_id):
-                    await _settled(home, kind, workflow_id)
-                    await _write(home, workflow_id, f"{name}.{kind}-{number}.json")
+        ids = (await session.exec(select(Operation.workflow_id).order_by(Operation.workflow_id))).all()
+        for number, workflow_id in enumerate(ids, 1):
+            if await _is_ours(home, workflow_id):
+                await _settled(home, workflow_id)
+                await _write(home, workflow_id, f"{name}.operation-{number}.json")
         for number, one in enumerate((await session.exec(select(Incident).order_by(Incident.id))).all(), 1):
             workflow_id = workflow_ids.incident_workflow(one.id, Component(one.component))
             if await _is_ours(home, workflow_id):
@@ -78,9 +75,7 @@ async def record(home: House, test: str) -> None:
 
 async def _background(session: AsyncSession, home: House) -> dict[str, list[str]]:
     """Workflows of no operation, by what they are called in a file's name."""
-    mails = select(Outbox.workflow_id).where(Outbox.action == "mail", Outbox.action == "start")
     return {
-        "person-mail": list(await session.exec(mails.order_by(Outbox.workflow_id))),
         "reconciliation": list(
             await session.exec(select(Reconciliation.workflow_id).order_by(Reconciliation.id))
         ),
@@ -131,11 +126,8 @@ async def _is_ours(home: House, workflow_id: str) -> bool:
     return described.workflow_type in vars(workflow_ids).values()
 
 
-async def _settled(home: House, kind: str, workflow_id: str) -> None:
-    """Waits for a workflow whose operation has ended to return: its last mail may still be on its way, and a
-    refund is watched for weeks."""
-    if kind != "operation":
-        return
+async def _settled(home: House, workflow_id: str) -> None:
+    """Waits for a workflow whose operation has ended to return: a refund is watched for weeks."""
     async with home.database.reading() as session:
         query = select(Operation.closed_at).where(Operation.workflow_id == workflow_id)
         closed = (await session.exec(query)).one()
