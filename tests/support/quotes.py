@@ -15,7 +15,7 @@ from workflows.core import ids
 from .builders import Member
 from .house import House
 
-OF_CALLS = {"stripe_budgets", "health_counts", "key_uses"}
+OF_CALLS = {"stripe_budgets", "health_counts", "key_uses", "stripe_endpoints"}
 """Tables that count calls to Stripe and uses of API keys, whatever for."""
 
 KINDS = {
