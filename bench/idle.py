@@ -7,10 +7,11 @@ from datetime import UTC, datetime, timedelta
 
 from sqlmodel import update
 
-from billing.stripe.events import BUSY_FOR, QUIET
+from billing.stripe.events import BUSY_FOR, QUIET, CatchUpPage
 from db.core.clock import utc_now
-from db.tables import Operation, StripeEvent, StripeEventCheck
+from db.tables import Operation, StripeEvent
 from worker.schedules import SCHEDULES, TimedWorkflow
+from worker.watch.event_care import CATCH_UP
 from workflows.core import ids
 
 from .anatomy import last_request, settled
@@ -33,24 +34,26 @@ WINDOW = 60.0
 
 @dataclass(frozen=True)
 class Routine:
-    """What one schedule costs a month; `each` is its usual run, of which `seldom` are dearer."""
+    """What runs by the clock costs a month."""
 
     id: str
     runs: float
     each: Cost
     reads: int
-    dear: float
-    dear_cost: Cost
-    dear_reads: int
+    scheduled: int = SCHEDULED
+    """Actions of what starts each run."""
+
+    @property
+    def of_one(self) -> int:
+        return self.each.actions + self.scheduled
 
     @property
     def actions(self) -> float:
-        usual = (self.runs - self.dear) * self.each.actions
-        return usual + self.dear * self.dear_cost.actions + self.runs * SCHEDULED
+        return self.runs * self.of_one
 
     @property
     def stripe_reads(self) -> float:
-        return (self.runs - self.dear) * self.reads + self.dear * self.dear_reads
+        return self.runs * self.reads
 
 
 def run(options: Options) -> Report:
@@ -70,21 +73,22 @@ async def _measure(stage: Stage) -> Report:
             await stage.temporal.get_schedule_handle(timed.id).pause()
         for _ in range(WARM_UP):
             for timed in SCHEDULES:
-                await _once(stage, timed)
+                await _once(stage, timed.workflow)
             await _long_ago(stage)
         beside = await _beside(stage)
-        routines = [await _routine(stage, timed) for timed in SCHEDULES]
+        routines = [await _catch_up(stage), *[await _routine(stage, timed) for timed in SCHEDULES]]
     return _report(routines, beside, stage)
 
 
 async def _routine(stage: Stage, timed: TimedWorkflow) -> Routine:
-    runs = MONTH / timed.every
-    each, reads = await _once(stage, timed)
-    dear, dear_cost, dear_reads = 0.0, each, reads
-    if timed.workflow == ids.EVENT_CATCH_UP:
-        dear = MONTH / QUIET
-        dear_cost, dear_reads = await _when_due(stage, timed)
-    return Routine(timed.id, runs, each, reads, dear, dear_cost, dear_reads)
+    each, reads = await _once(stage, timed.workflow)
+    return Routine(timed.id, MONTH / timed.every, each, reads)
+
+
+async def _catch_up(stage: Stage) -> Routine:
+    """A worker has Stripe asked for its events; which is due this often where nothing happens."""
+    each, reads = await _once(stage, ids.EVENT_CATCH_UP, CatchUpPage(at=utc_now()))
+    return Routine(CATCH_UP, MONTH / QUIET, each, reads, scheduled=0)
 
 
 async def _long_ago(stage: Stage) -> None:
@@ -95,19 +99,12 @@ async def _long_ago(stage: Stage) -> None:
         await session.exec(update(Operation).values(updated_at=then))
 
 
-async def _when_due(stage: Stage, timed: TimedWorkflow) -> tuple[Cost, int]:
-    """A run that asks Stripe for its events: it was last asked long ago."""
-    async with stage.records.transaction() as session:
-        await session.exec(update(StripeEventCheck).values(checked_at=utc_now() - QUIET))
-    return await _once(stage, timed)
-
-
-async def _once(stage: Stage, timed: TimedWorkflow) -> tuple[Cost, int]:
-    """One run as its schedule starts it, with everything that it starts, and its requests to Stripe."""
+async def _once(stage: Stage, workflow: str, *asked: CatchUpPage) -> tuple[Cost, int]:
+    """One run as by the clock, with everything that it starts, and its requests to Stripe."""
     since, seen = datetime.now(UTC), await last_request(stage)
-    name = f"{timed.id}-{since:%H%M%S%f}"
+    name = f"{workflow}-{since:%H%M%S%f}"
     async with asyncio.timeout(WITHIN):
-        await stage.temporal.execute_workflow(timed.workflow, id=name, task_queue=ids.MAIN_QUEUE)
+        await stage.temporal.execute_workflow(workflow, args=asked, id=name, task_queue=ids.MAIN_QUEUE)
     costs = await settled(stage.temporal, since)
     return Cost.together(costs.values()), await last_request(stage) - seen
 
@@ -126,9 +123,9 @@ def _report(routines: Sequence[Routine], beside: tuple[float, float], stage: Sta
         (
             one.id,
             f"{one.runs:,.0f}",
-            _with_dear(one.each.actions + SCHEDULED, one.dear_cost.actions + SCHEDULED, one),
+            str(one.of_one),
             f"{one.actions:,.0f}",
-            _with_dear(one.reads, one.dear_reads, one),
+            str(one.reads),
             f"{one.stripe_reads:,.0f}",
         )
         for one in routines
@@ -150,26 +147,19 @@ def _report(routines: Sequence[Routine], beside: tuple[float, float], stage: Sta
         ],
         notes=[
             f"One run of each schedule is counted after {WARM_UP} others, and added up over thirty days; a "
-            f"start by a schedule is {SCHEDULED + 1} actions. The catch-up of events also when it is due, "
-            f"each quarter of an hour. Beside them: from {WINDOW:.0f} s in which no schedule runs. What the "
+            f"start by a schedule is {SCHEDULED + 1} actions. A worker starts the catch-up of events when "
+            f"it is due, each quarter of an hour. Beside them: {WINDOW:.0f} s in which none runs. What the "
             "comparison of everything reads in a week follows what there is in Stripe, and is left out."
         ],
         facts={
             "routines": {
                 one.id: {
                     "runs": one.runs,
-                    "actions": one.each.actions,
+                    "actions": one.of_one,
                     "reads": one.reads,
-                    "dear_runs": one.dear,
-                    "dear_actions": one.dear_cost.actions,
-                    "dear_reads": one.dear_reads,
                 }
                 for one in routines
             },
             "beside": beside,
         },
     )
-
-
-def _with_dear(usual: int, dear: int, routine: Routine) -> str:
-    return f"{usual}, {dear} when due" if routine.dear else str(usual)

@@ -135,7 +135,6 @@ def build_activities(
                 ChatPosts(database, public_url, web),
                 customer_mailer,
             ),
-            events.check_events_due,
             events.check_events_known,
         ),
         events=(events.settle_event,),

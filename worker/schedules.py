@@ -37,16 +37,14 @@ class TimedWorkflow:
     jitter: timedelta
 
 
-SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
+MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 
 SCHEDULES: Sequence[TimedWorkflow] = (
-    TimedWorkflow("event-catch-up", ids.EVENT_CATCH_UP, MINUTE, MINUTE, 15 * MINUTE, 10 * SECOND),
     TimedWorkflow("reconcile", ids.RECONCILE, HOUR, 15 * MINUTE, 12 * HOUR, MINUTE),
     TimedWorkflow("reminder-sweep", ids.REMINDER_SWEEP, 15 * MINUTE, 15 * MINUTE, 2 * HOUR, MINUTE),
 )
-"""After a run that was cut off the next one goes on: with what is due of reminders, with events since the
-last whole check; a reconciliation with what is new since the last one, and where the rolling comparison of
-everything stood."""
+"""After a run that was cut off the next one goes on: with what is due of reminders, a reconciliation with
+what is new since the last one, and where the rolling comparison of everything stood."""
 
 
 async def ensure(client: Client, schedules: Sequence[TimedWorkflow] = SCHEDULES) -> None:

@@ -93,12 +93,6 @@ class StripeEvents:
                 await stripe_events.settle(session, settle.event, settle.state, at)
 
     @activity.defn
-    async def check_events_due(self, query: EventsQuery) -> bool:
-        """Whether Stripe is to be asked for its events."""
-        async with self._database.reading() as session:
-            return await stripe_events.due(session, query.at)
-
-    @activity.defn
     async def check_events_known(self, query: EventsQuery) -> bool:
         """Whether whoever waits for Stripe will be told: no event is missing, none is stuck."""
         async with self._database.reading() as session:

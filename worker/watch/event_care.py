@@ -1,4 +1,6 @@
-"""Sees to it that every event of Stripe's comes to an end: what nobody follows any more is followed anew."""
+"""Sees to it that no event of Stripe's is missed and that each comes to an end: Stripe is asked for those
+that no webhook has brought, and what nobody follows any more is followed anew.
+"""
 
 import logging
 from datetime import datetime, timedelta
@@ -7,7 +9,7 @@ from temporalio.client import Client
 from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.service import RPCError
 
-from billing.stripe.events import StripeEventInput
+from billing.stripe.events import CatchUpPage, StripeEventInput
 from db.core.session import Database
 from db.stripe import events as stripe_events
 from workflows.core import ids, options
@@ -18,6 +20,10 @@ log = logging.getLogger(__name__)
 
 LONG = timedelta(minutes=5)
 """After so long it is looked whether somebody still follows an event."""
+CATCH_UP = "event-catch-up"
+"""The id of whichever run asks Stripe for events."""
+CATCH_UP_ENDS = timedelta(minutes=15)
+"""One that hangs must not keep the next ones from starting; what it was to find they find."""
 AT_ONCE = 20
 """So many are looked at in one round."""
 
@@ -25,6 +31,26 @@ AT_ONCE = 20
 class EventCare:
     def __init__(self, database: Database, temporal: Client) -> None:
         self._database, self._temporal = database, temporal
+
+    async def catch_up(self, at: datetime) -> None:
+        """Has Stripe asked for its events, where that is due: each minute while anything happens.
+
+        Of several workers that find it due one run goes on. Raises what the records or Temporal raise while
+        they are away.
+        """
+        async with self._database.reading() as session:
+            if not await stripe_events.due(session, at):
+                return
+        await self._temporal.start_workflow(
+            ids.EVENT_CATCH_UP,
+            CatchUpPage(at=at),
+            id=CATCH_UP,
+            task_queue=ids.MAIN_QUEUE,
+            execution_timeout=CATCH_UP_ENDS,
+            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+            id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
+            rpc_timeout=WITHIN,
+        )
 
     async def tend(self, at: datetime) -> None:
         """Those that wait for long, and those that were set aside and are due again; each by itself.

@@ -94,8 +94,7 @@ async def test_what_is_asked_for_an_operation_and_for_stripes_events_is_found_by
             await home.followed()
         await home.catch_up()
         await home.swept()
-        for by_the_clock in (ids.EVENT_CATCH_UP, ids.REMINDER_SWEEP):
-            await home.run(by_the_clock)
+        await home.run(ids.REMINDER_SWEEP)
         assert home.watch is not None
         await home.watch.look()
         await home.watch.tend()

@@ -527,3 +527,26 @@ async def test_an_event_whose_workflow_was_ended_from_outside_is_followed_anew(
     await care.tend(event.received_at + LONG + timedelta(seconds=1))
     await home.settled()
     assert customer in await mirrored(home, Customer, "name")
+
+
+async def test_what_no_webhook_has_brought_is_asked_for_when_that_is_due_and_only_then(
+    home: House, acme: Tenant
+) -> None:
+    home.stand_in.webhooks(mode="drop")
+    customer = await money.customer(home.shop, acme)
+    care, line = EventCare(home.database, home.temporal), home.stand_in.last_request()
+
+    def asked() -> int:
+        return sum(one["path"] == "/v1/events" for one in home.stand_in.requests(line))
+
+    async def is_mirrored() -> bool:
+        return customer in await mirrored(home, Customer, "name")
+
+    now = await home.now()
+    await care.catch_up(now)
+    await until(is_mirrored, lambda: "nobody asked for its event", home.patience)
+    await home.followed()
+    once = asked()
+    await care.catch_up(now + timedelta(seconds=1))
+    await home.settled()
+    assert (once, asked()) == (1, 1)
