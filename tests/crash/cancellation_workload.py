@@ -19,7 +19,6 @@ REVIEWED: Sequence[Step] = (
     request("the preview", "POST", PREVIEW),
     commit("the check", "^checked:1$"),
     commit("the opened approval", ":opened$"),
-    commit("the decision", ":decided$"),
     request("the re-check", "GET", SUBSCRIPTION, 2),
     commit("the start of it", "^applying$"),
     INTENT,

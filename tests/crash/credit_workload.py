@@ -33,7 +33,6 @@ INTENT = commit("the intent", "^intent$")
 EFFECT = commit("the effect", "^effect:credit:1$")
 ENDED = commit("the end", "^ended$")
 OPENED = commit("the opened approval", ":opened$")
-DECIDED = commit("the decision", ":decided$")
 
 
 class BalanceCredit:
@@ -98,7 +97,6 @@ class ApprovedBalanceCredit(BalanceCredit):
 
     reviewed: Sequence[Step] = (
         OPENED,
-        DECIDED,
         request("the re-check of the customer", "GET", CUSTOMER, 2),
     )
     steps: Sequence[Step] = (*BalanceCredit.steps[:3], *reviewed, *BalanceCredit.steps[3:])
@@ -176,7 +174,6 @@ class ApprovedCreditNote(CreditNote):
 
     reviewed: Sequence[Step] = (
         OPENED,
-        DECIDED,
         request("the re-check of the customer", "GET", CUSTOMER, 2),
         request("the re-check of the invoice", "GET", INVOICE, 2),
     )

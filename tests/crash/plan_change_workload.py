@@ -35,7 +35,6 @@ class ChangeNow:
         request("the renewal preview", "POST", PREVIEW, 2),
         commit("the preview", "preview:1"),
         commit("the review", "^apr_.*:opened$"),
-        commit("the decision", ":decided$"),
         request("the re-check", "GET", SUBSCRIPTION, 2),
         request("the preview of the re-check", "POST", PREVIEW, 3),
         commit("the start of applying", "applying"),

@@ -48,7 +48,6 @@ ASKED = (READ_PAYMENT, READ_INVOICE, CHECKED, AUTHORITY)
 ISSUED = (ISSUING, INTENT, CREATE, EFFECT, LOOK)
 REVIEWED = (
     commit("the opened approval", ":opened$"),
-    commit("the decision", ":decided$"),
     request("the re-check of the payment", "GET", PAYMENT, 2),
     request("the re-check of the payment's invoice", "GET", "/v1/invoice_payments", 2),
 )

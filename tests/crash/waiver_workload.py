@@ -26,7 +26,6 @@ LOOK = request("the look at the invoice", "GET", INVOICE, 2)
 NOTE = request("the note", "POST", INVOICE)
 ENDED = commit("the end", "^ended$")
 OPENED = commit("the opened approval", ":opened$")
-DECIDED = commit("the decision", ":decided$")
 
 
 class Void:
@@ -85,7 +84,6 @@ class ApprovedVoid(Void):
 
     reviewed: Sequence[Step] = (
         OPENED,
-        DECIDED,
         request("the re-check of the invoice", "GET", INVOICE, 2),
     )
     steps: Sequence[Step] = (*Void.steps[:3], *reviewed, *Void.steps[3:7], NOTE, ENDED)

@@ -1,7 +1,7 @@
 """Operations that are ended from outside: terminated, cancelled, reset, poisoned, at every stage.
 
 The same seed always gives the same schedule. Many go side by side in one house on a Temporal dev server: the
-time-skipping server does not tell a parent of its child's termination.
+time-skipping one can't reset.
 """
 
 import random
@@ -11,7 +11,6 @@ from itertools import pairwise
 from typing import Literal
 
 Blow = Literal["terminate", "cancel", "reset to its beginning", "reset to its last step", "poison"]
-Target = Literal["operation", "review"]
 
 BLOWS: tuple[Blow, ...] = (
     "terminate",
@@ -43,13 +42,10 @@ STAGES: Mapping[str, tuple[str, ...]] = {
 }
 """By the kind of operation: where it is struck. `end`: as soon as it is there, or on the way."""
 
-REVIEWED = ("plan change", "plan change at period end", "reviewed refund", "reviewed credit")
-
 
 @dataclass(frozen=True)
 class Strike:
     stage: str
-    target: Target
     blow: Blow
 
 
@@ -60,28 +56,22 @@ class Part:
     strikes: tuple[Strike, ...]
 
     def __str__(self) -> str:
-        told = "; ".join(f"at {one.stage}: {one.blow} the {one.target}" for one in self.strikes)
+        told = "; ".join(f"at {one.stage}: {one.blow}" for one in self.strikes)
         return f"{self.name}: {self.operation}, {told}"
 
 
 def every_one() -> list[Part]:
-    """Each kind of operation, at each stage, with each blow; and each review, likewise.
+    """Each kind of operation, at each stage, with each blow.
 
     Of what goes on after a poison or a reset the same operation takes the next blow, too.
     """
     parts: list[Part] = []
     for operation, stages in STAGES.items():
         for stage in stages:
-            for target in targets(operation, stage):
-                for blows in [(blow,) for blow in BLOWS] if stage == "accepted" else TOGETHER:
-                    strikes = tuple(Strike(stage, target, blow) for blow in blows)
-                    parts.append(Part(f"{len(parts)}", operation, strikes))
+            for blows in [(blow,) for blow in BLOWS] if stage == "accepted" else TOGETHER:
+                strikes = tuple(Strike(stage, blow) for blow in blows)
+                parts.append(Part(f"{len(parts)}", operation, strikes))
     return parts
-
-
-def targets(operation: str, stage: str) -> tuple[Target, ...]:
-    reviewed = operation in REVIEWED and stage == "review"
-    return ("operation", "review") if reviewed else ("operation",)
 
 
 def schedule(seed: int) -> Part:
@@ -90,10 +80,7 @@ def schedule(seed: int) -> Part:
     operation = dice.choice(sorted(STAGES))
     stages = STAGES[operation]
     places = sorted(dice.randrange(len(stages)) for _ in range(dice.choice((1, 1, 2, 2, 3))))
-    strikes = tuple(
-        Strike(stages[place], dice.choice(targets(operation, stages[place])), dice.choice(BLOWS))
-        for place in places
-    )
+    strikes = tuple(Strike(stages[place], dice.choice(BLOWS)) for place in places)
     return Part(f"seed {seed}", operation, strikes)
 
 

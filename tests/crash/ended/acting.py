@@ -37,8 +37,7 @@ class Wrong(AssertionError):
 
 @dataclass(frozen=True)
 class AskedPeople:
-    reviews: dict[str, str | None]
-    """The workflows of its reviews, each with its run."""
+    approvals: set[str]
     notices: dict[str, str]
     """Its notices to Finance, each with its kind."""
 
@@ -221,9 +220,7 @@ class Acting:
         return at.get(stage, operation.stage == stage)
 
     async def _strike(self, strike: Strike) -> None:
-        workflow = await self._workflow(strike)
-        if workflow is None:
-            return
+        workflow = ids.operation_workflow(self.operation)
         if strike.stage == "end":
             if self._kept is None:
                 self._kept = await self._asked_people()
@@ -233,7 +230,7 @@ class Acting:
             return
         struck = await self.stage.blows.strike(workflow, strike.blow)
         self.struck += struck
-        if struck and strike.blow == "poison" and strike.target == "operation":
+        if struck and strike.blow == "poison":
             await until(self._is_told, lambda: "its timeline does not say that it can't go on", PATIENCE)
 
     async def _is_told(self) -> bool:
@@ -241,37 +238,26 @@ class Acting:
         return "workflow_stuck" in await self._events() or (await self._row()).closed_at is not None
 
     async def _asked_people(self) -> AskedPeople:
-        found = {one: await self.stage.blows.described(one) for one in await self._reviews()}
         of = Notice.operation_id == self.operation
         async with self.home.database.reading() as session:
             notices = {row.id: row.kind for row in await session.exec(select(Notice).where(of))}
-        return AskedPeople({one: run.run_id if run else None for one, run in found.items()}, notices)
+        return AskedPeople(await self._approvals(), notices)
 
-    async def _reviews(self) -> list[str]:
+    async def _approvals(self) -> set[str]:
         of = Approval.operation_id == self.operation
         async with self.home.database.reading() as session:
-            return list(await session.exec(select(Approval.workflow_id).where(of)))
+            return set(await session.exec(select(Approval.id).where(of)))
 
     async def _check_nobody_is_asked_again(self, before: AskedPeople) -> None:
-        """Finance may only now be told of the end, once; a review that was itself struck may run again."""
-        runs_count = all(one.stage == "end" for one in self.part.strikes)
+        """Finance may only now be told of the end, once."""
         now = await self._asked_people()
-        _hold(now.reviews.keys() <= before.reviews.keys(), "an approval is asked for after its end")
+        _hold(now.approvals <= before.approvals, "an approval is asked for after its end")
         told_before = set(before.notices.values())
         later = [kind for id_, kind in now.notices.items() if id_ not in before.notices]
         _hold(
             len(set(later)) == len(later) and not told_before & set(later),
             f"Finance is told again after its end: {later}, before it {sorted(told_before)}",
         )
-        for workflow, run in now.reviews.items():
-            earlier = before.reviews.get(workflow)
-            _hold(not runs_count or earlier in (None, run), f"people are asked again: {workflow}")
-
-    async def _workflow(self, strike: Strike) -> str | None:
-        if strike.target == "operation":
-            return ids.operation_workflow(self.operation)
-        reviews = await self._reviews()
-        return reviews[-1] if reviews else None
 
     # --- What must hold -------------------------------------------------------------------------------
 
