@@ -7,7 +7,7 @@ import pytest
 
 from .town import Town, town_in
 
-pytestmark = [pytest.mark.crash, pytest.mark.slow]
+pytestmark = [pytest.mark.crash, pytest.mark.slow, pytest.mark.timeout(400)]
 
 
 @pytest.fixture
@@ -50,8 +50,7 @@ async def test_a_decision_accepted_while_no_worker_ran_and_temporal_died_is_appl
     await town.serving()
     done = await town.wait(operation["id"], "completed")
 
-    assert decided.status_code == 202, decided.text
-    assert twice.status_code in (202, 409), twice.text
+    assert (decided.status_code, twice.status_code) == (200, 200), decided.text
     assert before == []
     assert done["result"]["verified"] is True
     assert len(await town.updates()) == 1
