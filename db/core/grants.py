@@ -12,11 +12,10 @@ from sqlmodel import SQLModel
 
 from .. import tables  # noqa: F401 - fills the metadata
 
-APPEND_ONLY = frozenset({"timeline", "notes", "comments", "mails", "operation_objects"})
+APPEND_ONLY = frozenset({"timeline", "notes", "comments", "decisions", "mails", "operation_objects"})
 """Rows are added and never changed."""
 
 CHANGED: Mapping[str, Sequence[str]] = {
-    "decisions": ("state", "refusal", "settled_at", "for_person"),
     "intents": (
         *("state", "attempts", "stripe_id", "stripe_request_id"),
         *("result", "error", "read_back", "closed_at"),
@@ -26,8 +25,8 @@ CHANGED: Mapping[str, Sequence[str]] = {
     "console_sessions": ("last_seen_at", "revoked_at", "revoked_by"),
     "api_keys": ("revoked_at", "revoked_by", "origin"),
 }
-"""Only these columns are written later: who decided what, and what was about to be done, stay as they are,
-and so does who signed in as whom, who made which key, and what a customer promised."""
+"""Only these columns are written later: what was about to be done stays as it is, and so does who signed in as
+whom, who made which key, and what a customer promised."""
 
 DELETED = frozenset(
     {

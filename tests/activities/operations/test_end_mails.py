@@ -231,7 +231,7 @@ async def test_a_decision_tells_the_others_in_the_transaction_that_settles_it(da
     world = World(database, review.acme, review.operation, review.acme.legal)
     await world.tell(review.id, review.acme.controller, review.acme.legal)
     await review.decide(review.acme.controller)
-    assert await world.got() == {"review_over": {review.acme.legal.id}}
+    assert (await world.got())["review_over"] == {review.acme.legal.id}
 
 
 async def test_who_was_told_of_something_that_is_nobodys_request_hears_that_it_was_given_up(
