@@ -25,8 +25,8 @@ CHANGED: Mapping[str, Sequence[str]] = {
     "console_sessions": ("last_seen_at", "revoked_at", "revoked_by"),
     "api_keys": ("revoked_at", "revoked_by", "origin"),
 }
-"""Only these columns are written later: what was about to be done stays as it is, and so does who signed in as
-whom, who made which key, and what a customer promised."""
+"""Only these columns are written later: what was about to be done stays as it is, and so does who signed in
+as whom, who made which key, and what a customer promised."""
 
 DELETED = frozenset(
     {

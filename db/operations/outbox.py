@@ -40,7 +40,7 @@ class Lane(NamedTuple):
     """Between two tries."""
 
 
-TEMPORAL = Lane((START, UPDATE), timedelta(seconds=30), timedelta(seconds=60))
+TEMPORAL = Lane((START, UPDATE, SIGNAL), timedelta(seconds=30), timedelta(seconds=60))
 MAILS = Lane((MAIL,), timedelta(seconds=90), timedelta(minutes=10))
 
 
@@ -103,7 +103,9 @@ async def withdraw(session: AsyncSession, workflow_id: str) -> None:
     """Don't start this workflow, or send this mail, after all, if that has not been delivered yet."""
     await session.exec(
         delete(Outbox).where(
-            col(Outbox.workflow_id) == workflow_id, col(Outbox.action) != UPDATE, col(Outbox.state) == PENDING
+            col(Outbox.workflow_id) == workflow_id,
+            col(Outbox.action).in_((START, MAIL)),
+            col(Outbox.state) == PENDING,
         )
     )
 

@@ -335,7 +335,7 @@ REWRITES = [
         "UPDATE notes SET text = text",
         "UPDATE mails SET template = template",
     ),
-    *(f"UPDATE decisions SET {column} = {column}" for column in ("person_id", "decision", "subject_hash")),
+    *(f"UPDATE decisions SET {column} = {column}" for column in ("person_id", "decision", "for_person")),
     *(f"UPDATE intents SET {column} = {column}" for column in ("operation_id", "params_hash", "effect")),
     *(f"DELETE FROM {table}" for table in KEPT),
     *(f"TRUNCATE {table} CASCADE" for table in ("timeline", "operations", "invoices")),
@@ -366,7 +366,7 @@ def nothing_is_rewritten(url: str) -> None:
         psql(url, "SELECT rolsuper, rolcreatedb FROM pg_roles WHERE rolname LIKE 'plixo%'").split()
         == ["f|f"] * 2
     )
-    assert psql(url, "UPDATE decisions SET state = 'accepted'", user="plixo") == "UPDATE 0\n"
+    assert psql(url, "UPDATE approvals SET state = 'approved'", user="plixo") == "UPDATE 0\n"
 
 
 async def test_postgresqls_init_script_makes_temporals_role_and_databases(

@@ -232,6 +232,20 @@ async def test_a_decision_counts_while_no_worker_runs_and_its_workflow_is_told_o
     assert [message["outcome"]["state"] for message in got[1:]] == ["approved"]
 
 
+async def test_the_workflow_is_told_of_a_decision_that_was_made_while_temporal_was_down(
+    api: Api, temporal: Client, acme: Tenant, database: Database
+) -> None:
+    review = await in_review(database, acme)
+    answer = await api.post(f"/v1/approvals/{review.id}/decision", acme.controller, APPROVE)
+    await api.context.dispatcher.idle()
+    handle = await started(temporal, ids.operation_workflow(review.operation_id))
+    async with working(temporal):
+        assert await sweep(database, temporal) == 1
+        got = await handle.query("got")
+    assert answer.status_code == 200
+    assert [message["outcome"]["state"] for message in got[1:]] == ["approved"]
+
+
 async def test_a_decision_arrives_though_the_approver_closes_the_page(
     connected: Api, temporal: Client, acme: Tenant, database: Database
 ) -> None:

@@ -39,6 +39,17 @@ async def test_what_was_enqueued_is_due_with_its_payload(database: Database) -> 
     assert (claimed.payload, claimed.attempts) == ({"operation": "w1"}, 1)
 
 
+@pytest.mark.parametrize("action", [outbox.START, outbox.UPDATE, outbox.SIGNAL, outbox.MAIL])
+async def test_whatever_is_noted_is_sent_by_one_lane(database: Database, action: str) -> None:
+    async with database.transaction() as session:
+        row = await outbox.enqueue(session, action=action, workflow_id="w1", name="n", payload={}, at=NOW)
+    claimed = []
+    for lane in (outbox.TEMPORAL, outbox.MAILS):
+        async with database.transaction() as session:
+            claimed += await outbox.due(session, NOW, lane=lane)
+    assert [one.id for one in claimed] == [row.id]
+
+
 async def test_enqueueing_the_same_again_is_the_same_row(database: Database) -> None:
     row = await enqueue(database, "w1", update_id="u1")
 
