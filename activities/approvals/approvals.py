@@ -30,10 +30,9 @@ from db.core.session import Database
 from db.operations import operations
 from db.tables import Approval, Operation
 
-from ..operations import approval_events as events
 from ..operations.abandonment import must_be_open
 from ..operations.records import write
-from . import asking
+from . import asking, events
 
 
 class Approvals:
@@ -113,6 +112,13 @@ class Approvals:
             roles = deciders.ladder_of(row)[row.rung].roles
             who = await deciders.approver_pool(session, row.organization_id, order.at, roles=roles)
             await asking.remind(session, row, deciders.progress_of(row, who).deciders, order.number, order.at)
+
+    @activity.defn
+    async def read_outcome(self, approval: str) -> ApprovalOutcome | None:
+        """How a round has ended; None while nobody has ended it, whoever says so."""
+        async with self._database.reading() as session:
+            row = await approvals.get_any(session, approval)
+            return await outcome_of(session, row) if row.state != approvals.OPEN else None
 
     @activity.defn
     async def close_approval(self, order: CloseApproval) -> ApprovalOutcome:

@@ -13,7 +13,7 @@ from db.approvals.deciders import ladder_of, signatures_of
 from db.operations import outbox
 from db.tables import Approval
 
-from ..operations.approval_events import why_this_rung
+from .events import why_this_rung
 
 
 async def ask(session: AsyncSession, row: Approval, who: Deciders, at: datetime) -> None:

@@ -151,7 +151,7 @@ async def _settle(session: AsyncSession, row: Approval, body: DecisionBody, call
         action=outbox.SIGNAL,
         workflow_id=ids.operation_workflow(row.operation_id),
         name="decided",
-        payload=RoundDecision(approval=row.id, outcome=outcome).model_dump(mode="json"),
+        payload=RoundDecision(approval=row.id).model_dump(mode="json"),
         at=at,
         update_id=row.id,
         due_at=at + HEAD_START,

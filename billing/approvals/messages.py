@@ -131,10 +131,9 @@ class ApprovalOutcome(Message):
 
 
 class RoundDecision(Message):
-    """A round is over by what somebody decided: told to its operation's workflow once the records have it."""
+    """Somebody has ended a round. Told to its operation's workflow, which reads in the records how."""
 
     approval: str
-    outcome: ApprovalOutcome
 
 
 class OpenedApproval(Message):

@@ -36,6 +36,7 @@ class ReviewRound:
         self._rungs: tuple[Rung, ...] = ()
         self._number = 0
         self._ended: Outcome | None = None
+        self._decided: ApprovalOutcome | None = None
 
     async def outcome(self) -> ApprovalOutcome:
         """The first decision that ends it wins. A cancellation on the way dismisses it, and so does the end
@@ -58,10 +59,6 @@ class ReviewRound:
             return await self._close("dismissed", "The request was taken back.")
         return await self._close("expired", "Nobody on the ladder answered in time.")
 
-    @property
-    def _decided(self) -> ApprovalOutcome | None:
-        return self._commands.decisions.get(self._request.approval)
-
     # --- The ladder -----------------------------------------------------------------------------------
 
     async def _open(self) -> OpenedApproval:
@@ -83,12 +80,18 @@ class ReviewRound:
         return await self._over_by(rung.deadline)
 
     async def _over_by(self, deadline: datetime) -> bool:
-        left = max(deadline - workflow.now(), timedelta())
-        self._ended = await self._end.before(self._answered, left)
-        return self._ended is not None or self._answered()
+        while True:
+            left = max(deadline - workflow.now(), timedelta())
+            self._ended = await self._end.before(self._answered, left)
+            if self._request.approval not in self._commands.decided:
+                return self._ended is not None or self._answered()
+            self._commands.decided.discard(self._request.approval)
+            self._decided = await recorded(Approvals.read_outcome, self._request.approval)
+            if self._decided is not None:
+                return True
 
     def _answered(self) -> bool:
-        return self._decided is not None or self._commands.cancel.received is not None
+        return self._request.approval in self._commands.decided or self._commands.cancel.received is not None
 
     async def _climb(self) -> bool:
         """Asks the next rung; False when there is none, or nothing left to ask."""

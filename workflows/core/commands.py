@@ -12,7 +12,6 @@ from typing import Generic, TypeVar
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from billing.approvals.messages import ApprovalOutcome
     from billing.core.messages import Cancel, Reply
     from billing.core.operations import Problem
 
@@ -127,8 +126,8 @@ class PendingCommands(Generic[Revision, Resolution]):
     def __init__(self, *, revise_within: int, too_late: str) -> None:
         """`revise_within` in plain minutes; `too_late` is what a late cancellation is told."""
         self.revise_within = timedelta(minutes=revise_within)
-        self.decisions: dict[str, ApprovalOutcome] = {}
-        """How approvers have ended rounds, by the approval's id."""
+        self.decided: set[str] = set()
+        """The approvals that are said to be decided: what was decided, the records say."""
         self.cancel = PendingCancel(Problem(code="too_late", message=too_late))
         self.revise: PendingReply[Revision] = PendingReply(NOT_REVISABLE)
         self.resolve: PendingReply[Resolution] = PendingReply(NOTHING_TO_RESOLVE)

@@ -35,8 +35,8 @@ class OperationHandlers:
 
     @workflow.signal
     def decided(self, decided: RoundDecision) -> None:
-        """An approver has ended a round of the review; the records have it already."""
-        self._commands.decisions[decided.approval] = decided.outcome
+        """An approver has ended a round of the review; what it came to is read in the records."""
+        self._commands.decided.add(decided.approval)
 
     @workflow.signal
     def stripe_changed(self, changed: StripeChanged) -> None:

@@ -3,8 +3,10 @@
 from asyncio import gather
 from typing import Any
 
+from billing.approvals.messages import RoundDecision
 from billing.core.operations import Role
 from db.approvals import approvals
+from workflows.core import ids
 
 from ...support import money
 from ...support.builders import Tenant, member
@@ -32,6 +34,24 @@ async def test_a_silent_controller_is_reminded_then_legal_is_asked_then_it_expir
     assert expired["allowed_actions"] == []
     approval = await home.get(acme.auditor, f"/v1/approvals/{expired['approval']}")
     assert approval["state"] == "expired"
+
+
+async def test_whoever_signals_the_workflow_approves_nothing(home: House) -> None:
+    """It is told that somebody has decided; only the records say who, and what."""
+    acme = await home.shop.tenant(home.database)
+    operation = await home.ask(acme)
+    approval = await home.reviewed(acme, operation)
+    handle = home.temporal.get_workflow_handle(ids.operation_workflow(operation))
+    before = (await home.history(operation))["MARKER_RECORDED"]
+    await handle.signal("decided", RoundDecision(approval=approval["id"]))
+
+    async def looked_up() -> bool:
+        return (await home.history(operation))["MARKER_RECORDED"] > before
+
+    await until(looked_up, lambda: "the records were not asked")
+    assert (await home.get(acme.auditor, f"/v1/operations/{operation}"))["state"] == "awaiting_approval"
+    await home.decide(acme.controller, operation)
+    await home.wait(acme, operation, "completed")
 
 
 async def test_legal_may_decide_only_once_the_controller_was_silent(home: House) -> None:
