@@ -22,7 +22,7 @@ TRIED_FOR = timedelta(days=3)
 
 async def send_mail(mailer: Mailer, row: Outbox) -> Delivery:
     """What the mail server can't take now is `later`, ever less often; after three days it is given up, which
-    changes nothing of what the mail tells."""
+    changes nothing of what the mail tells; the timeline and an alert say so."""
     request = MailRequest.model_validate(row.payload)
     if row.attempts > 1 and utc_now() - row.created_at > TRIED_FOR:
         log.error("%s is given up: %s", row.workflow_id, row.error)

@@ -29,6 +29,7 @@ class EventCode(StrEnum):
     RECORDS_WRITTEN = "records_written"
     MAIL_SENT = "mail_sent"
     MAIL_REFUSED = "mail_refused"
+    MAIL_GIVEN_UP = "mail_given_up"
 
     # How any operation ends, and how its workflow fares
     COMPLETED = "completed"

@@ -27,6 +27,7 @@ WORDS: Mapping[EventCode, str] = {
     EventCode.RECORDS_WRITTEN: "{parts:and} recorded",
     EventCode.MAIL_SENT: "mail sent",
     EventCode.MAIL_REFUSED: "mail refused",
+    EventCode.MAIL_GIVEN_UP: "mail given up: the mail server did not take it for days",
     # How any operation ends, and how its workflow fares
     EventCode.COMPLETED: "completed",
     EventCode.CANCELLED: "cancelled",

@@ -8,7 +8,8 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from billing.core.delivery import Delivery
 from billing.core.events import EventCode
-from billing.core.operations import Problem, State
+from billing.core.operations import SYSTEM, Problem, State
+from billing.mail.messages import MailRequest
 
 from ..core import timeline
 from ..core.alone import what
@@ -54,7 +55,10 @@ async def _refused(session: AsyncSession, row: Outbox, delivery: Delivery, now: 
         counts = operation is not None and operation.state == State.CANCELLED
     if counts:
         return Delivery(outcome="delivered")
-    await _tell_refused(session, row, problem, now)
+    if row.action == outbox.MAIL:
+        await _tell_mail_given_up(session, row, now)
+    else:
+        await _tell_refused(session, row, problem, now)
     await outbox.settle_refused(session, row.id, at=now, error=f"{problem.code}: {problem.message}")
     return Delivery(outcome="refused", problem=problem)
 
@@ -74,6 +78,24 @@ async def _tell_refused(session: AsyncSession, row: Outbox, problem: Problem, no
         actor=asked.actor,
         at=now,
         detail={"command": command, "event": asked.code} | problem.model_dump(),
+    )
+
+
+async def _tell_mail_given_up(session: AsyncSession, row: Outbox, now: datetime) -> None:
+    """Whoever has read that somebody is told of something learns there as well that not all of them were; who
+    has the mail all the same, other events say. A mail of no operation has no timeline."""
+    mail = MailRequest.model_validate(row.payload)
+    if not mail.operation:
+        return
+    people = [*mail.people, *([mail.person] if mail.person else [])]
+    await timeline.append(
+        session,
+        mail.operation,
+        key=f"mail given up:{mail.key}",
+        event=EventCode.MAIL_GIVEN_UP,
+        actor=SYSTEM,
+        at=now,
+        detail={"template": mail.template, "roles": list(mail.roles), "people": people, "error": row.error},
     )
 
 

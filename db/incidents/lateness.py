@@ -1,6 +1,6 @@
 """How long what should be done soon has waited: the oldest of each kind, by its index."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from sqlmodel import col, func, select
@@ -12,6 +12,9 @@ from ..mail import customer_mails
 from ..operations import notices, outbox
 from ..stripe import events as stripe_events
 from ..tables import CustomerMail, Notice, Operation, Outbox, Setback, StripeEvent, StripeEventCheck
+
+GIVEN_UP_COUNTS = timedelta(days=1)
+"""For so long a mail that was given up is told of: nothing else could end that, nobody sends it any more."""
 
 
 class OldestWaiting(NamedTuple):
@@ -33,6 +36,8 @@ class OldestWaiting(NamedTuple):
     """Events that can't be followed."""
     setbacks: int
     """Units of sweeps that fail while the others go on, more than once."""
+    mails_given_up: int
+    """Mails to people of an organization that nobody tries to send any more, of the last day."""
 
 
 async def oldest(session: AsyncSession, at: datetime) -> OldestWaiting:
@@ -59,6 +64,11 @@ async def oldest(session: AsyncSession, at: datetime) -> OldestWaiting:
         Notice.state == notices.OPEN, col(Notice.deadline) <= at
     )
     aside = select(func.count()).where(StripeEvent.state == stripe_events.SET_ASIDE)
+    given_up = select(func.count()).where(
+        Outbox.state == outbox.REFUSED,
+        Outbox.action == outbox.MAIL,
+        col(Outbox.settled_at) > at - GIVEN_UP_COUNTS,
+    )
     failing = select(func.count()).where(col(Setback.tries) > 1)
     return OldestWaiting(
         outbox=(await session.exec(for_temporal)).one(),
@@ -69,4 +79,5 @@ async def oldest(session: AsyncSession, at: datetime) -> OldestWaiting:
         notice=(await session.exec(notice)).one(),
         set_aside=(await session.exec(aside)).one(),
         setbacks=(await session.exec(failing)).one(),
+        mails_given_up=(await session.exec(given_up)).one(),
     )

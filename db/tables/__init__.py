@@ -201,6 +201,12 @@ class Outbox(SQLModel, table=True):
             sqlite_where=text("state = 'pending'"),
             postgresql_where=text("state = 'pending'"),
         ),
+        Index(
+            "ix_outbox_refused",
+            "settled_at",
+            sqlite_where=text("state = 'refused'"),
+            postgresql_where=text("state = 'refused'"),
+        ),
         UniqueConstraint("workflow_id", "name", "update_id"),
     )
     id: str = Field(primary_key=True)

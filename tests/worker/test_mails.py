@@ -12,6 +12,7 @@ from sqlmodel import col, select, update
 from activities.mail.mailer import Mailer
 from billing.core.operations import Role
 from billing.mail.messages import MailRequest
+from db.core import timeline
 from db.core.clock import utc_now
 from db.core.session import Database
 from db.operations import outbox
@@ -33,11 +34,11 @@ class Post:
     acme: Tenant
     operation: Operation
 
-    async def tell(self, key: str = "told") -> None:
+    async def tell(self, key: str = "told", operation: str | None = None) -> None:
         """Both who can answer for Finance are told of the operation."""
         request = MailRequest(
             organization=self.acme.id,
-            operation=self.operation.id,
+            operation=self.operation.id if operation is None else operation,
             key=key,
             template="operation_held",
             roles=(Role.FINANCE,),
@@ -123,6 +124,24 @@ async def test_what_the_server_can_not_take_now_is_tried_ever_less_often_and_the
     assert row.state == outbox.REFUSED
     assert row.error is not None
     assert row.error.startswith("given_up")
+    async with post.database.reading() as session:
+        event = (await timeline.read(session, post.operation.id))[-1]
+    assert (event.code, event.actor) == ("mail_given_up", "system")
+    assert event.detail == {
+        "template": "operation_held",
+        "roles": ["finance"],
+        "people": [],
+        "error": "mail_server_busy",
+    }
+
+
+async def test_a_mail_that_belongs_to_no_operation_is_given_up_as_well(post: Post) -> None:
+    await post.tell(operation="")
+    async with post.database.transaction() as session:
+        old = {"created_at": utc_now() - TRIED_FOR - timedelta(minutes=1), "attempts": 40}
+        await session.exec(update(Outbox).values(**old))
+    await post.sweep()
+    assert (await post.row()).state == outbox.REFUSED
 
 
 async def test_a_mail_keeps_nothing_from_temporal_and_temporal_no_mail(post: Post) -> None:

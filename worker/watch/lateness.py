@@ -65,6 +65,7 @@ class Lateness:
             self._ages.set((at - since).total_seconds() if since else 0.0, {"what": what})
         self._failing.set(waiting.set_aside, {"what": "events"})
         self._failing.set(waiting.setbacks, {"what": "units of sweeps"})
+        self._failing.set(waiting.mails_given_up, {"what": "mails to people"})
 
     async def _tell(self, late: dict[str, str], at: datetime) -> None:
         before = self._told
@@ -91,4 +92,9 @@ def _late(waiting: OldestWaiting, at: datetime) -> dict[str, str]:
         late["set_aside"] = f"{waiting.set_aside} Stripe event(s) could not be processed and were set aside."
     if waiting.setbacks:
         late["setbacks"] = f"{waiting.setbacks} object(s) fail in background sweeps; the others continue."
+    if waiting.mails_given_up:
+        late["mails_given_up"] = (
+            f"{waiting.mails_given_up} mail(s) to people of an organization were given up in the last day, "
+            "after three days of trying; they will not be sent anymore."
+        )
     return late

@@ -171,6 +171,7 @@ def create() -> None:
         sa.Column("settled_at", TIME),
         sa.UniqueConstraint("workflow_id", "name", "update_id"),
         sa.Index("ix_outbox_due", "next_attempt_at", **where("state = 'pending'")),
+        sa.Index("ix_outbox_refused", "settled_at", **where("state = 'refused'")),
     )
     if op.get_bind().dialect.name == "postgresql":
         for statement in SAY_DUE:

@@ -141,3 +141,15 @@ async def test_what_fails_while_the_others_go_on_is_told_from_the_second_time(da
         (await session.get_one(Setback, ("reminders", "org_1"))).tries = 2
     [alert] = await operator.look()
     assert alert[:2] == (AlertCode.WORK_OVERDUE, "setbacks")
+
+
+async def test_mails_to_people_that_were_given_up_are_told_of_for_a_day(database: Database) -> None:
+    operator = Operator(database)
+    refused = {"state": "refused", "settled_at": NOW, "name": "notice"}
+    mails = [a_start(id=f"out_{n}", workflow_id=f"mail-{n}", action="mail", **refused) for n in range(2)]
+    await store(database, *mails, a_start(id="out_3", **refused))
+    [alert] = await operator.look()
+    assert alert[:2] == (AlertCode.WORK_OVERDUE, "mails_given_up")
+    assert "2 mail" in alert.text
+    [over] = await operator.look(timedelta(days=1, seconds=1))
+    assert over[:2] == (AlertCode.WORK_ON_TIME, "mails_given_up")
