@@ -209,8 +209,9 @@ class StripeGate:
         """As long as somebody waits."""
         while self._waiting:
             self._changed.clear()
-            if self._next() is None:
-                await self._change()
+            now = monotonic()
+            if self._next(now) is None:
+                await self._change(now)
                 continue
             try:
                 came = await self._slot()
@@ -227,7 +228,7 @@ class StripeGate:
 
     async def _next_of_its_endpoint(self) -> _Turn | None:
         """Who is to go, when it is also the turn of their endpoint; else the next one after them."""
-        while (turn := self._next(passing=True)) is not None:
+        while (turn := self._next(monotonic(), passing=True)) is not None:
             endpoint = turn.request.endpoint
             try:
                 wait = await self._until_endpoint(endpoint)
@@ -251,9 +252,8 @@ class StripeGate:
             self._refused.add(endpoint)
         return turn.wait
 
-    def _next(self, *, passing: bool = False) -> _Turn | None:
-        """Who is to go, of those who may now; with `passing` of those whom the gate lets through."""
-        now = monotonic()
+    def _next(self, now: float, *, passing: bool = False) -> _Turn | None:
+        """Who is to go, of those who may `now`; with `passing` of those whom the gate lets through."""
         ready = (
             turn
             for turn in self._waiting
@@ -267,12 +267,12 @@ class StripeGate:
     def _passes(self, turn: _Turn) -> bool:
         return not self._held or turn.request.workflow in (None, self._trial)
 
-    async def _change(self) -> None:
-        """Until another request comes or is answered, or the pause of an endpoint is over."""
-        ends = min((self._endpoints.get(turn.request.endpoint, 0.0) for turn in self._waiting), default=0.0)
-        left = ends - monotonic()
+    async def _change(self, since: float) -> None:
+        """Until another request comes or is answered, or the next pause of an endpoint ends `since` then."""
+        ends = (self._endpoints.get(turn.request.endpoint, 0.0) for turn in self._waiting)
+        following = min((end for end in ends if end > since), default=None)
         try:
-            async with asyncio.timeout(left if left > 0 else None):
+            async with asyncio.timeout(None if following is None else max(following - monotonic(), 0.0)):
                 await self._changed.wait()
         except TimeoutError:
             return

@@ -253,6 +253,25 @@ async def test_a_refusal_of_an_endpoint_pauses_that_endpoint_alone_in_every_proc
 
 
 @pytest.mark.parametrize("databases", ["sqlite"], indirect=True)
+async def test_the_end_of_an_endpoints_pause_is_noticed_while_others_wait_for_an_object(
+    database: Database,
+) -> None:
+    async with database.transaction() as session:
+        await endpoints.pause(session, "GET /a", seconds=0.3, back_off=0.3, sent_ago=0)
+    gate, began, at = StripeGate(database, 20.0), time.monotonic(), dict[str, float]()
+
+    async def one(name: str, request: StripeRequest, takes: float = 0.0) -> None:
+        async with gate.turn(request):
+            at[name] = time.monotonic() - began
+            await asyncio.sleep(takes)
+
+    write = StripeRequest("POST /b", frozenset({"cus_1"}))
+    await asyncio.gather(
+        one("first write", write, 3.0), one("second write", write), one("paused", StripeRequest("GET /a"))
+    )
+    assert at["paused"] < 2.0 < at["second write"]
+
+
 async def test_an_account_that_is_fast_keeps_to_what_stripe_takes_at_an_endpoint(database: Database) -> None:
     pace, each = 90.0, 12
     one, other = StripeGate(database, pace), StripeGate(database, pace)
