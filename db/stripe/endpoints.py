@@ -29,6 +29,10 @@ account, and one that may send more has asked for it. What is too much, Stripe r
 LONGEST_BACK_OFF = 30.0
 """Seconds that an endpoint pauses for at most, however often it has refused, unless Stripe names a time."""
 
+FORGOTTEN_AFTER = 60.0
+"""Seconds after the end of a pause from which earlier refusals no longer count: whoever waited for it was
+answered by then, even where nobody could note that."""
+
 
 @dataclass(frozen=True)
 class EndpointTurn:
@@ -62,7 +66,7 @@ async def pause(
     session: AsyncSession, endpoint: str, *, seconds: float | None, back_off: float, sent_ago: float
 ) -> None:
     """Stripe refuses this endpoint: nobody sends to it for so many seconds. Where it names none, for
-    `back_off`, and each further time twice as long.
+    `back_off`, and each further time twice as long, as long as one soon follows the other.
 
     The request that was refused left `sent_ago` seconds ago: of several that left before the same pause only
     the first counts.
@@ -73,6 +77,8 @@ async def pause(
     found = await session.get_one(StripeEndpoint, endpoint, with_for_update=not on_sqlite)
     connection = await session.connection()
     now = (await connection.execute(select(seconds_now(on_sqlite)), {"now": time.time()})).scalar_one()
+    if found.paused_until < now - FORGOTTEN_AFTER:
+        found.refusals = 0
     wait = min(back_off * 2.0**found.refusals, LONGEST_BACK_OFF) if seconds is None else seconds
     if found.paused_until <= now - sent_ago:
         found.refusals += 1

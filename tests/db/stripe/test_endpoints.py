@@ -62,6 +62,17 @@ async def test_each_refusal_without_a_time_pauses_twice_as_long_until_it_is_answ
     assert (await take(database, PREVIEW)).refusals == 0
 
 
+async def test_a_refusal_long_after_the_pause_before_is_the_first_again(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(3):
+        await pause(database, 0.0, ago=-100.0)
+    monkeypatch.setattr(endpoints, "FORGOTTEN_AFTER", -1.0)
+    await pause(database, None)
+    found = await take(database, PREVIEW)
+    assert (found.refusals, found.wait) == (1, pytest.approx(5, abs=2.5))
+
+
 async def test_of_several_refused_at_the_same_moment_the_first_one_counts(database: Database) -> None:
     await pause(database, None)
     for _ in range(3):
