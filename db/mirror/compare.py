@@ -15,7 +15,7 @@ from ..core.statements import insert_into, store_readings
 
 Row = TypeVar("Row", bound=SQLModel)
 
-UNCOMPARED = frozenset({"synced_at", "organization_id", "folded", "payment_status", "given"})
+UNCOMPARED = frozenset({"synced_at", "organization_id", "folded", "payment_status", "given", "given_in"})
 
 
 @dataclass(frozen=True)

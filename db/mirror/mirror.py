@@ -37,7 +37,7 @@ UNREADABLE = "unreadable"
 is what it was before: nothing but the currency where it never was one."""
 
 
-NOT_ALL_LINES = frozenset(["given"])
+NOT_ALL_LINES = frozenset(["given", "given_in"])
 """Columns of an invoice that a reading without all of its lines leaves."""
 
 MirrorRow = Customer | Invoice | InvoiceLines | PaymentRow | MoneyRow
@@ -169,8 +169,8 @@ async def read_whole(session: AsyncSession, statuses: Mapping[str, str]) -> set[
     another one more may be given away."""
     if not statuses:
         return set()
-    whole = select(Invoice.id, Invoice.status).where(
-        col(Invoice.id).in_(statuses), col(Invoice.finalized_at).is_not(None), col(Invoice.given).is_not(None)
+    whole = select(Invoice.id, Invoice.given_in).where(
+        col(Invoice.id).in_(statuses), col(Invoice.finalized_at).is_not(None)
     )
     return {id_ for id_, status in await session.exec(whole) if statuses[id_] == status}
 

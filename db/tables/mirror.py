@@ -96,6 +96,8 @@ class Invoice(SQLModel, table=True):
     given: list[dict[str, Any]] | None = document(default=None)
     """What of it was given away in Stripe (`billing.cases.given.GivenOnInvoice` as JSON); None where not all
     of its lines were read."""
+    given_in: str | None = None
+    """The status in which they were: `status` is also written by readings without all lines."""
 
 
 class InvoiceLines(SQLModel, table=True):

@@ -157,6 +157,7 @@ def invoice_row(data: Document, organization: str, synced_at: datetime) -> Invoi
         synced_at=synced_at,
         from_balance=(data.get("ending_balance") or 0) - data["starting_balance"] if finalized else 0,
         given=None if given is None else [one.model_dump(mode="json") for one in given],
+        given_in=None if given is None else data["status"],
     )
 
 

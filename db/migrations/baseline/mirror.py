@@ -57,6 +57,7 @@ def create() -> None:
         sa.Column("collection_method", TEXT),
         sa.Column("from_balance", MINOR, nullable=False),
         sa.Column("given", DOCUMENT),
+        sa.Column("given_in", TEXT),
         sa.Index("ix_invoices_customer", "customer_id", "created_at", "id"),
         sa.Index("ix_invoices_due", "organization_id", sa.text("coalesce(due_date, created_at)"), "id"),
         sa.Index("ix_invoices_listing", "organization_id", "created_at", "id"),

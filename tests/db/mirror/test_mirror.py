@@ -98,6 +98,26 @@ async def test_only_a_reading_that_is_not_older_replaces_a_customer_or_invoice(
     assert kept.synced_at == billed.synced_at == (NOW + after if replaced else NOW)
 
 
+async def test_an_invoice_is_read_whole_again_in_a_status_that_no_reading_of_all_its_lines_told_of(
+    database: Database,
+) -> None:
+    customer = a_customer((await tenant(database)).id)
+    voided = {"id": "in_1", "status": "void", "finalized_at": NOW}
+
+    async def whole_after(second: int, **fields: Any) -> set[str]:
+        row = an_invoice(customer, synced_at=NOW + second * SECOND, **fields)
+        async with database.transaction() as session:
+            await mirror.store_invoice(session, row)
+        async with database.reading() as session:
+            return await mirror.read_whole(session, {"in_1": row.status})
+
+    assert await whole_after(1, id="in_1", finalized_at=NOW, given=[], given_in="open") == {"in_1"}
+    assert await whole_after(2, **voided) == set()
+    assert await whole_after(3, **voided) == set()
+    assert await whole_after(4, **voided, given=[], given_in="void") == {"in_1"}
+    assert await whole_after(5, **voided) == {"in_1"}
+
+
 async def test_an_unknown_organization_is_an_error(database: Database) -> None:
     async with database.reading() as session:
         with pytest.raises(LookupError, match="org_unknown"):
