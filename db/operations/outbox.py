@@ -26,6 +26,9 @@ START, UPDATE, SIGNAL, MAIL = "start", "update", "signal", "mail"
 _OF_OPERATIONS = "operation-"
 """How the ids of operations' workflows begin."""
 
+_TOLD_ONCE = ("dispute", "bill_unpaid")
+"""Templates of mails that each reading of the mirror would note anew: only here it is known that it did."""
+
 CHANNEL = "outbox_due"
 """Of PostgreSQL's notifications: a row was written that is due at once."""
 
@@ -235,6 +238,7 @@ async def forget(session: AsyncSession, before: datetime, limit: int) -> int:
     """Remove what was delivered before then, the oldest first, at most `limit` rows; how many those were.
 
     What an operation was started and told by stays until it has been closed for as long: it may begin anew.
+    What the mirror has told people of stays.
     """
     its_operation = func.substr(col(Outbox.workflow_id), len(_OF_OPERATIONS) + 1)
     goes_on = select(Operation.id).where(
@@ -247,6 +251,7 @@ async def forget(session: AsyncSession, before: datetime, limit: int) -> int:
             col(Outbox.id) < oldest_id("out", before),
             col(Outbox.state) == DELIVERED,
             col(Outbox.settled_at) < before,
+            col(Outbox.name).not_in(_TOLD_ONCE),
             ~goes_on.exists(),
         )
         .order_by(col(Outbox.id))

@@ -6,12 +6,18 @@ from typing import Any
 import pytest
 from sqlmodel import select
 
+from db.core.clock import utc_now
 from db.core.session import Database
+from db.mirror import disputes, unpaid_bills
+from db.operations import outbox
 from db.tables import Outbox, StripeEvent, oldest_id
 from worker.watch import retention
 from worker.watch.retention import EVERY, KEPT_FOR, Retention
 
+from ...support.bill_rows import an_organization_invoice
 from ...support.builders import NOW, an_operation, store, tenant
+from ...support.case_rules import case_rules
+from ...support.money_rows import a_dispute, a_payment
 
 LONG_AGO = NOW - KEPT_FOR - timedelta(days=1)
 AFTER = timedelta(seconds=1)
@@ -81,6 +87,31 @@ async def test_what_was_delivered_or_followed_long_ago_is_forgotten_and_nothing_
         {*(f"stripe-event-{number}" for number in (2, 3, 4, 8)), of[going.id], of[lately.id]},
         {"evt_pending", "evt_set_aside", "evt_new"},
     )
+
+
+async def test_what_every_sweep_sees_anew_is_told_no_second_time_however_long_ago_it_was_told(
+    database: Database,
+) -> None:
+    acme = await tenant(database)
+    payment = a_payment(acme.id, customer_id="cus_1")
+    lost = a_dispute(acme.id, payment.id, status="won", created_at=NOW, synced_at=NOW)
+    bill = an_organization_invoice(acme.id, status="uncollectible", created_at=NOW, synced_at=NOW)
+    await store(database, payment, lost, bill)
+
+    async def sweep() -> list[tuple[str, str]]:
+        async with database.transaction() as session:
+            await disputes.stored(session, case_rules(), payment.id)
+            await unpaid_bills.tell(session, [bill.id])
+        async with database.reading() as session:
+            return [(row.name, row.state) for row in await session.exec(select(Outbox).order_by(Outbox.name))]
+
+    assert await sweep() == [("bill_unpaid", "pending"), ("dispute", "pending")]
+    async with database.transaction() as session:
+        for row in await session.exec(select(Outbox)):
+            await outbox.settle_delivered(session, row.id, at=NOW)
+    later = utc_now() + KEPT_FOR + timedelta(days=1)
+    await Retention(database, clock=lambda: later).look()
+    assert await sweep() == [("bill_unpaid", "delivered"), ("dispute", "delivered")]
 
 
 async def test_it_is_done_in_batches_by_one_worker_at_a_time(
