@@ -4,9 +4,8 @@ import asyncio
 import logging
 from datetime import timedelta
 
-from temporalio.exceptions import ApplicationError
-
 from activities.mail.mailer import Mailer
+from activities.mail.smtp import MailLater
 from billing.core.delivery import Delivery
 from billing.core.operations import Problem
 from billing.mail.messages import MailRequest
@@ -31,10 +30,10 @@ async def send_mail(mailer: Mailer, row: Outbox) -> Delivery:
     try:
         async with asyncio.timeout(WITHIN):
             sent = await mailer.send_mail(request)
-    except ApplicationError as later:
-        log.info("%s, attempt %d: %s", row.workflow_id, row.attempts, later.type)
-        problem = Problem(code=later.type or "later", message=later.message)
-        return Delivery(outcome="later", problem=problem, after=later.next_retry_delay)
+    except MailLater as later:
+        log.info("%s, attempt %d: %s", row.workflow_id, row.attempts, later.kind)
+        problem = Problem(code=later.kind, message=later.message)
+        return Delivery(outcome="later", problem=problem, after=later.retry_after)
     except TimeoutError:
         problem = Problem(code="mail_server_slow", message="The mail server took too long.")
         return Delivery(outcome="later", problem=problem)

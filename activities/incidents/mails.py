@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from sqlmodel import col, select
 from temporalio import activity
+from temporalio.exceptions import ApplicationError
 
 from billing.core.operations import Role
 from billing.incidents.messages import IncidentMail
@@ -17,6 +18,7 @@ from db.tables import Organization, Person
 
 from ..mail.mailer import Mailer
 from ..mail.records import Mailing
+from ..mail.smtp import MailLater
 
 TOLD = frozenset({Role.CONTROLLER.value, Role.FINANCE.value})
 """They hear of the beginning of an incident and of its end."""
@@ -48,7 +50,7 @@ class ControllersKnown:
 
 
 class IncidentMails:
-    """Mails that belong to no operation; each is its own workflow's, or sent at once from memory."""
+    """Mails that belong to no operation; each is noted in the outbox, or sent at once from memory."""
 
     def __init__(self, database: Database, mailer: Mailer, known: ControllersKnown) -> None:
         self._database = database
@@ -84,6 +86,10 @@ class IncidentMails:
             return_exceptions=True,
         )
         for outcome in sent:
+            if isinstance(outcome, MailLater):
+                raise ApplicationError(
+                    outcome.message, type=outcome.kind, next_retry_delay=outcome.retry_after
+                )
             if isinstance(outcome, BaseException):
                 raise outcome
         return sum(outcome for outcome in sent if isinstance(outcome, int))

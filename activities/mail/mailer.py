@@ -13,8 +13,6 @@ from email.mime.nonmultipart import MIMENonMultipart
 from email.utils import format_datetime, formataddr, parseaddr
 from urllib.parse import urlsplit
 
-from temporalio.exceptions import ApplicationError
-
 from billing.core.text import one_line
 from billing.incidents.words import IncidentSubject
 from billing.mail.addresses import for_smtp
@@ -28,7 +26,7 @@ from db.tables import Person
 from . import records as mail_records
 from .records import Mailing
 from .render import DecisionLink, MailText, MailTexts, shipped_texts
-from .smtp import MailLater, MailNeedsUtf8, MailRefused, ServerAnswers, SmtpPool
+from .smtp import MailNeedsUtf8, MailRefused, ServerAnswers, SmtpPool
 
 UTF8 = Charset("utf-8")
 UTF8.body_encoding = QP
@@ -73,9 +71,8 @@ class Mailer:
     async def send_mail(self, request: MailRequest) -> MailsSent:
         """Mail everybody whom the request is for and who does not have it yet.
 
-        A recipient whom the mail server refuses is told on the timeline and in the result. Raises
-        ApplicationError, to be tried again, when the server can't be reached or asks to come back:
-        after the others have theirs.
+        A recipient whom the mail server refuses is told on the timeline and in the result. Raises MailLater
+        when the server can't be reached or asks to come back: after the others have theirs.
         """
         async with self._database.reading() as session:
             mailing = await mail_records.find(session, request)
@@ -148,10 +145,6 @@ class Mailer:
                 async with self._database.transaction() as session:
                     await mail_records.note_refused(session, request, person.id, code, self._clock())
             return False
-        except MailLater as later:
-            raise ApplicationError(
-                later.message, type=later.kind, next_retry_delay=later.retry_after
-            ) from None
         taken[message_id] = person.id
         return True
 

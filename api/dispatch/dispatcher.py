@@ -27,8 +27,8 @@ MAX_IN_FLIGHT = 200
 """More than so many at once are left to the sweep."""
 
 ANSWER_WITHIN = 5.0
-"""Seconds that a person's command waits for the workflow's answer. A decision is settled by then: the workflow
-is only told."""
+"""Seconds that a person's command waits for the workflow's answer. A decision is settled by then: of that the
+workflow is only told."""
 
 SEND_TIMEOUT = timedelta(seconds=10)
 HEAD_START = timedelta(seconds=15)

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 from sqlmodel import select
-from temporalio.exceptions import ApplicationError
 
 from activities.mail.mailer import Mailer
+from activities.mail.smtp import MailLater
 from billing.core.operations import Role
 from db.core.session import Database
 from db.sign_in import links
@@ -107,7 +107,7 @@ async def test_who_acts_for_an_approver_gets_one_too(asking: Post) -> None:
 
 async def test_each_attempt_at_the_mail_has_a_token_of_the_same_link(asking: Post) -> None:
     asking.mailbox.drops = ["after"]
-    with pytest.raises(ApplicationError):
+    with pytest.raises(MailLater):
         await ask(asking)
     await ask(asking)
     tokens = {token for mail in asking.mailbox.mails for token in LINK.findall(mail["text"])}
