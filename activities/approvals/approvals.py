@@ -96,9 +96,11 @@ class Approvals:
 
     @activity.defn
     async def record_reminder(self, order: RemindApproval) -> None:
-        """Reminds the approvers, by who they are now, and tells so."""
+        """Reminds the approvers, by who they are now, and tells so; nobody of what is decided by then."""
         async with self._database.transaction() as session:
-            row = await approvals.get_any(session, order.approval)
+            row = await approvals.lock(session, order.approval)
+            if row.state != approvals.OPEN or row.rung != order.rung:
+                return
             await write(
                 session,
                 Progress(
@@ -131,12 +133,15 @@ class Approvals:
             return ApprovalOutcome(state=order.state)
 
     @activity.defn
-    async def close_open_round(self, order: CloseOpenRound) -> None:
-        """Supersedes the operation's open round, so that nobody decides on it in vain."""
+    async def close_open_round(self, order: CloseOpenRound) -> ApprovalOutcome | None:
+        """Supersedes the operation's open round, so that nobody decides on it in vain. Returns how the last
+        one has ended, where it was rejected: what was said stays said."""
         async with self._database.transaction() as session:
             last = await approvals.latest(session, order.operation)
-            if last is not None:
-                await _supersede(session, last.id, order.at)
+            if last is None:
+                return None
+            row = await _supersede(session, last.id, order.at)
+            return await outcome_of(session, row) if row.state == ApprovalState.REJECTED else None
 
 
 def _opened(row: Approval, outcome: ApprovalOutcome | None = None) -> OpenedApproval:

@@ -23,6 +23,7 @@ from billing.core.operations import SYSTEM, Problem
 from billing.operations.standing import NOTES, SettleBegun
 from billing.stripe.effect_limits import LIMITS, until_free
 from billing.stripe.effects import Effect, EffectKind, EffectOutcome
+from db.approvals import approvals
 from db.cases import money_cases
 from db.cases.cases import CaseRules
 from db.core import timeline
@@ -233,10 +234,13 @@ class StripeEffects:
 
 
 async def _check_open(session: AsyncSession, effect: Effect) -> None:
-    """Nothing is begun for an operation that has ended, nor can it be ended while something is begun."""
+    """Nothing is begun for an operation that has ended or on which people still decide, nor can it be ended
+    while something is begun."""
     if effect.kind.endswith(NOTES) or await session.get(Intent, effect.key) is not None:
         return
     await must_be_open(session, effect.operation)
+    if await approvals.open_of(session, effect.operation):
+        raise ApplicationError("Nobody has approved it yet.", type="in_review", non_retryable=True)
 
 
 def _how(intent: Intent) -> dict[str, Any]:

@@ -32,15 +32,13 @@ async def end_operation(session: AsyncSession, ending: Progress) -> bool:
     whoever brings another. An approval's row is locked before its operation's.
     """
     assert ending.ends, "only a final state that does not stay open ends an operation"
-    closed = [
-        await approvals.close(session, one, state=ApprovalState.DISMISSED, at=ending.at)
-        for one in await approvals.open_of(session, ending.operation)
-    ]
+    closed = await _close_open(session, ending)
     await operations.lock(session, ending.operation)
     operation = await operations.get_fresh(session, ending.operation)
     if operation.closed_at is not None:
         return False
-    for approval in closed:
+    # One that was being opened is there by now; none can be opened any more.
+    for approval in [*closed, *await _close_open(session, ending)]:
         if approval.state == ApprovalState.DISMISSED and approval.closed_at == ending.at:
             await _tell_dismissed(session, ending, approval)
     if ending.releases:
@@ -57,6 +55,13 @@ async def end_operation(session: AsyncSession, ending: Progress) -> bool:
     )
     await tell_ended(session, moved, ending)
     return True
+
+
+async def _close_open(session: AsyncSession, ending: Progress) -> list[Approval]:
+    return [
+        await approvals.close(session, one, state=ApprovalState.DISMISSED, at=ending.at)
+        for one in await approvals.open_of(session, ending.operation)
+    ]
 
 
 async def _tell_dismissed(session: AsyncSession, ending: Progress, approval: Approval) -> None:

@@ -66,10 +66,10 @@ async def acknowledge(id: Id, caller: Actor, context: InContext) -> NoticeAnswer
     """
     async with context.database.transaction() as session:
         notice = existing(await notices.get(session, caller.organization, id))
-        escalated = notice.state == notices.ESCALATED
-        caller.needs(Role.FINANCE, *([Role.CONTROLLER] if escalated else []))
+        await operations.lock(session, notice.operation_id)
+        notice = await notices.lock(session, notice.id)
+        caller.needs(Role.FINANCE, *([] if notice.state == notices.OPEN else [Role.CONTROLLER]))
         if notice.state in notices.WAITING:
-            await operations.lock(session, notice.operation_id)
             notice = await _acknowledged(session, notice, caller.person)
         if notice.state == notices.SUPERSEDED:
             raise ApiProblem.of(NOTICE_SUPERSEDED, more={"superseded_by": notice.superseded_by})

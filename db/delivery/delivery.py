@@ -49,7 +49,7 @@ async def _refused(session: AsyncSession, row: Outbox, delivery: Delivery, now: 
     if await _goes_on(session, row, delivery):
         return delivery.model_copy(update={"outcome": "later"})
     problem = delivery.problem or Problem(code="refused", message="It was refused.")
-    counts = row.action == outbox.SIGNAL
+    counts = row.action == outbox.SIGNAL and problem.code == ALREADY_ENDED
     if row.name == "cancel":
         operation = await session.get(Operation, _operation_of(row))
         counts = operation is not None and operation.state == State.CANCELLED

@@ -147,12 +147,14 @@ class Review(Generic[Proposed]):
     async def agree(self, standing: Standing) -> Proposed:
         """What may be done now: proposed, and approved where it has to be, until that is still true.
 
-        Rounds of an earlier run are superseded. Raises OperationEnded when it is blocked, rejected,
-        cancelled or left without an answer.
+        Rounds of an earlier run are superseded, but for one that was rejected. Raises OperationEnded when it
+        is blocked, rejected, cancelled or left without an answer.
         """
         round_ = Round(max(standing.last(self._request.step), standing.last(Question.REVISION)))
         if round_.number:
-            await close_open_round(self._recorder.operation)
+            rejected = await close_open_round(self._recorder.operation)
+            if rejected is not None:
+                raise _rejected(rejected)
             round_ = replace(round_, cause="superseded")
         sent_back: tuple[Proposed, ApprovalOutcome] | None = None
         while True:
@@ -182,11 +184,7 @@ class Review(Generic[Proposed]):
                 case "superseded":
                     round_ = replace(round_, cause="superseded")
                 case "rejected":
-                    raise OperationEnded(
-                        Outcome(
-                            State.REJECTED, EventCode.REJECTED, person=outcome.person, comment=outcome.comment
-                        )
-                    )
+                    raise _rejected(outcome)
                 case "expired":
                     raise OperationEnded(Outcome(State.EXPIRED, EventCode.EXPIRED_UNANSWERED))
                 case "dismissed":
@@ -315,6 +313,12 @@ def approval_input(
         rule=terms.rule,
         revised=round_.revised,
         since=round_.since,
+    )
+
+
+def _rejected(outcome: ApprovalOutcome) -> OperationEnded:
+    return OperationEnded(
+        Outcome(State.REJECTED, EventCode.REJECTED, person=outcome.person, comment=outcome.comment)
     )
 
 

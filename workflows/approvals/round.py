@@ -136,6 +136,9 @@ class ReviewRound:
         return outcome
 
 
-async def close_open_round(operation: str) -> None:
-    """Supersedes the round that an earlier run has left open, so that nobody decides on it in vain."""
-    await recorded(Approvals.close_open_round, CloseOpenRound(operation=operation, at=workflow.now()))
+async def close_open_round(operation: str) -> ApprovalOutcome | None:
+    """Supersedes the round that an earlier run has left open, so that nobody decides on it in vain; gives the
+    rejection that the earlier run did not come to hear of."""
+    order = CloseOpenRound(operation=operation, at=workflow.now())
+    rejected: ApprovalOutcome | None = await recorded(Approvals.close_open_round, order)
+    return rejected

@@ -188,3 +188,14 @@ async def test_of_a_decision_and_the_end_at_the_same_time_exactly_one_wins(revie
         assert settled.refusal is not None
         assert (settled.refusal.code, row.state) == ("approval_closed", "expired")
         assert told == ["review_requested", "review_expired"]
+
+
+async def test_nobody_is_reminded_of_what_is_decided_although_its_workflow_does_not_know_yet(
+    review: Review,
+) -> None:
+    await review.open()
+    await review.decide(review.acme.controller)
+
+    await review.remind()
+
+    assert [event.code for event in await review.events()] == ["review_requested", "approved"]

@@ -1,11 +1,13 @@
 """How an operation ends: once, and with everything that only an open one may hold."""
 
+import asyncio
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
+from activities.operations.abandonment import must_be_open
 from activities.operations.endings import end_operation
 from activities.operations.records import write
 from billing.core.operations import Kind, State
@@ -105,3 +107,29 @@ async def test_what_waits_for_a_person_says_what_they_may_do(
         the_end(an_operation(acme), **waits)
     assert [one["type"] for one in refused.value.errors()] == ["value_error"]
     the_end(an_operation(acme), **waits, allowed_actions=("accept",))
+
+
+async def test_an_approval_that_is_just_being_opened_is_dismissed_with_its_operation(
+    database: Database,
+) -> None:
+    if database.is_sqlite:
+        pytest.skip("one transaction follows the other")
+    operation = an_operation(await tenant(database))
+    await store(database, operation)
+    row, opening = an_approval(operation), asyncio.Event()
+
+    async def open_it() -> None:
+        async with database.transaction() as session:
+            await must_be_open(session, operation.id)
+            await approvals.create(session, row)
+            opening.set()
+            await asyncio.sleep(0.2)
+
+    async def end_it() -> None:
+        await opening.wait()
+        async with database.transaction() as session:
+            await end_operation(session, the_end(operation))
+
+    await asyncio.gather(open_it(), end_it())
+    async with database.reading() as session:
+        assert await approvals.open_of(session, operation.id) == []

@@ -1,5 +1,6 @@
 """A notice to Finance: opened with the step that causes it, escalated when late; each once."""
 
+import asyncio
 from datetime import timedelta
 from typing import Any
 
@@ -67,6 +68,7 @@ class Told:
 
     async def acknowledge(self, person: str) -> None:
         async with self.database.transaction() as session:
+            await operations.lock(session, self.operation.id)
             await notices.acknowledge(session, self.id, person_id=person, at=LATER)
 
     async def row(self, id_: str | None = None) -> Notice | None:
@@ -238,3 +240,16 @@ async def test_a_notice_whose_operation_is_just_being_changed_waits_for_the_next
     await told.late.look()
 
     assert await told.state() == "escalated"
+
+
+async def test_a_step_and_an_acknowledgment_at_the_same_moment_do_not_wait_for_each_other(told: Told) -> None:
+    """Whoever tells of a notice locks its operation before anything else: here as Finance does."""
+    await told.open()
+    step = told.step("reverted:1", NoticeKind.PLAN_CHANGE_REVERTED, event=EventCode.REVERT_VERIFIED)
+
+    await asyncio.gather(
+        *(told.records.record_progress(step.model_copy(update={"key": f"reverted:{n}"})) for n in range(8)),
+        *(told.acknowledge(told.acme.finance.id) for _ in range(8)),
+    )
+
+    assert await told.state() in ("acknowledged", "superseded")

@@ -174,3 +174,22 @@ async def test_another_organizations_notice_is_not_there(
         answer = await api.post(f"/v1/notices/{id_}/acknowledge", other.finance)
         assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
     assert await counted(database, Outbox) == [0]
+
+
+async def test_a_controllers_acknowledgment_repeated_changes_nothing(
+    api: Api, acme: Tenant, database: Database
+) -> None:
+    notice = await told(database, acme, state="escalated")
+    path = f"/v1/notices/{notice.id}/acknowledge"
+    answers = [await api.post(path, acme.controller) for _ in range(2)]
+    assert [answer.status_code for answer in answers] == [200, 200]
+    assert answers[0].json() == answers[1].json()
+
+
+async def test_whoever_acknowledges_what_was_superseded_learns_so(
+    api: Api, acme: Tenant, database: Database
+) -> None:
+    notice = await told(database, acme, state="superseded")
+    for who in (acme.finance, acme.controller):
+        answer = await api.post(f"/v1/notices/{notice.id}/acknowledge", who)
+        assert (answer.status_code, answer.json()["code"]) == (409, "notice_superseded")

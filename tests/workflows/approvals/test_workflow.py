@@ -5,12 +5,14 @@ from typing import Any
 
 from billing.approvals.messages import RoundDecision
 from billing.core.operations import Role
+from billing.plan_changes.subject import PlanChangeInput
 from db.approvals import approvals
 from workflows.core import ids
 
 from ...support import money
 from ...support.builders import Tenant, member
 from ...support.house import House, until
+from ...support.restarts import run_again, stopped
 from ..conftest import ON_BOTH_DATABASES
 
 
@@ -52,6 +54,20 @@ async def test_whoever_signals_the_workflow_approves_nothing(home: House) -> Non
     assert (await home.get(acme.auditor, f"/v1/operations/{operation}"))["state"] == "awaiting_approval"
     await home.decide(acme.controller, operation)
     await home.wait(acme, operation, "completed")
+
+
+async def test_a_rejection_stands_although_its_workflow_ended_before_it_heard_of_it(home: House) -> None:
+    acme = await home.shop.tenant(home.database)
+    operation = await home.ask(acme)
+    await home.reviewed(acme, operation)
+    assert home.environment is not None
+    with home.environment.auto_time_skipping_disabled():
+        request = await stopped(home, operation, PlanChangeInput)
+        await home.decide(acme.controller, operation, "reject", "Not this year.")
+        await run_again(home, ids.PLAN_CHANGE, request)
+        await home.wait(acme, operation, "rejected")
+
+    assert (await home.events(acme, operation)).count("review_requested") == 1
 
 
 async def test_legal_may_decide_only_once_the_controller_was_silent(home: House) -> None:
