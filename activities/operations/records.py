@@ -97,7 +97,8 @@ class Records:
             found = await operations.open_plan_changes(session, query.organization)
         for other in found:
             if other.id != query.operation:
-                return OtherChange(operation=other.id, waiting=_waiting(other))
+                asks = other.state == State.MISMATCHED
+                return OtherChange(operation=other.id, waiting=_waiting(other), for_people=asks)
         return None
 
     @activity.defn
@@ -112,7 +113,12 @@ def _waiting(change: Operation) -> WaitingChange | None:
         return None
     subject = PlanChangeSubject.model_validate(change.subject)
     scheduled = ScheduledPlanChange.model_validate(change.result)
-    return WaitingChange(operation=change.id, schedule=scheduled.schedule, to=subject.to)
+    return WaitingChange(
+        operation=change.id,
+        schedule=scheduled.schedule,
+        to=subject.to,
+        effective_at=scheduled.effective_at,
+    )
 
 
 async def tell(session: AsyncSession, step: Step) -> None:

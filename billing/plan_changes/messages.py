@@ -35,6 +35,8 @@ class OtherChange(Message):
     operation: str
     waiting: WaitingChange | None = None
     """The same, where it waits for the end of the period."""
+    for_people: bool = False
+    """Whether it goes on only once somebody has said what becomes of it."""
 
 
 class UsageQuery(Message):

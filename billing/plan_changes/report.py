@@ -174,7 +174,7 @@ def still_open_problem(other: str) -> Problem:
     return Problem(
         code="plan_change_open",
         message=f"The plan change {other} is not over. Wait until it ends, or settle its mismatch (accept or "
-        "revert it), then ask again where this one is still wanted.",
+        "revert it, or have it read again), then ask again where this one is still wanted.",
     )
 
 

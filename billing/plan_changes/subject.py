@@ -77,11 +77,12 @@ class Terms(Message):
 
 
 class WaitingChange(Message):
-    """An approved plan change of ours that waits for the end of the period in its schedule."""
+    """An approved plan change of ours that waits in its schedule until `effective_at` (UTC seconds)."""
 
     operation: str
     schedule: str
     to: Terms
+    effective_at: int
 
 
 class SubscriptionQuery(Message):
@@ -211,8 +212,7 @@ class PlanChangeSubject(Payload):
     preview: Preview
     limits: tuple[LimitCheck, ...]
     keeps: dict[str, Any] = Field(default_factory=dict)
-    """All that the subscription has and is to have still when a change at the end of the period comes, in
-    the parameters of a schedule's phase."""
+    """What the subscription is to have still when a change at period end comes, in a phase's parameters."""
     replaces: WaitingChange | None = None
     """The change that waits until now, and whose schedule is rewritten to this one."""
     takes_back: PlannedEnd | None = None

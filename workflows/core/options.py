@@ -107,6 +107,9 @@ QUOTE: ActivityConfig = GLANCE | {
 }
 """Somebody waits for it, and not longer than that: who still wants it asks again."""
 
+OTHER_CHANGE = tuple(timedelta(seconds=seconds) for seconds in (2, 5, 15, 60))
+"""How long to wait between looks at another operation that was told to look at Stripe, and may then end."""
+
 LAST_INVOICE = tuple(timedelta(seconds=seconds) for seconds in (20, 40, 240, 900, 2700, *[3600] * 23))
 """How long to wait between looks at a last invoice that is not there or not final yet: a day in all. Stripe
 makes most within seconds, and leaves some as a draft for an hour."""

@@ -20,6 +20,7 @@ with workflow.unsafe.imports_passed_through():
     )
     from billing.plan_changes.limits import Usage, check_limits
     from billing.plan_changes.messages import (
+        OtherChange,
         OtherChangeQuery,
         ScheduleFacts,
         SchedulePreviewQuery,
@@ -64,11 +65,11 @@ with workflow.unsafe.imports_passed_through():
     )
     from billing.plan_changes.verification import ResultLines, ResultQuery
 
-from ..core import options
+from ..core import ids, options
 from ..core.outcome import TROUBLE, problem_of, refused
 from ..core.recorded import recorded
 from ..core.stripe_calls import StripeCaller
-from ..core.stripe_changes import StripeChanges
+from ..core.stripe_changes import StripeChanges, wake
 
 LATE_INVOICE = timedelta(seconds=20)
 LATE_INVOICE_TRIES = 15
@@ -87,8 +88,9 @@ class Obstacles(NamedTuple):
     """What stands in the way of a change, and the change of ours whose place it would take."""
 
     in_stripe: tuple[Problem, ...]
-    still_open: tuple[Problem, ...]
-    """Another change of ours that neither waits nor is over: what this one would bill can be told."""
+    still_open: OtherChange | None
+    """Another change of ours that is not over, and whose place can't be taken: what this one would bill can
+    be told all the same."""
     waiting: WaitingChange | None
 
 
@@ -186,21 +188,19 @@ class PlanChangeReads:
 
     async def obstacles(self, wanted: PlanChangeRequest, facts: SubscriptionFacts) -> Obstacles:
         """All that stands in the way of it, and the change of ours that waits, whose place it would take."""
-        query = OtherChangeQuery(organization=self._request.organization, operation=self._request.operation)
-        other = await recorded(Records.read_other_change, query)
+        other = await self._other()
         waiting = other.waiting if other is not None else None
         state, problems = facts, [several_alike(wanted, facts.terms)]
         if wanted.take_back_end:
             state = facts.model_copy(update={"cancel_at": None})
             problems.append(not_taken_back(facts.planned_end, facts.period_end))
         own = [problem for problem in problems if problem is not None]
-        if waiting is None or waiting.schedule != facts.schedule:
-            open_ = (still_open_problem(other.operation),) if other is not None else ()
-            return Obstacles((*in_the_way(state), *own), open_, None)
+        if waiting is None or waiting.schedule != facts.schedule or has_come(waiting, facts):
+            return Obstacles((*in_the_way(state), *own), other, None)
         found = (*in_the_way(state.model_copy(update={"schedule": None})), *own)
         if wanted.effective != "period_end":
             found = (*found, not_replaced_now_problem(waiting.operation))
-        return Obstacles(found, (), waiting)
+        return Obstacles(found, None, waiting)
 
     async def over(self) -> Problem | None:
         """Why nothing can come of any change; None while something can."""
@@ -295,12 +295,34 @@ class PlanChangeReads:
         self, wanted: PlanChangeRequest, facts: SubscriptionFacts, proration_date: int | None
     ) -> PreviewedChange:
         found = await self.obstacles(wanted, facts)
-        if obstacles := (*found.in_stripe, *found.still_open):
+        if (other := found.still_open) is not None and await self._ends(other):
+            facts = await self.facts()
+            found = await self.obstacles(wanted, facts)
+        still_open = (still_open_problem(found.still_open.operation),) if found.still_open else ()
+        if obstacles := (*still_open, *found.in_stripe):
             raise refused(obstacles[0])
         asked = await self.prepare(wanted, facts, proration_date, found.waiting)
         if obstacles := in_the_way_of(asked.query):
             raise refused(obstacles[0])
         return await self.look(asked)
+
+    async def _ends(self, other: OtherChange) -> bool:
+        """Whether another change of ours is over, which is told to look at Stripe: it may have come into
+        force, or have lost its schedule, without knowing so yet. One that asks people is not waited for."""
+        await wake(ids.operation_workflow(other.operation))
+        for delay in options.OTHER_CHANGE:
+            if other.for_people:
+                break
+            await workflow.sleep(delay)
+            found = await self._other()
+            if found is None:
+                return True
+            other = found
+        return False
+
+    async def _other(self) -> OtherChange | None:
+        query = OtherChangeQuery(organization=self._request.organization, operation=self._request.operation)
+        return await recorded(Records.read_other_change, query)
 
     async def _rewriting(self, query: PreviewQuery, schedule: str) -> PreviewQuery:
         """The same, with the phases to which the schedule of the change that waits would be rewritten."""
@@ -341,6 +363,11 @@ class PlanChangeReads:
 
     async def _read_renewal(self, query: PreviewQuery) -> PreviewFacts:
         return await self._calls.call(StripeReads.read_renewal_preview, query, options.STRIPE_READ)
+
+
+def has_come(waiting: WaitingChange, facts: SubscriptionFacts) -> bool:
+    """Whether it has come into force, though nobody has looked yet: its renewal is to be verified."""
+    return facts.period_start >= waiting.effective_at
 
 
 def _still_waits(facts: SubscriptionFacts, subject: PlanChangeSubject, schedule: str) -> bool:

@@ -30,12 +30,13 @@ with workflow.unsafe.imports_passed_through():
         ScheduledPlanChange,
         changed_since_problem,
         end_not_planned_problem,
+        not_replaceable_problem,
         schedule_gone_problem,
         schedule_problem,
         with_replaced,
     )
     from billing.plan_changes.stripe_params import schedule_params
-    from billing.plan_changes.subject import PlanChangeSubject, WaitingChange, subject_hash
+    from billing.plan_changes.subject import PlanChangeSubject, SubscriptionFacts, WaitingChange, subject_hash
     from billing.plan_changes.verification import unforeseen
 
 from ..core import ids
@@ -44,7 +45,7 @@ from ..core.effects import OperationEffects
 from ..core.outcome import TROUBLE, OperationEnded, Outcome, problem_of
 from ..core.recorder import OperationRecorder
 from ..core.stripe_changes import StripeChanges, wake
-from .reads import PlanChangeReads
+from .reads import PlanChangeReads, has_come
 from .verification import PlanChangeVerification
 
 
@@ -112,7 +113,7 @@ class PlanChangeSchedule:
         """Why the schedule can't say what was approved; None when it does."""
         if made.uncarried:
             return Outcome(State.FAILED, EventCode.SCHEDULE_DIFFERS, uncarried_problem(made.uncarried))
-        if names := await self._since_approved(subject, made):
+        if names := _since_approved(subject, made, await self._reads.facts()):
             return _differs(names)
         params = schedule_params(subject, made)
         sent = await self._effects.perform("phases", "schedule.update", planned.schedule, params)
@@ -146,15 +147,16 @@ class PlanChangeSchedule:
 
         Raises OperationEnded where something has changed since the approval: the other one waits as before.
         """
+        facts = await self._reads.facts()
+        if has_come(waiting, facts):
+            problem = not_replaceable_problem(waiting.operation)
+            raise OperationEnded(Outcome(State.FAILED, EventCode.GIVEN_UP, problem))
         now = await self._reads.current_phase(waiting.schedule)
-        names = (*now.uncarried, *await self._since_approved(subject, now))
+        names = (*now.uncarried, *_since_approved(subject, now, facts))
         if names:
             problem = changed_since_problem(names)
             raise OperationEnded(Outcome(State.FAILED, EventCode.GIVEN_UP, problem))
         return schedule_params(subject, now)
-
-    async def _since_approved(self, subject: PlanChangeSubject, now: MadePhase) -> tuple[str, ...]:
-        return not_as_reviewed(subject, now) or not_as_approved(subject, await self._reads.facts())
 
     async def _otherwise(self, subject: PlanChangeSubject, planned: PlannedSchedule) -> Outcome | None:
         """Why the schedule does not say what was approved; None when it does."""
@@ -266,6 +268,10 @@ class PlanChangeSchedule:
         # By Stripe's clock, as the period is.
         at = released.detail.get("released_at")
         return released.outcome == "done" and at is not None and at < subject.period_end
+
+
+def _since_approved(subject: PlanChangeSubject, now: MadePhase, facts: SubscriptionFacts) -> tuple[str, ...]:
+    return not_as_reviewed(subject, now) or not_as_approved(subject, facts)
 
 
 async def _refusal(planning: Awaitable[Outcome | None]) -> Outcome | None:

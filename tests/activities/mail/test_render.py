@@ -194,7 +194,7 @@ def test_a_mismatch_shows_the_differences_and_what_can_be_done() -> None:
 
 
 def test_what_takes_the_place_of_another_says_so_and_the_other_that_it_was_replaced() -> None:
-    waiting = WaitingChange(operation="op_1", schedule="sub_sched_1", to=GROWTH)
+    waiting = WaitingChange(operation="op_1", schedule="sub_sched_1", to=GROWTH, effective_at=1_769_904_000)
     subject = an_upgrade().model_copy(update={"replaces": waiting, "effective": "period_end"})
     problem = replaced_problem("op_2").model_dump()
     mail = render("plan_change_ended", ended(State.CANCELLED, problem=problem))

@@ -184,7 +184,9 @@ async def test_two_plan_changes_of_which_one_takes_the_others_place_link_to_each
     signed_in: SignIn, acme: Tenant, database: Database
 ) -> None:
     first = an_operation(acme, state="cancelled", stage="done", closed_at=NOW)
-    waiting = WaitingChange(operation=first.id, schedule="sub_sched_1", to=a_taxed_change().to)
+    waiting = WaitingChange(
+        operation=first.id, schedule="sub_sched_1", to=a_taxed_change().to, effective_at=1_769_904_000
+    )
     subject = a_taxed_change().model_copy(update={"replaces": waiting, "effective": "period_end"})
     second = an_operation(acme, subject=subject.document())
     approval = an_approval(second, subject=subject.document())

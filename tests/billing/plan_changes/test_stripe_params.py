@@ -111,7 +111,9 @@ def test_a_schedule_is_sent_whole_and_lets_the_subscription_go_after_it() -> Non
 @pytest.mark.parametrize("to", [some_terms(plan="growth", price="price_growth_month"), YEARLY])
 def test_what_takes_the_place_of_another_is_previewed_by_its_schedule_as_it_will_be_sent(to: Terms) -> None:
     made = MadePhase(phase={"items": [{"price": "price_starter_month", "quantity": 5}]})
-    waiting = WaitingChange(operation="op_1", schedule="sub_sched_1", to=some_terms(seats=4))
+    waiting = WaitingChange(
+        operation="op_1", schedule="sub_sched_1", to=some_terms(seats=4), effective_at=1_769_904_000
+    )
     query = a_query(effective="period_end", to=to, replaces=waiting)
     query = query.model_copy(update={"phases": schedule_phases(query, made)})
     sent = schedule_params(a_subject(a_line(), effective="period_end", to=to), made)

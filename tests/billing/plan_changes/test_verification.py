@@ -96,7 +96,9 @@ def test_what_a_change_took_away_unseen_is_named() -> None:
 
 
 def test_what_it_had_replaced_and_came_after_all_is_named_even_where_it_bills_the_same() -> None:
-    waiting = WaitingChange(operation="op_1", schedule="sub_sched_1", to=some_terms(seats=4))
+    waiting = WaitingChange(
+        operation="op_1", schedule="sub_sched_1", to=some_terms(seats=4), effective_at=1_769_904_000
+    )
     query = a_query(effective="period_end", replaces=waiting)
     ahead = build_subject(query, previewed(MAY), previewed(MAY), limits=())
     found = ResultLines(lines=(MAY,), amounts=some_amounts())
@@ -114,7 +116,9 @@ def test_what_is_kept_binds_the_approval_of_a_change_at_the_end_of_the_period_al
 
 
 def test_what_it_replaces_binds_the_approval() -> None:
-    waiting = WaitingChange(operation="op_1", schedule="sub_sched_1", to=some_terms(seats=4))
+    waiting = WaitingChange(
+        operation="op_1", schedule="sub_sched_1", to=some_terms(seats=4), effective_at=1_769_904_000
+    )
     plain = a_taxed_subject(effective="period_end")
     assert len({subject_hash(one) for one in (plain, plain.model_copy(update={"replaces": waiting}))}) == 2
     assert a_taxed_subject(effective="period_end", replaces=waiting).replaces == waiting

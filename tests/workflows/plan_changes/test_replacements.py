@@ -139,6 +139,38 @@ async def test_what_replaces_nothing_any_more_is_asked_again(home: House) -> Non
     await home.wait(acme, second, "running", stage="scheduled")
 
 
+async def test_what_has_come_and_been_billed_meanwhile_is_verified_and_the_other_asked_again(
+    home: House,
+) -> None:
+    acme, first = await waiting(home)
+    second = await home.ask(acme, plan="scale", effective="period_end")
+    await home.reviewed(acme, second)
+    home.stand_in.advance(16 * 86_400)
+    await home.decide(acme.controller, second)
+    again = await home.reviewed(acme, second, 2)
+    came = await home.wait(acme, first, "completed", "cancelled", "mismatched", "failed")
+
+    assert (came["state"], came["error"]) == ("completed", None)
+    assert (again["subject"]["replaces"], again["subject"]["from"]["plan"]) == (None, "starter")
+    await home.decide(acme.controller, second)
+    await home.wait(acme, second, "running", stage="scheduled")
+
+
+async def test_what_has_lost_its_schedule_ends_first_and_the_other_is_asked_again(home: House) -> None:
+    acme, first = await waiting(home)
+    second = await home.ask(acme, plan="scale", effective="period_end")
+    await home.reviewed(acme, second)
+    schedule = (await home.shop.subscription(acme)).schedule
+    assert isinstance(schedule, str)
+    await home.shop.client.v1.subscription_schedules.release_async(schedule)
+    await home.decide(acme.controller, second)
+    again = await home.reviewed(acme, second, 2)
+    ended = await home.wait(acme, first, "failed", "cancelled")
+
+    assert ended["error"]["code"] == "schedule_gone"
+    assert again["subject"]["replaces"] is None
+
+
 async def test_a_third_takes_the_place_of_the_second(home: House) -> None:
     acme, _ = await waiting(home)
     second = await approved(home, acme, plan="scale", effective="period_end")
