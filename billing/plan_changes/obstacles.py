@@ -97,6 +97,19 @@ def not_taken_back(end: PlannedEnd | None, period_end: int) -> Problem | None:
     return None
 
 
+def not_planned_again(end: PlannedEnd, period_start: int, approved_start: int) -> Problem | None:
+    """Why the end that was taken back can't be planned again as it was; None when it can.
+
+    The period that it was approved in and the one that runs now are told by when they start (UTC seconds).
+    """
+    if (period_start != approved_start) if end.at_period_end else (period_start >= end.at):
+        return Problem(
+            code="period_over",
+            message="The period that the plan was to end in is over, and the next one has begun.",
+        )
+    return None
+
+
 def overtaken(state: SubscriptionState) -> Problem | None:
     """What has come between a change and the end of the period that it waits for, its own schedule apart.
 

@@ -47,6 +47,10 @@ class OperationEffects:
         self._begun = {(one.step, one.version) for one in standing.begun}
         self._doubted = {(one.step, one.version) for one in standing.begun if one.state != "refused"}
 
+    def has_begun(self, step: str, version: int = 1) -> bool:
+        """Whether an earlier run has begun it: it has to be brought to its end, whatever holds now."""
+        return (step, version) in self._begun
+
     async def perform(
         self,
         step: str,

@@ -270,11 +270,6 @@ class PlanChangeReads:
         """What a schedule in Stripe says."""
         return await self._calls.call(StripeReads.read_schedule, schedule, options.STRIPE_READ)
 
-    async def may_end_again(self) -> bool:
-        """Whether it goes on, and nobody has planned its end anew."""
-        facts = await self.facts()
-        return facts.status not in ENDED and facts.planned_end is None
-
     async def planned(self, approved: PlanChangeSubject, schedule: str) -> PlanChangeSubject:
         """What the schedule in Stripe will do, by its own preview; limits as approved."""
         asked = SchedulePreviewQuery(schedule=schedule, metered=approved.to.metered)

@@ -15,7 +15,12 @@ with workflow.unsafe.imports_passed_through():
     from billing.operations.questions import Question
     from billing.operations.standing import Standing
     from billing.plan_changes.messages import Resolve, Revise
-    from billing.plan_changes.obstacles import PlannedEnd, subscription_ended_problem
+    from billing.plan_changes.obstacles import (
+        ENDED,
+        PlannedEnd,
+        not_planned_again,
+        subscription_ended_problem,
+    )
     from billing.plan_changes.phase_fields import Params
     from billing.plan_changes.phases import (
         MadePhase,
@@ -47,6 +52,8 @@ from ..core.recorder import OperationRecorder
 from ..core.stripe_changes import StripeChanges, wake
 from .reads import PlanChangeReads, has_come
 from .verification import PlanChangeVerification
+
+END_AGAIN = "end_again"
 
 
 class PlannedSchedule(NamedTuple):
@@ -82,10 +89,13 @@ class PlanChangeSchedule:
             )
         if subject.takes_back is not None:
             await self._take_end_back(subject, subject.takes_back)
-        if subject.replaces is not None:
-            planned, refusal = await self._rewritten(subject, subject.replaces, standing)
-        else:
-            planned, refusal = await self._created(subject, again)
+        try:
+            if subject.replaces is not None:
+                planned, refusal = await self._rewritten(subject, subject.replaces, standing)
+            else:
+                planned, refusal = await self._created(subject, again)
+        except OperationEnded as early:
+            return await self._nothing(subject, early.outcome)
         if refusal is not None:
             return await self._over(subject, planned, refusal)
         if standing.version("release") or standing.last(Question.MISMATCH):
@@ -98,11 +108,11 @@ class PlanChangeSchedule:
     async def _created(
         self, subject: PlanChangeSubject, again: bool
     ) -> tuple[PlannedSchedule, Outcome | None]:
-        """A schedule made of the subscription; why it can't be planned as approved, if it wasn't before."""
+        """A schedule made of the subscription; why it can't be planned as approved, if it wasn't before.
+        Raises OperationEnded where there is none."""
         created = await self._effects.perform("schedule", "schedule.create", subject.subscription, {})
         if created.outcome == "refused" or created.stripe_id is None:
-            refused = Outcome(State.FAILED, EventCode.REFUSED_BY_STRIPE, created.problem)
-            raise OperationEnded(await self._nothing(subject, refused))
+            raise OperationEnded(Outcome(State.FAILED, EventCode.REFUSED_BY_STRIPE, created.problem))
         made = MadePhase.model_validate(created.detail)
         planned = PlannedSchedule(created.stripe_id, schedule_phases(subject, made))
         return planned, None if again else await _refusal(self._plan(subject, planned, made))
@@ -251,16 +261,23 @@ class PlanChangeSchedule:
     async def _nothing(self, subject: PlanChangeSubject, outcome: Outcome) -> Outcome:
         """Nothing comes of it: the end that was taken back for it is planned again, or it is said that it
         isn't."""
-        if subject.takes_back is not None and await self._reads.may_end_again():
-            params = subject.takes_back.planned_again
-            ends = await self._effects.perform(
-                "end_again", "subscription.cancel_at_period_end", subject.subscription, params
-            )
-            if ends.outcome == "refused":
-                problem = end_not_planned_problem(outcome.problem, ends.problem)
-                outcome = Outcome(State.FAILED, EventCode.GIVEN_UP, problem)
+        if subject.takes_back is not None:
+            outcome = await self._end_again(subject, subject.takes_back, outcome)
         self._effects.came_to_nothing()
         return outcome
+
+    async def _end_again(self, subject: PlanChangeSubject, end: PlannedEnd, outcome: Outcome) -> Outcome:
+        if not self._effects.has_begun(END_AGAIN):
+            facts = await self._reads.facts()
+            if facts.status in ENDED or facts.planned_end is not None:
+                return outcome
+            problem = not_planned_again(end, facts.period_start, subject.period_start)
+            if problem is not None:
+                return _not_planned(outcome, problem)
+        ends = await self._effects.perform(
+            END_AGAIN, "subscription.cancel_at_period_end", subject.subscription, end.planned_again
+        )
+        return _not_planned(outcome, ends.problem) if ends.outcome == "refused" else outcome
 
     async def _release(self, subject: PlanChangeSubject, schedule: str) -> bool:
         """Whether that was in time. One that has run its course refuses; what then holds is to be read."""
@@ -279,6 +296,11 @@ async def _refusal(planning: Awaitable[Outcome | None]) -> Outcome | None:
         return await planning
     except TROUBLE as error:
         return Outcome(State.FAILED, EventCode.SCHEDULE_UNREADABLE, problem_of(error))
+
+
+def _not_planned(outcome: Outcome, why: Problem | None) -> Outcome:
+    problem = end_not_planned_problem(outcome.problem, why)
+    return Outcome(State.FAILED, EventCode.GIVEN_UP, problem)
 
 
 def _neither_comes(refusal: Outcome, subject: PlanChangeSubject) -> Outcome:

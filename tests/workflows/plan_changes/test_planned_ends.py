@@ -3,11 +3,17 @@
 from typing import Any
 
 import pytest
+from sqlmodel import select
+
+from billing.plan_changes.subject import PlanChangeInput
+from db.tables import Intent
+from workflows.core import ids
 
 from ...support import quotes
 from ...support.builders import Tenant
 from ...support.cancellations import approved, cancel
-from ...support.house import House
+from ...support.house import House, until
+from ...support.restarts import run_again, stopped
 from ..conftest import ON_BOTH_DATABASES
 from .test_items import PATH, WAYS, carried_out
 from .test_workflow import HALF_A_MONTH
@@ -116,6 +122,62 @@ async def test_that_it_cannot_be_planned_again_is_said(home: House) -> None:
     failed = await home.wait(acme, operation, "failed")
 
     assert failed["error"]["code"] == "end_not_planned"
+
+
+@pytest.mark.parametrize("at", [None, 70], ids=["with its period", "at a date"])
+async def test_it_is_planned_again_once_its_period_is_over_only_where_it_was_to_end_at_a_date(
+    home: House, at: int | None
+) -> None:
+    """Nothing tells us that somebody has released the schedule, and the plan renews as it was."""
+    acme = await ending(home, home.stand_in.now() + at * DAY if at else None)
+    planned = await end(home, acme)
+    operation = await home.ask(acme, **WISH, effective="period_end")
+    await home.reviewed(acme, operation)
+    await home.decide(acme.controller, operation)
+    await home.wait(acme, operation, "running", stage="scheduled")
+    schedule = (await home.shop.subscription(acme)).schedule
+    assert isinstance(schedule, str)
+    await home.shop.client.v1.subscription_schedules.release_async(schedule)
+    home.stand_in.advance(16 * DAY)
+    await home.skip(hours=2)
+    failed = await home.wait(acme, operation, "failed")
+
+    assert failed["error"]["code"] == ("schedule_gone" if at else "end_not_planned")
+    assert await end(home, acme) == (planned if at else (False, None))
+
+
+async def test_an_earlier_runs_planning_again_is_brought_to_its_end(home: House) -> None:
+    """Though somebody has planned the end in Stripe meanwhile."""
+    acme = await ending(home)
+    planned = await end(home, acme)
+    operation = await home.ask(acme, **WISH, effective="period_end")
+    await home.reviewed(acme, operation)
+    await home.decide(acme.controller, operation)
+    await home.wait(acme, operation, "running", stage="scheduled")
+    subscription = acme.organization.stripe_subscription
+    home.stand_in.fault("drop_before", method="POST", path=f"^/v1/subscriptions/{subscription}$", times=1_000)
+    await home.post(acme.admin, f"{PATH}/{operation}/cancel", {})
+
+    async def intents() -> dict[str, str]:
+        async with home.database.reading() as session:
+            found = await session.exec(
+                select(Intent.step, Intent.state).where(Intent.operation_id == operation)
+            )
+            return dict(found.all())
+
+    async def begun() -> bool:
+        return "end_again" in await intents()
+
+    await until(begun, lambda: "its end was not planned again")
+    lost = await stopped(home, operation, PlanChangeInput)
+    home.stand_in.clear_faults()
+    await home.shop.client.v1.subscriptions.update_async(subscription, {"cancel_at_period_end": True})
+    await run_again(home, ids.PLAN_CHANGE, lost)
+    ended = await home.wait(acme, operation, "cancelled", "failed", "mismatched")
+
+    assert (ended["state"], ended["error"]) == ("cancelled", None)
+    assert await end(home, acme) == planned
+    assert set((await intents()).values()) == {"done"}
 
 
 @pytest.mark.parametrize(("at", "code"), [(0, "not_cancelling"), (20, "ends_within_period")])
