@@ -11,14 +11,17 @@ from temporalio import activity
 from billing.approvals.notice_messages import NoticeInput
 from billing.cases.case import (
     ACTIONS,
+    CLOSING,
     COUNTS_AS,
+    MAKER_TO_CONFIRM,
     NOTICES,
     CaseCounted,
     CaseFound,
     CaseMaker,
     CaseResult,
-    CaseStands,
+    CaseSoFar,
     CaseStep,
+    CloseCase,
     CountCase,
     DenyMaking,
     EndCase,
@@ -47,6 +50,7 @@ from ..operations.notices import open_notice
 from ..operations.records import write
 
 COUNTED = "authority:made_by"
+REMINDED = "reminded:"
 
 
 class CaseRecords:
@@ -56,8 +60,9 @@ class CaseRecords:
         self._database = database
 
     @activity.defn
-    async def open_case(self, step: CaseStep) -> CaseStands:
-        """Finance and those who can write its note are told; says when these are reminded."""
+    async def open_case(self, step: CaseStep) -> CaseSoFar:
+        """Finance and those who can write its note are told, once; says where the case stands, as a run of
+        its workflow begins."""
         async with self._database.transaction() as session:
             case, operation, policy = await _read(session, step.operation)
             await write(
@@ -75,10 +80,10 @@ class CaseRecords:
             await open_notice(session, _notice(operation, policy), step.at)
             mail = _mail(case, operation, "opened", "case_opened", roles=(Role.BILLING_ADMIN,))
             await outbox.mail(session, mail, at=step.at)
-            return CaseStands(owner=await _owner(session, case), next_at=_next(case, policy, case.noticed_at))
+            return await _so_far(session, case, operation, policy)
 
     @activity.defn
-    async def remind_case(self, step: CaseStep) -> CaseStands:
+    async def remind_case(self, step: CaseStep) -> CaseSoFar:
         """Whoever owes its note is reminded; the controller hears of it as soon as it is late."""
         async with self._database.transaction() as session:
             case, operation, policy = await _read(session, step.operation)
@@ -87,7 +92,7 @@ class CaseRecords:
             event = EventCode.ESCALATED_TO_CONTROLLER if step.escalate else EventCode.REMINDED_OF_NOTE
             progress = Progress(
                 operation=step.operation,
-                key=f"reminded:{step.number}",
+                key=f"{REMINDED}{step.number}",
                 event=event,
                 at=step.at,
                 detail={"owner": case.owner, "times": step.number},
@@ -99,7 +104,7 @@ class CaseRecords:
             if result.get("named"):
                 mail = _named(case, operation, f"named:{step.number}", CaseMaker.model_validate(result))
                 await outbox.mail(session, mail, at=step.at)
-            return CaseStands(owner=owner, next_at=_next(case, policy, step.at))
+            return await _so_far(session, case, operation, policy)
 
     @activity.defn
     async def assign_case(self, order: OwnCase) -> None:
@@ -128,7 +133,7 @@ class CaseRecords:
             at=order.at,
             actor=close.person,
             state=State.RUNNING,
-            stage="maker_to_confirm",
+            stage=MAKER_TO_CONFIRM,
             result=named,
             allowed_actions=(*ACTIONS, "confirm"),
             detail={"named": close.done_by},
@@ -229,6 +234,26 @@ async def _read(session: AsyncSession, operation_id: str) -> tuple[Case, Operati
     operation = await operations.get_any(session, operation_id)
     assert operation is not None, "a case has its operation"
     return await cases.get(session, operation_id), operation, Policy.model_validate(operation.policy)
+
+
+async def _so_far(session: AsyncSession, case: Case, operation: Operation, policy: Policy) -> CaseSoFar:
+    events = await timeline.read(session, operation.id)
+    reminded = [event.at for event in events if event.key.startswith(REMINDED)]
+    return CaseSoFar(
+        reminders=len(reminded),
+        escalated=case.escalated_at is not None,
+        next_at=_next(case, policy, reminded[-1] if reminded else case.noticed_at),
+        named=_close(operation) if operation.stage == MAKER_TO_CONFIRM else None,
+        closing=_close(operation) if operation.stage == CLOSING else None,
+    )
+
+
+def _close(operation: Operation) -> CloseCase:
+    """What was said to close it."""
+    maker = CaseMaker.model_validate(operation.result)
+    assert maker.named, "nobody has denied it"
+    assert maker.note, "it came with the name"
+    return CloseCase(person=maker.named_by, note=maker.note, done_by=maker.named)
 
 
 async def _owner(session: AsyncSession, case: Case) -> str | None:

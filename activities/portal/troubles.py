@@ -1,7 +1,5 @@
 """What the workflow of a trouble with the portal asks of the records."""
 
-from datetime import datetime
-
 from temporalio import activity
 
 from billing.core.business_time import end_of_business_day
@@ -9,8 +7,9 @@ from billing.core.events import EventCode
 from billing.core.operations import SYSTEM
 from billing.mail.steps import TroubleRecord
 from billing.operations.messages import Progress
+from billing.operations.questions import last_number
 from billing.portal.diagnosis import diagnose, fixed_by_link
-from billing.portal.trouble import NewLink, TroubleFound, TroubleQuery, settled
+from billing.portal.trouble import NewLink, TroubleFound, TroubleQuery, TroubleStands, settled
 from db.core import timeline
 from db.core.session import Database
 from db.mirror import mirror
@@ -78,8 +77,8 @@ class PortalAccessRecords:
             )
 
     @activity.defn
-    async def record_trouble(self, record: TroubleRecord) -> datetime | None:
-        """The operation's step and the trouble's row, together; with a calendar, when its day then ends."""
+    async def record_trouble(self, record: TroubleRecord) -> TroubleStands:
+        """The operation's step and the trouble's row, together; says where the trouble stands then."""
         progress = record.progress
         async with self._database.transaction() as session:
             if record.escalated:
@@ -88,4 +87,9 @@ class PortalAccessRecords:
                 await troubles.close(session, progress.operation, how=record.how, at=progress.at)
             await write(session, progress)
             await tell(session, progress)
-        return end_of_business_day(progress.at, record.calendar) if record.calendar else None
+            keys = [event.key for event in await timeline.read(session, progress.operation)]
+        return TroubleStands(
+            escalated="escalated" in keys,
+            missed=last_number("missed", keys),
+            day_ends=end_of_business_day(progress.at, record.calendar),
+        )

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request, Response
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from billing.cases.case import CaseFound, CloseCase, ConfirmCase, TakeCase
+from billing.cases.case import MAKER_TO_CONFIRM, CaseFound, CloseCase, ConfirmCase, TakeCase
 from billing.core.events import EventCode
 from billing.core.operations import Kind, Role, State
 from db.cases import cases
@@ -175,7 +175,7 @@ def _answer(row: Case, operation: Operation, caller: Caller) -> CaseAnswer:
         ends_at=case.ends_at,
         state=State(operation.state),
         stage=operation.stage,
-        named=(operation.result or {}).get("named"),
+        named=(operation.result or {}).get("named") if operation.stage == MAKER_TO_CONFIRM else None,
         beyond_authority=(operation.result or {}).get("beyond_authority"),
         escalated=row.escalated_at is not None,
         allowed_actions=views.operation(operation, caller).allowed_actions,

@@ -202,8 +202,12 @@ def case_subject(found: CaseFound) -> CaseSubject:
     return CaseSubject(**dict(found), instrument=instrument)
 
 
+MAKER_TO_CONFIRM, CLOSING = "maker_to_confirm", "closing"
+"""The stages of a case that somebody has closed: before and after the word of whoever made it."""
+
+
 class CaseMaker(Payload):
-    """Who was said to have made it in Stripe, by whom: their word is waited for, or they have denied it."""
+    """Who was said to have made it in Stripe, by whom: their word is waited for, or there, or they denied."""
 
     about: Literal["case_maker"] = "case_maker"
     named: str | None
@@ -246,7 +250,7 @@ class CloseCase(Message):
 
 
 class CaseSoFar(Message):
-    """What has been said of a case."""
+    """What has been said of a case, by its records."""
 
     reminders: int = 0
     escalated: bool = False
@@ -254,6 +258,8 @@ class CaseSoFar(Message):
     """When something is said again."""
     named: CloseCase | None = None
     """The close that waits for the word of whoever is said to have made it."""
+    closing: CloseCase | None = None
+    """The close that an earlier execution has begun."""
 
 
 class CaseInput(Message):
@@ -309,13 +315,6 @@ class CaseStep(Message):
     at: AwareDatetime
     escalate: bool = False
     """Whether the controller hears of it now."""
-
-
-class CaseStands(Message):
-    """Who owns a case, and when something is said next."""
-
-    owner: str | None
-    next_at: AwareDatetime
 
 
 class OwnCase(Message):

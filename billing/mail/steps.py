@@ -21,5 +21,5 @@ class TroubleRecord(Message):
     progress: Step
     escalated: bool = False
     how: How | None = None
-    calendar: Calendar | None = None
-    """Where it is to be known when the next business day ends."""
+    calendar: Calendar
+    """Says when the business day ends."""

@@ -93,6 +93,15 @@ class SoFar(Message):
     say_missed_at: AwareDatetime
 
 
+class TroubleStands(Message):
+    """What the records hold of what has been said about a trouble."""
+
+    escalated: bool
+    missed: int
+    day_ends: AwareDatetime
+    """The end of the business day of the step that was recorded last."""
+
+
 class TroubleQuery(Message):
     """What keeps the customer out of the invoice, as of `at`?"""
 

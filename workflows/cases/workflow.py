@@ -6,10 +6,11 @@ from temporalio.exceptions import ActivityError, ApplicationError
 with workflow.unsafe.imports_passed_through():
     from activities.cases.records import CaseRecords
     from billing.cases.case import (
+        CLOSING,
         CaseCounted,
         CaseInput,
+        CaseMaker,
         CaseSoFar,
-        CaseStands,
         CaseStep,
         CloseCase,
         ConfirmCase,
@@ -49,12 +50,13 @@ class CaseWorkflow:
         )
         effects = OperationEffects(organization=request.organization, operation=request.operation)
         self._notes = NoteSync(request.operation, effects)
+        self._begun = False
         self._close: CloseCase | None = None
-        self._named = request.so_far.named if request.so_far else None
+        self._named: CloseCase | None = None
 
     @workflow.run
     async def run(self, request: CaseInput) -> str:
-        so_far = request.so_far or await self._begin()
+        so_far = await self._begin()
         while not await self._closed_by(so_far):
             so_far = await self._remind(so_far)
             if workflow.info().is_continue_as_new_suggested():
@@ -68,16 +70,14 @@ class CaseWorkflow:
     @workflow.update
     async def take(self, take: TakeCase) -> None:
         """Somebody becomes its owner, whoever was it before."""
-        if self._close is not None:
-            raise refused(CLOSED)
+        await self._still_open()
         order = OwnCase(operation=self._request.operation, person=take.person, at=workflow.now())
         await recorded(CaseRecords.assign_case, order)
 
     @workflow.update
     async def close(self, close: CloseCase) -> None:
         """The note is there; the first one closes it, once whoever is said to have made it has agreed."""
-        if self._close is not None:
-            raise refused(CLOSED)
+        await self._still_open()
         if close.done_by == close.person:
             self._close = close
             return
@@ -88,9 +88,8 @@ class CaseWorkflow:
     @workflow.update
     async def confirm(self, confirm: ConfirmCase) -> None:
         """Whoever is said to have made it agrees, which closes it, or does not."""
+        await self._still_open()
         named = self._named
-        if self._close is not None:
-            raise refused(CLOSED)
         if named is None or named.done_by != confirm.person:
             raise refused(NOT_NAMED)
         self._named = None
@@ -105,9 +104,20 @@ class CaseWorkflow:
     # --- The case -------------------------------------------------------------------------------------
 
     async def _begin(self) -> CaseSoFar:
-        step = CaseStep(operation=self._request.operation, at=workflow.now())
-        stands: CaseStands = await recorded(CaseRecords.open_case, step)
-        return CaseSoFar(next_at=stands.next_at)
+        """Where it stands: by the records, unless the execution before this one has told."""
+        so_far = self._request.so_far
+        if so_far is None:
+            step = CaseStep(operation=self._request.operation, at=workflow.now())
+            so_far = await recorded(CaseRecords.open_case, step)
+        self._named, self._close = so_far.named, so_far.closing
+        self._begun = True
+        return so_far
+
+    async def _still_open(self) -> None:
+        """Waits until it is known where the case stands. Raises ApplicationError where it is closed."""
+        await workflow.wait_condition(lambda: self._begun)
+        if self._close is not None:
+            raise refused(CLOSED)
 
     async def _closed_by(self, so_far: CaseSoFar) -> bool:
         """Whether its note came before it is time to say something."""
@@ -120,27 +130,26 @@ class CaseWorkflow:
 
     async def _remind(self, so_far: CaseSoFar) -> CaseSoFar:
         """Whoever owes the note, or everybody who can; when it is late the controller too."""
-        number = so_far.reminders + 1
         late = workflow.now() >= self._request.deadline
         step = CaseStep(
             operation=self._request.operation,
-            number=number,
+            number=so_far.reminders + 1,
             at=workflow.now(),
             escalate=late and not so_far.escalated,
         )
-        stands: CaseStands = await recorded(CaseRecords.remind_case, step)
-        return CaseSoFar(reminders=number, escalated=late, next_at=stands.next_at)
+        return await recorded(CaseRecords.remind_case, step)
 
     async def _end(self, so_far: CaseSoFar) -> None:
         """The note into both places, and the money into the windows of whoever gave it."""
         close = self._close
         assert close is not None
         await self._recorder.record_progress(
-            "closing",
+            CLOSING,
             EventCode.NOTE_GIVEN,
             actor=close.person,
             state=State.RUNNING,
-            stage="closing",
+            stage=CLOSING,
+            result=CaseMaker(named=close.done_by, named_by=close.person, note=close.note),
             allowed_actions=(),
             detail={"done_by": close.done_by, "confirmed": close.done_by != close.person},
         )

@@ -23,6 +23,7 @@ with workflow.unsafe.imports_passed_through():
         SoFar,
         TroubleFound,
         TroubleQuery,
+        TroubleStands,
     )
     from billing.stripe.events import StripeChanged
 
@@ -86,13 +87,16 @@ class PortalAccessWorkflow:
     # --- Its steps ------------------------------------------------------------------------------------
 
     async def _begin(self) -> SoFar:
-        """Finds out why, fixes it where a new link does, and tells those who can do something."""
+        """Finds out why, fixes it where a new link does, and tells those who can do something.
+
+        What an earlier run has said is not said again: the days that were missed go on counting.
+        """
         found = await self._look()
         self._how = found.how
         subject = self._subject(found)
         so_far = SoFar(subject=subject, say_missed_at=self._request.deadline)
         mail = self._mail("told", "portal_trouble", (Role.BILLING_ADMIN,), so_far)
-        await self._record(
+        stands = await self._record(
             "diagnosed",
             EventCode.DIAGNOSED,
             detail={"found": list(found.codes), "subject_hash": digest(subject.document())},
@@ -111,7 +115,9 @@ class PortalAccessWorkflow:
                 at=workflow.now(),
             )
             await recorded(PortalAccessRecords.mail_trouble_link, order)
-        return so_far
+        if stands.missed:
+            so_far = so_far.model_copy(update={"say_missed_at": stands.day_ends})
+        return so_far.model_copy(update={"escalated": stands.escalated, "missed": stands.missed})
 
     async def _over(self) -> bool:
         """Whether the customer is in, a person has closed it, or nobody has to get in any more."""
@@ -134,14 +140,13 @@ class PortalAccessWorkflow:
         number = so_far.missed + 1
         so_far = so_far.model_copy(update={"missed": number})
         roles = (Role.BILLING_ADMIN, Role.CONTROLLER)
-        following = await self._record(
+        stands = await self._record(
             f"missed:{number}",
             EventCode.DEADLINE_MISSED,
             detail={"times": number},
-            with_calendar=True,
             mails=(self._mail(f"missed:{number}", "portal_trouble_escalated", roles, so_far),),
         )
-        return so_far.model_copy(update={"say_missed_at": following})
+        return so_far.model_copy(update={"say_missed_at": stands.day_ends})
 
     async def _wait(self, so_far: SoFar) -> None:
         """Until something happens, or it is time to say something; before that, the invoice is looked at."""
@@ -216,17 +221,16 @@ class PortalAccessWorkflow:
         *,
         escalated: bool = False,
         how: How | None = None,
-        with_calendar: bool = False,
         **progress: Any,
-    ) -> Any:
-        """The step and the trouble's row; with the calendar, when the business day then ends."""
+    ) -> TroubleStands:
+        """The step and the trouble's row; says where the trouble stands then."""
         record = TroubleRecord(
             progress=Step(
                 operation=self._request.operation, key=key, event=event, at=workflow.now(), **progress
             ),
             escalated=escalated,
             how=how,
-            calendar=self._request.policy.calendars[self._portal.calendar] if with_calendar else None,
+            calendar=self._request.policy.calendars[self._portal.calendar],
         )
         return await recorded(PortalAccessRecords.record_trouble, record)
 

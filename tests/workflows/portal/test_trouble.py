@@ -9,12 +9,15 @@ from sqlmodel import select
 from api.http.context import Context
 from api.portal_admin import troubles
 from billing.evidence.verify import verify
+from billing.portal.trouble import PortalAccessInput
 from db.portal import links as portal_links
 from db.tables import CustomerMail, Invoice, Outbox, PortalAccess, PortalTrouble, new_id
+from workflows.core import ids
 
 from ...support import money
 from ...support.builders import Member, Tenant, a_customer, an_invoice, store
 from ...support.house import House, as_json, until
+from ...support.restarts import run_again, stopped
 from ..conftest import ON_BOTH_DATABASES
 
 
@@ -179,6 +182,28 @@ async def test_a_missed_day_is_said_again_every_business_day_until_somebody_clos
     # A mail of the missed day may be on its way still, and stand after it.
     [closed] = [event for event in timeline["data"] if event["code"] == "closed_by_person"]
     assert (closed["actor"], closed["detail"]["note"]) == (trouble.tenant.admin.id, note["note"])
+
+
+async def test_a_trouble_whose_workflow_runs_again_goes_on_counting_the_days(
+    home: House, trouble: Trouble
+) -> None:
+    await trouble.notice("asked", await at_next(home, 10))
+    await home.skip(hours=32)
+    await run_again(home, ids.PORTAL_ACCESS, await stopped(home, trouble.operation, PortalAccessInput))
+    await home.skip(hours=24)
+
+    async def missed() -> list[int]:
+        timeline = await home.get(
+            trouble.tenant.auditor, f"/v1/operations/{trouble.operation}/timeline?limit=100"
+        )
+        return [one["detail"]["times"] for one in timeline["data"] if one["code"] == "deadline_missed"]
+
+    async def three() -> bool:
+        return len(await missed()) == 3
+
+    await until(three, lambda: "the third day was not said to be missed")
+    assert await missed() == [1, 2, 3]
+    assert (await trouble.events()).count("escalated_to_controller") == 1
 
 
 async def test_an_expired_link_is_mended_by_a_new_one_once(home: House, trouble: Trouble) -> None:
