@@ -80,6 +80,10 @@ def sweep_of(subject: EventSubject) -> str:
     return f"mirror of {subject}s"
 
 
+SUBSCRIPTIONS_DISCOUNTS = "mirror of subscriptions' discounts"
+"""Under which subscriptions are kept whose discounts can't be mirrored, while they themselves can."""
+
+
 async def store_page(
     database: Database,
     subject: EventSubject,

@@ -20,7 +20,7 @@ from .objects.invoice import CreditNoteSnapshot, InvoicePaymentSnapshot, Invoice
 from .objects.payment import PaymentSnapshot
 from .objects.snapshot import Owner, Snapshot
 from .objects.subscription import SubscriptionSnapshot
-from .page_store import sweep_of
+from .page_store import SUBSCRIPTIONS_DISCOUNTS, sweep_of
 from .pages import MirrorAccess, MirroredPage
 
 READERS: Mapping[EventSubject, Callable[[stripe.StripeClient, str], Awaitable[Snapshot | None]]] = {
@@ -86,6 +86,7 @@ async def store_each(
 async def mirror_failed(access: MirrorAccess, after: str | None) -> MirroredPage:
     """Some objects, by id, that could not be mirrored before: each is read anew."""
     sweeps = {sweep_of(subject): subject for subject in READERS}
+    sweeps[SUBSCRIPTIONS_DISCOUNTS] = EventSubject.SUBSCRIPTION
     async with access.database.reading() as session:
         failed = await setbacks.of_sweeps(session, sweeps, after or "", FAILED)
 

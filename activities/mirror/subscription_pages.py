@@ -25,7 +25,7 @@ from ..stripe.failures import concerns_everybody
 from ..stripe.plan_subscription import SubscriptionUnsupported, subscription_document
 from .objects.discount import LISTED_DISCOUNTS, discount_rows, discounts_of, valued
 from .objects.snapshot import Document
-from .page_store import MirrorDifference, RunPage, count, note, sweep_of
+from .page_store import SUBSCRIPTIONS_DISCOUNTS, MirrorDifference, RunPage, count, note, sweep_of
 from .pages import BEGINNING, MirrorAccess, MirroredPage, Place, listed, owners_of
 
 
@@ -99,7 +99,7 @@ async def _store_discounts(
             await mirror.store_discounts(session, access.rules, rows, read_at)
         return len(rows)
 
-    mirror_of = Alone(access.database, sweep_of(EventSubject.SUBSCRIPTION), concerns_everybody)
+    mirror_of = Alone(access.database, SUBSCRIPTIONS_DISCOUNTS, concerns_everybody)
     return sum(await mirror_of.each(ours, one, lambda found: Unit(found["id"], own.get(found["id"]))))
 
 

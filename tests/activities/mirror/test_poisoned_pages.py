@@ -14,6 +14,7 @@ from activities.mirror import pages as mirror_pages
 from activities.mirror.event_catch_up import EventCatchUp
 from activities.mirror.mirror import Mirror, PageQuery
 from activities.mirror.objects import customer as customer_objects
+from activities.mirror.objects import subscription as subscription_objects
 from activities.mirror.objects.invoice import InvoiceSnapshot
 from billing.stripe.events import CatchUpPage
 from db.core.session import Database
@@ -21,6 +22,7 @@ from db.tables import (
     BalanceTransactionRow,
     CreditNoteRow,
     Customer,
+    DiscountRow,
     Invoice,
     Organization,
     PaymentRow,
@@ -231,6 +233,36 @@ async def test_a_subscription_that_can_not_be_read_keeps_no_other_organizations_
     [again] = [one.synced_at for one in await rows(database, Organization) if one.id == bad]
     assert again != before[bad], "it is read anew by its id"
     assert await rows(database, Setback) == []
+
+
+@ON_ONE_DATABASE
+async def test_a_discount_that_keeps_failing_is_counted_beside_its_subscription_that_does_not(
+    shop: Shop, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    books_ = await books(shop, database)
+    await ActivityEnvironment().run(books_.mirrors.mirror_catalog)
+    bad = next(one for one in await rows(database, Organization) if one.id == books_.organizations[0])
+    coupon = await shop.client.v1.coupons.create_async({"percent_off": 10, "duration": "forever"})
+    await shop.client.v1.subscriptions.update_async(
+        bad.stripe_subscription, {"discounts": [{"coupon": coupon.id}]}
+    )
+
+    def breaks(*_: Any, **__: Any) -> Any:
+        raise KeyError("coupon")
+
+    monkeypatch.setattr(subscription_pages, "discount_rows", breaks)
+    monkeypatch.setattr(subscription_objects, "discount_rows", breaks)
+    query, run = PageQuery(reconciliation="rec_1"), ActivityEnvironment().run
+    for tries in (1, 2):
+        assert (await run(books_.mirrors.mirror_subscriptions, query)).stored == 2
+        assert [one.tries for one in await rows(database, Setback)] == [tries]
+    await run(books_.mirrors.mirror_failed, query)
+    assert [one.tries for one in await rows(database, Setback)] == [3]
+
+    monkeypatch.undo()
+    await run(books_.mirrors.mirror_failed, query)
+    assert await rows(database, Setback) == []
+    assert [row.bearer for row in await rows(database, DiscountRow)] == [bad.stripe_subscription]
 
 
 @ON_ONE_DATABASE
