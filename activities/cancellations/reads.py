@@ -19,6 +19,7 @@ from billing.stripe.invoice_json import line_totals
 from db.cases.cases import CaseRules
 from db.core.clock import utc_now
 from db.core.session import Database
+from db.stripe import ours
 
 from ..mirror.objects.snapshot import Document, Owner
 from ..mirror.objects.subscription import SubscriptionSnapshot
@@ -56,8 +57,22 @@ class CancellationReads:
         )
         opened = tuple(_open(invoice.to_dict()) for invoice in unpaid.data)
         return _facts(data).model_copy(
-            update={"open_invoices": opened, "open_invoice": opened[0] if opened else None}
+            update={
+                "open_invoices": opened,
+                "open_invoice": opened[0] if opened else None,
+                "ended_by": await self._ended_by(query, data),
+            }
         )
+
+    async def _ended_by(self, query: CancellableQuery, data: Document) -> str | None:
+        """The operation of ours that ended it: its comment names one, which anybody could have written, and
+        our records know it."""
+        named = ended_by((data.get("cancellation_details") or {}).get("comment"))
+        if named is None:
+            return None
+        async with self._database.reading() as session:
+            known = await ours.subscription_enders(session, query.organization, query.subscription)
+        return named if named in known else None
 
     @activity.defn
     async def read_invoice_ahead(self, query: InvoiceAheadQuery) -> InvoiceAhead | None:
@@ -117,7 +132,6 @@ def _facts(data: Document) -> CancellableFacts:
         "cancel_at": data.get("cancel_at"),
         "at_period_end": data["cancel_at_period_end"],
         "ended_at": data.get("ended_at"),
-        "ended_by": ended_by((data.get("cancellation_details") or {}).get("comment")),
         "newest_invoice": data.get("latest_invoice"),
         "metadata": data.get("metadata") or {},
         "period_end": min(item["current_period_end"] for item in data["items"]["data"]),

@@ -23,7 +23,7 @@ def named_comment(comment: str, operation: str) -> str:
 
 
 def ended_by(comment: str | None) -> str | None:
-    """The operation that a cancellation's comment names; None where nobody of ours ended the plan."""
+    """The operation that a cancellation's comment names. Anybody can write one."""
     named = re.search(r" \((op_\w+)\)$", comment or "")
     return named[1] if named else None
 

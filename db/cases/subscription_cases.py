@@ -17,6 +17,7 @@ from billing.plan_changes.subject import Terms
 from ..core.clock import utc_now
 from ..core.statements import is_sqlite
 from ..operations import intents, operations
+from ..stripe.ours import subscription_enders
 from ..tables import Intent, Operation, Organization
 from . import cases
 from .cases import CaseRules
@@ -152,7 +153,7 @@ async def _of_our_making(
     was, now, organization = _terms(before), _terms(after), mirrored.organization
     ours = await _made_by(session, organization, after.get(EFFECT), mirrored.synced_at)
     if after.get("status") == CANCELED and before.get("status") != CANCELED:
-        known = _ended_as_planned(before, after) or await _ended_by_us(
+        known = _ended_as_planned(before, after) or await subscription_enders(
             session, organization, mirrored.subscription
         )
         return None if known else was
@@ -202,19 +203,6 @@ async def _last_changed(
     if since is not None and closed is not None and closed < since - SKEW and not waited:
         return None
     return intent
-
-
-async def _ended_by_us(session: AsyncSession, organization: str, subscription: str) -> bool:
-    """Whether a cancellation of ours has ended it, or is about to."""
-    found = await session.exec(
-        select(Intent.idempotency_key).where(
-            Intent.organization_id == organization,
-            Intent.effect == "subscription.cancel",
-            Intent.target == subscription,
-            Intent.state != intents.REFUSED,
-        )
-    )
-    return found.first() is not None
 
 
 async def _planned(session: AsyncSession, organization: str, before: Document, after: Document) -> bool:

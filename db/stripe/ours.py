@@ -83,6 +83,21 @@ async def enders(
     return set(found)
 
 
+async def subscription_enders(
+    session: AsyncSession, organization_id: str, subscription: str
+) -> Collection[str]:
+    """The operations of this organization that have ended a subscription, or are about to."""
+    found = await session.exec(
+        select(Intent.operation_id).where(
+            Intent.organization_id == organization_id,
+            Intent.effect == "subscription.cancel",
+            Intent.target == subscription,
+            Intent.state != intents.REFUSED,
+        )
+    )
+    return set(found)
+
+
 async def operations(
     session: AsyncSession, organization_id: str, claims: Mapping[str, str | None]
 ) -> dict[str, str]:

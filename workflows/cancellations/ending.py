@@ -169,7 +169,7 @@ class PlanEnding:
         ends_at = self._subject.ends_at or 0
         if found.status in ENDED:
             by = found.ended_by
-            if by is None or by == self._recorder.operation or (found.ended_at or 0) >= ends_at:
+            if by is None or (found.ended_at or 0) >= ends_at:
                 return None
             return Outcome(State.CANCELLED, EventCode.PLAN_ENDED_SOONER, ended_sooner_problem(by))
         if found.cancel_at is None:

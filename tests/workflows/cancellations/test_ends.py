@@ -42,6 +42,26 @@ async def test_a_planned_end_that_our_own_end_now_comes_before_says_which(home: 
     assert (await home.get(acme.controller, "/v1/cases"))["data"] == []
 
 
+@pytest.mark.parametrize("named", ["op_00000000000000000000000000", "the planned end", "another's end"])
+async def test_a_comment_that_names_an_operation_does_not_make_an_end_in_stripe_ours(
+    home: House, acme: Tenant, named: str
+) -> None:
+    waiting = await planned(home, acme)
+    if named == "the planned end":
+        named = waiting
+    elif named == "another's end":
+        other = await home.shop.tenant(home.database, "growth", seats=6)
+        named = await cancel(home, other, "now")
+        await approved(home, other, named)
+        await home.wait(other, named, "completed")
+    details: Any = {"cancellation_details": {"comment": f"Goodbye. ({named})"}}
+    await home.shop.client.v1.subscriptions.cancel_async(acme.organization.stripe_subscription, details)
+    await home.catch_up()
+    over = await home.wait(acme, waiting, "cancelled", "mismatched")
+
+    assert over["state"] == "mismatched"
+
+
 @pytest.mark.parametrize("action", ["now", "at_period_end"])
 async def test_what_is_used_between_approval_and_end_is_billed_on_top(
     home: House, acme: Tenant, action: str
