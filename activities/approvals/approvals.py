@@ -51,9 +51,7 @@ class Approvals:
         async with self._database.transaction() as session:
             # An approval before its operation, as everywhere.
             await approvals.lock_if_there(session, request.approval)
-            await operations.lock(session, request.operation)
-            operation = await operations.get_any(session, request.operation)
-            assert operation is not None, "an approval is of an operation"
+            operation = await operations.lock(session, request.operation)
             who = await ladders.everybody(session, request, order.at, deciders.authors_of(operation))
             opening = ladders.opened_at(request, ladders.rungs_from(request, 0, order.at), 0, order.at, who)
             row, new = await approvals.create(session, _row(order, opening, operation))

@@ -24,8 +24,7 @@ async def must_be_open(session: AsyncSession, operation_id: str) -> Operation:
 
     Raises ApplicationError `operation_closed`, which is final.
     """
-    await operations.lock(session, operation_id)
-    operation = await operations.get_fresh(session, operation_id)
+    operation = await operations.lock(session, operation_id)
     if operation.closed_at is not None:
         raise closed(operation)
     return operation
@@ -44,8 +43,7 @@ async def abandon(session: AsyncSession, order: Abandon) -> AbandonResult:
     """
     for approval in await approvals.open_of(session, order.operation):
         await approvals.lock(session, approval)
-    await operations.lock(session, order.operation)
-    operation = await operations.get_fresh(session, order.operation)
+    operation = await operations.lock(session, order.operation)
     if operation.closed_at is not None:
         return AbandonResult(outcome="closed")
     if await effects_of(session, order.operation) and not order.although_begun:

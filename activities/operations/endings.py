@@ -33,8 +33,7 @@ async def end_operation(session: AsyncSession, ending: Progress) -> bool:
     """
     assert ending.ends, "only a final state that does not stay open ends an operation"
     closed = await _close_open(session, ending)
-    await operations.lock(session, ending.operation)
-    operation = await operations.get_fresh(session, ending.operation)
+    operation = await operations.lock(session, ending.operation)
     if operation.closed_at is not None:
         return False
     # One that was being opened is there by now; none can be opened any more.

@@ -51,10 +51,7 @@ class Holds:
     async def _hold(
         self, session: AsyncSession, request: HoldOperation, event: EventCode, problem: Problem | None = None
     ) -> None:
-        await operations.lock(session, request.operation)
-        operation = await operations.get_any(session, request.operation)
-        if operation is None:
-            raise LookupError(f"no operation {request.operation}")
+        operation = await operations.lock(session, request.operation)
         others = await holds.of_operation(session, request.operation)
         # One that is held already is to become what it was before the first of its holds.
         hold_key = hold_id(request.workflow, request.number)
@@ -109,12 +106,9 @@ class Holds:
         """The operation is again what it was, unless something else still holds it."""
         id_ = hold_id(request.workflow, request.number)
         async with self._database.transaction() as session:
-            await operations.lock(session, request.operation)
-            hold, operation = (
-                await session.get(Hold, id_),
-                await operations.get_any(session, request.operation),
-            )
-            if hold is None or operation is None:
+            operation = await operations.lock(session, request.operation)
+            hold = await session.get(Hold, id_)
+            if hold is None:
                 raise LookupError(f"no hold {id_} of {request.operation}")
             await holds.resumed(session, [id_], request.at)
             permitted = hold.component == Component.STRIPE_KEY

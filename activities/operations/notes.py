@@ -48,10 +48,7 @@ class NoteRecords:
     async def add_note(self, order: AddNote) -> None:
         """Adds a note, with its event on the timeline; the same by the same person again adds nothing."""
         async with self._database.transaction() as session:
-            await operations.lock(session, order.operation)
-            operation = await operations.get_any(session, order.operation)
-            if operation is None:
-                raise LookupError(f"no operation {order.operation}")
+            operation = await operations.lock(session, order.operation)
             kept = await notes.of_operation(session, order.operation)
             if any((note.text, note.author) == (order.text, order.author) for note in kept):
                 return

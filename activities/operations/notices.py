@@ -28,8 +28,7 @@ async def open_notice(session: AsyncSession, request: NoticeInput, at: datetime)
 
     None is opened of what has come to nothing by then.
     """
-    await operations.lock(session, request.operation)
-    operation = await operations.get_fresh(session, request.operation)
+    operation = await operations.lock(session, request.operation)
     if operation.closed_at is not None and is_moot(request.kind, State(operation.state), operation.result):
         return
     notice = Notice(

@@ -78,7 +78,7 @@ class Records:
         async with self._database.transaction() as session:
             ours = await end_operation(session, ending)
             await tell(session, ending)
-            operation = await operations.get_fresh(session, ending.operation)
+            operation = await operations.lock(session, ending.operation)
         # A repeat finds what the first attempt did.
         ours = ours or operation.closed_at == ending.at
         return RecordedEnd(state=State(operation.state), ours=ours)

@@ -25,8 +25,7 @@ async def take_place(session: AsyncSession, replaced: str, by: str, at: datetime
 
     Raises ApplicationError `waiting_change_over`, which is final, where it doesn't wait any more.
     """
-    await operations.lock(session, replaced)
-    waiting = await operations.get_fresh(session, replaced)
+    waiting = await operations.lock(session, replaced)
     begun = {one.step for one in await effects_of(session, replaced)}
     if not operations.waits(waiting) or RELEASE in begun:
         problem = not_replaceable_problem(replaced)

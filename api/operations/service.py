@@ -236,8 +236,7 @@ async def locked_for(
     Raises ApiProblem `not_found`, and what `actions.check` and `actions.check_authors` raise.
     """
     operation = await owned(session, caller, kind, operation_id)
-    await operations.lock(session, operation.id)
-    await session.refresh(operation)
+    operation = await operations.lock(session, operation.id)
     actions.check(operation, action, caller)
     await actions.check_authors(session, operation, action, caller, utc_now())
     return operation

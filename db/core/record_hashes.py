@@ -1,7 +1,7 @@
 """The records that an operation's evidence shows, made of our rows, and which of them a transaction wrote.
 
 Whoever writes such a row says so with `wrote`; the next event of its operation carries the row's hash, and
-what no event has carried when the transaction ends gets one of its own (`timeline.record_rest`).
+what no event has carried when the transaction ends gets one of its own (`timeline.write`).
 """
 
 from collections.abc import Callable, Iterable, Mapping

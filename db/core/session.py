@@ -114,7 +114,7 @@ class Database:
         """
         async with self._write() as session, session.begin():
             yield session
-            await timeline.record_rest(session)
+            await timeline.write(session)
 
     @asynccontextmanager
     async def statement(self) -> AsyncIterator[AsyncSession]:

@@ -1,11 +1,13 @@
 """The append-only, hash-chained history of an operation."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
+from functools import cache
+from typing import Any, cast
 
-from sqlalchemy import bindparam, insert
+from sqlalchemy import CompoundSelect, Executable, Table, bindparam, func, inspect, null, or_, union_all
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -18,36 +20,35 @@ from billing.evidence.timeline import GENESIS, event_hash
 from ..tables import Operation, Organization, Person, TimelineEvent, new_id
 from .clock import utc_now
 from .record_hashes import operations_left, recorded, written, wrote
-from .statements import insert_if_new
+from .statements import is_sqlite
 
-_OURS = col(TimelineEvent.operation_id) == bindparam("operation")
+_OF_OPERATION = col(TimelineEvent.operation_id) == bindparam("operation")
 
 # Made once: every step asks it, and building the statement costs more than carrying it out.
-_HEAD = (
-    select(
-        TimelineEvent.seq,
-        TimelineEvent.hash,
-        select(TimelineEvent.seq).where(_OURS, col(TimelineEvent.key) == bindparam("key")).exists(),
-    )
-    .where(_OURS)
-    .order_by(col(TimelineEvent.seq).desc())
-    .limit(1)
-)
-
-_PEOPLE = (
-    select(Person.id, Person.name, Person.roles)
-    .where(
+_LOOK: CompoundSelect[Any] = union_all(
+    select(col(Person.id), col(Person.name), col(Person.roles), null().label("seq")).where(
         col(Person.id).in_(bindparam("people", expanding=True)),
         col(Person.organization_id)
         == select(Operation.organization_id)
         .where(col(Operation.id) == bindparam("operation"))
         .scalar_subquery(),
-    )
-    .order_by(col(Person.id))
+    ),
+    select(col(TimelineEvent.key), col(TimelineEvent.hash), null(), col(TimelineEvent.seq)).where(
+        _OF_OPERATION,
+        or_(
+            col(TimelineEvent.key).in_(bindparam("keys", expanding=True)),
+            col(TimelineEvent.seq)
+            == select(func.max(TimelineEvent.seq)).where(_OF_OPERATION).scalar_subquery(),
+        ),
+    ),
 )
+"""The people who are to be named; the last event of a timeline, and those that have one of the keys."""
 
-_INSERT = insert(TimelineEvent)
+_TABLE = cast(Table, inspect(TimelineEvent).local_table)
 
+_UNWRITTEN = "unwritten_events"
+
+Records = dict[str, Record]
 Names = dict[str, dict[str, Any]]
 
 
@@ -60,29 +61,19 @@ class NewEvent:
     actor: str
     at: datetime
     detail: Mapping[str, Any] = field(default_factory=dict)
+    names: Names = field(default_factory=dict)
+    """Of others than people."""
 
 
 async def begin(session: AsyncSession, operation: Operation, *events: NewEvent) -> None:
-    """The first events of an operation that this very transaction has created, in one statement.
-
-    Nobody else can add to its timeline yet, so there is no head to look for. The first one carries the hash
+    """The first events of an operation that this very transaction has created. The first one carries the hash
     of the operation, and of everything else that was written with it.
     """
     wrote(session, operation.id, operation)
-    await session.flush()  # the operation itself may not be written yet
-    records = written(session, operation.id)
-    names = await _names(session, operation.id, events, records)
     organization = await session.get_one(Organization, operation.organization_id)
-    names[organization.id] = {"name": organization.name}
-    prev_hash = GENESIS
-    rows = []
-    for seq, new in enumerate(events, start=1):
-        row = _following(operation.id, seq, prev_hash, new, names, records if seq == 1 else {})
-        prev_hash = row.hash
-        rows.append(row.model_dump())
-    connection = await session.connection()
-    await connection.execute(_INSERT, rows)
-    recorded(session, operation.id)
+    names = {organization.id: {"name": organization.name}}
+    for new in events:
+        await _append(session, operation.id, replace(new, names=names))
 
 
 async def append(
@@ -97,41 +88,126 @@ async def append(
 ) -> None:
     """Add the next event to an operation's timeline, once for each `key` however often it is called.
 
-    `seq` starts at 1 and has no gaps; each event carries the hash of the one before it, and of every record
-    that this transaction has written for the operation since its last event. Of two appends at the same
-    moment one waits for the other's transaction to end and then follows it.
+    It is written as the transaction ends, together with all others of it: `write`. It carries the hash of
+    every record that this transaction has written for the operation until now, since the event before.
     """
-    new = NewEvent(key, event, actor, at, detail or {})
-    last, prev_hash, repeated = await _head(session, operation_id, key)
-    if repeated:
-        return
+    await _append(session, operation_id, NewEvent(key, event, actor, at, dict(detail or {})))
+
+
+async def _append(session: AsyncSession, operation_id: str, new: NewEvent) -> None:
     await session.flush()  # a record is hashed as it is stored
-    records = written(session, operation_id)
-    names = await _names(session, operation_id, [new], records)
-    while not repeated:
-        if await insert_if_new(session, _following(operation_id, last + 1, prev_hash, new, names, records)):
-            recorded(session, operation_id)
+    _add(session, operation_id, new)
+
+
+def _add(session: AsyncSession, operation_id: str, new: NewEvent) -> None:
+    unwritten = session.info.setdefault(_UNWRITTEN, {}).setdefault(operation_id, [])
+    unwritten.append(_Unwritten(new, written(session, operation_id)))
+    recorded(session, operation_id)
+
+
+async def write(session: AsyncSession) -> None:
+    """At a transaction's end: its events, and one for whatever it has written that no event tells of, so that
+    no record changes behind the chain's back. In one order, so that two never wait for each other.
+
+    `seq` starts at 1 and has no gaps; each event carries the hash of the one before it. Of two transactions
+    that do so at the same moment one waits for the other to end and then follows it.
+    """
+    for operation_id in operations_left(session):
+        await session.flush()
+        _add(session, operation_id, _records_written(written(session, operation_id)))
+    for operation_id in sorted(session.info.get(_UNWRITTEN, ())):
+        await _write(session, operation_id)
+
+
+@dataclass(frozen=True)
+class _Unwritten:
+    """An event that this transaction has appended, and the records that it has written until then."""
+
+    event: NewEvent
+    records: Records
+
+    def people(self) -> set[str]:
+        """All whom it names."""
+        named = set(people_in_event(self.event.actor, dict(self.event.detail)))
+        for record in self.records.values():
+            named |= {person for person in record.people() if person is not None}
+        return named - {SYSTEM, CUSTOMER}
+
+
+async def _write(session: AsyncSession, operation_id: str) -> None:
+    new: list[_Unwritten] = session.info.get(_UNWRITTEN, {}).pop(operation_id, [])
+    if not new:
+        return
+    asked = {
+        "operation": operation_id,
+        "people": sorted({person for one in new for person in one.people()}),
+        "keys": [one.event.key for one in new],
+    }
+    connection = await session.connection()
+    while True:
+        people, head, told = _seen((await connection.execute(_LOOK, asked)).all())
+        rows = _chained(operation_id, head, _untold(new, told), people)
+        if not rows:
+            return
+        given = {f"{name}_{n}": value for n, row in enumerate(rows) for name, value in row.items()}
+        stored = await connection.execute(_insert(len(rows), is_sqlite(session)), given)
+        if stored.first() is not None:
             return
         # Another transaction took this place meanwhile: its event is there to be seen now.
-        last, prev_hash, repeated = await _head(session, operation_id, key)
 
 
-async def record_rest(session: AsyncSession) -> None:
-    """At a transaction's end: an event for whatever it has written that no event tells of, so that no record
-    changes behind the chain's back. In one order, so that two never wait for each other.
-    """
-    for operation_id in sorted(operations_left(session)):
-        await session.flush()
-        parts = {name.partition("/")[0] for name in written(session, operation_id)}
-        await append(
-            session,
-            operation_id,
-            key=new_id("recorded"),
-            event=EventCode.RECORDS_WRITTEN,
-            actor=SYSTEM,
-            at=utc_now(),
-            detail={"parts": sorted(parts)},
-        )
+def _seen(found: Sequence[Any]) -> tuple[Names, tuple[int, str], set[str]]:
+    """What `_LOOK` has found: people, the last event's `seq` and hash, and the keys of those there are."""
+    people = {id_: {"name": name, "roles": list(roles)} for id_, name, roles, seq in found if seq is None}
+    events = [(seq, hash_, key) for key, hash_, _, seq in found if seq is not None]
+    last, prev_hash, _ = max(events, default=(0, GENESIS, ""))
+    return people, (last, prev_hash), {key for _, _, key in events}
+
+
+def _untold(new: Sequence[_Unwritten], told: Collection[str]) -> Iterator[_Unwritten]:
+    """What is not on the timeline yet; the records of an event that is there go with the next one."""
+    keys, carried = set(told), Records()
+    for one in new:
+        carried |= one.records
+        if one.event.key not in keys:
+            keys.add(one.event.key)
+            yield _Unwritten(one.event, carried)
+            carried = Records()
+    if carried:
+        yield _Unwritten(_records_written(carried), carried)
+
+
+def _records_written(records: Records) -> NewEvent:
+    parts = sorted({name.partition("/")[0] for name in records})
+    return NewEvent(new_id("recorded"), EventCode.RECORDS_WRITTEN, SYSTEM, utc_now(), {"parts": parts})
+
+
+def _chained(
+    operation_id: str, head: tuple[int, str], new: Iterable[_Unwritten], people: Names
+) -> list[dict[str, Any]]:
+    """The rows of events that follow a timeline's last one, by their columns."""
+    seq, prev_hash = head
+    rows = []
+    for one in new:
+        seq += 1
+        named = {person: people[person] for person in sorted(one.people() & people.keys())}
+        row = _following(operation_id, seq, prev_hash, one.event, named | one.event.names, one.records)
+        prev_hash = row.hash
+        rows.append(row.model_dump())
+    return rows
+
+
+@cache
+def _insert(rows: int, on_sqlite: bool) -> Executable:
+    """All of these events or, where another transaction has the place of the first one, none."""
+    given = [{c.key: bindparam(f"{c.key}_{n}", type_=c.type) for c in _TABLE.c} for n in range(rows)]
+    insert = sqlite.insert(_TABLE) if on_sqlite else postgresql.insert(_TABLE)
+    if on_sqlite or rows == 1:
+        return insert.values(given).on_conflict_do_nothing().returning(_TABLE.c.seq)
+    first = insert.values(given[0]).on_conflict_do_nothing().returning(_TABLE.c.seq).cte("first")
+    others = [select(*one.values()).where(select(first.c.seq).exists()) for one in given[1:]]
+    rest = union_all(*others) if len(others) > 1 else others[0]
+    return insert.add_cte(first).from_select(list(given[0]), rest).returning(_TABLE.c.seq)
 
 
 def _following(
@@ -169,30 +245,9 @@ def _following(
     )
 
 
-async def _names(
-    session: AsyncSession, operation_id: str, events: Iterable[NewEvent], records: Mapping[str, Record]
-) -> Names:
-    """Who the people are whom the events and records name, as they are at this moment."""
-    people: set[str] = set()
-    for new in events:
-        people |= people_in_event(new.actor, dict(new.detail))
-    for record in records.values():
-        people |= {person for person in record.people() if person is not None}
-    person_ids = people - {SYSTEM, CUSTOMER}
-    if not person_ids:
-        return {}
-    found = await session.exec(_PEOPLE, params={"people": sorted(person_ids), "operation": operation_id})
-    return {id_: {"name": name, "roles": list(roles)} for id_, name, roles in found}
-
-
-async def _head(session: AsyncSession, operation_id: str, key: str) -> tuple[int, str, bool]:
-    """The last `seq` and hash, and whether there is an event with the key."""
-    head = await session.exec(_HEAD, params={"operation": operation_id, "key": key})
-    return head.first() or (0, GENESIS, False)
-
-
 async def find(session: AsyncSession, operation_id: str, key: str) -> TimelineEvent | None:
     """The event of an operation that was appended with the key."""
+    await _write(session, operation_id)
     found = await session.exec(
         select(TimelineEvent).where(TimelineEvent.operation_id == operation_id, TimelineEvent.key == key)
     )
@@ -201,6 +256,7 @@ async def find(session: AsyncSession, operation_id: str, key: str) -> TimelineEv
 
 async def read(session: AsyncSession, operation_id: str) -> list[TimelineEvent]:
     """The events of an operation, the oldest first."""
+    await _write(session, operation_id)
     events = await session.exec(
         select(TimelineEvent)
         .where(TimelineEvent.operation_id == operation_id)

@@ -28,20 +28,30 @@ Send = Callable[[Outbox], Awaitable[Delivery]]
 async def deliver(database: Database, send: Send, row: Outbox, now: datetime) -> Delivery:
     """Sends one row and settles it. What can't be known to have arrived is tried again later."""
     delivery = await send(row)
-    async with database.transaction() as session:
-        if delivery.outcome == "refused":
+    if delivery.outcome == "refused":
+        async with database.transaction() as session:
             delivery = await _refused(session, row, delivery, now)
-        if delivery.outcome == "delivered":
-            await outbox.settle_delivered(session, row.id, at=now)
-        elif delivery.outcome == "later":
-            reason = delivery.problem.code if delivery.problem else "unknown"
-            await outbox.postpone(session, row, at=now, error=reason, after=delivery.after)
+            await _settle(session, row, delivery, now)
+    else:
+        async with database.statement() as session:
+            await _settle(session, row, delivery, now)
     return delivery
 
 
+async def _settle(session: AsyncSession, row: Outbox, delivery: Delivery, now: datetime) -> None:
+    """In one statement."""
+    problem = delivery.problem
+    if delivery.outcome == "delivered":
+        await outbox.settle_delivered(session, row.id, at=now)
+    elif delivery.outcome == "later":
+        reason = problem.code if problem else "unknown"
+        await outbox.postpone(session, row, at=now, error=reason, after=delivery.after)
+    elif problem is not None:
+        await outbox.settle_refused(session, row.id, at=now, error=f"{problem.code}: {problem.message}")
+
+
 async def _refused(session: AsyncSession, row: Outbox, delivery: Delivery, now: datetime) -> Delivery:
-    """What a refusal comes to by the records, which settle it; the answer to an earlier delivery may have
-    been lost.
+    """What a refusal comes to by the records; the answer to an earlier delivery may have been lost.
 
     A cancellation of what was cancelled counts. A signal only tells a workflow what the records have: it says
     nothing new to one that is over.
@@ -59,7 +69,6 @@ async def _refused(session: AsyncSession, row: Outbox, delivery: Delivery, now: 
         await _tell_mail_given_up(session, row, now)
     else:
         await _tell_refused(session, row, problem, now)
-    await outbox.settle_refused(session, row.id, at=now, error=f"{problem.code}: {problem.message}")
     return Delivery(outcome="refused", problem=problem)
 
 
@@ -125,10 +134,11 @@ async def claim_due(
 ) -> list[list[Outbox]]:
     """Claims what is due, `limit` rows at most and none that is `under_way`: each workflow's in order, for
     `deliver_in_order`."""
-    async with database.reading() as session:
-        if not await outbox.anything_due(session, at, under_way, lane):
-            return []
-    async with database.transaction() as session:
+    if database.is_sqlite:
+        async with database.reading() as session:  # without its write lock, while nothing is due
+            if not await outbox.anything_due(session, at, under_way, lane):
+                return []
+    async with database.statement() as session:
         rows = await outbox.due(session, at, limit, under_way, lane)
     by_workflow: dict[str, list[Outbox]] = {}
     for row in rows:
@@ -149,6 +159,6 @@ async def deliver_in_order(database: Database, send: Send, rows: list[Outbox], n
             if concerns_everybody(error):
                 raise
             log.exception("could not deliver outbox row %s for %s", row.id, row.workflow_id)
-            async with database.transaction() as session:
+            async with database.statement() as session:
                 await outbox.postpone(session, row, at=now(), error=what(error))
             return

@@ -161,6 +161,8 @@ async def supersede(
 
     Returns those that waited until now.
     """
+    if not notice_ids:
+        return []
     changed = await session.exec(
         update(Notice)
         .where(col(Notice.id).in_(notice_ids), col(Notice.state).in_(WAITING))

@@ -17,7 +17,7 @@ from billing.operations.kinds import GIVE_MONEY, KINDS
 from billing.plan_changes.report import not_replaced_now_problem
 
 from ..core.record_hashes import wrote
-from ..core.statements import insert_if_new, is_sqlite
+from ..core.statements import insert_if_new
 from ..tables import Operation, TimelineEvent
 from ..tables.operations import CHANGES_SUBSCRIPTION
 from . import objects
@@ -33,6 +33,8 @@ CHANGE_SUBSCRIPTION = (Kind.PLAN_CHANGE.value, Kind.CANCELLATION.value)
 """Kinds that change the organization's own subscription, one at a time."""
 
 UNCHANGED: Final = KeepValue.UNCHANGED
+
+_LOCKED = "locked_operations"
 
 WAITS = "scheduled"
 """The stage of a plan change that waits for the end of the period."""
@@ -57,25 +59,32 @@ async def get_fresh(session: AsyncSession, operation_id: str) -> Operation:
     return operation
 
 
-async def lock(session: AsyncSession, operation_id: str) -> None:
-    """Let no other transaction change the operation or add to its timeline before this one ends.
+async def lock(session: AsyncSession, operation_id: str) -> Operation:
+    """The operation as its row is now; no other transaction changes it before this one ends.
 
     Lock in one order, or two transactions wait for each other: an approval first, then its operation.
+    Raises LookupError when there is none.
     """
-    if is_sqlite(session):
-        return  # the transaction holds the database's only write lock from its beginning
-    # Not FOR UPDATE: that would also wait for whoever inserts a row that refers to the operation.
-    await session.exec(
-        select(Operation.id).where(Operation.id == operation_id).with_for_update(key_share=True)
-    )
+    locked: dict[str, Operation] = session.info.setdefault(_LOCKED, {})
+    if operation_id not in locked:
+        # Not FOR UPDATE: that would also wait for whoever inserts a row that refers to the operation.
+        # SQLite leaves it out: there the transaction holds the only write lock from its beginning.
+        found = await session.exec(
+            select(Operation)
+            .where(Operation.id == operation_id)
+            .with_for_update(key_share=True)
+            .execution_options(populate_existing=True)
+        )
+        operation = found.one_or_none()
+        if operation is None:
+            raise LookupError(f"no operation {operation_id}")
+        locked[operation_id] = operation
+    return locked[operation_id]
 
 
 async def add_author(session: AsyncSession, operation_id: str, author: Author) -> None:
-    """Note who has shaped it, in the transaction that notes what they said. Lock the operation before."""
-    found = await session.exec(
-        select(Operation).where(Operation.id == operation_id).execution_options(populate_existing=True)
-    )
-    operation = found.one()
+    """Note who has shaped it, in the transaction that notes what they said."""
+    operation = await lock(session, operation_id)
     operation.authors = [*operation.authors, author.model_dump(mode="json")]
     await session.flush()
     wrote(session, operation_id, operation)
@@ -110,8 +119,7 @@ async def create(session: AsyncSession, operation: Operation) -> tuple[Operation
 
 async def _still_waits(session: AsyncSession, change: str) -> bool:
     """Whether a plan change waits; it doesn't end before this transaction does."""
-    await lock(session, change)
-    return waits(await get_fresh(session, change))
+    return waits(await lock(session, change))
 
 
 async def _in_its_way(session: AsyncSession, operation: Operation) -> Operation | None:

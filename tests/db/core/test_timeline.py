@@ -110,6 +110,44 @@ async def test_many_writers_at_once_leave_a_gapless_chain(database: Database, da
     verify_chain(operation, events)
 
 
+async def test_what_several_transactions_tell_at_once_stays_together(
+    database: Database, database_url: str
+) -> None:
+    operation = await an_operation_id(database)
+    other = Database(database_url)
+
+    async def tell_three(n: int) -> None:
+        async with (database, other)[n % 2].transaction() as session:
+            for part in range(3):
+                await timeline.append(
+                    session,
+                    operation,
+                    key=f"{n}:{part}",
+                    event=EventCode.CHECKED,
+                    actor="system",
+                    at=NOW,
+                    detail={"n": n, "part": part},
+                )
+
+    await asyncio.gather(*map(tell_three, range(20)))
+    await other.dispose()
+
+    events = await events_of(database, operation)
+    assert [event.detail["part"] for event in events] == [0, 1, 2] * 20
+    assert all(events[at].detail["n"] == events[at + 2].detail["n"] for at in range(0, 60, 3))
+    verify_chain(operation, events)
+
+
+async def test_what_was_appended_is_seen_in_its_own_transaction(database: Database) -> None:
+    operation = await an_operation_id(database)
+    async with database.transaction() as session:
+        for key in ("first", "second", "first"):
+            await timeline.append(
+                session, operation, key=key, event=EventCode.CHECKED, actor="system", at=NOW
+            )
+        assert [row.key for row in await timeline.read(session, operation)] == ["first", "second"]
+
+
 async def test_the_same_event_from_many_writers_at_once_is_there_once(
     database: Database, database_url: str
 ) -> None:
