@@ -4,11 +4,11 @@ Subjects are compared as records and mails hold them: as JSON.
 """
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 from typing import Any, Literal
 
 from ..core.money import Money
 from ..core.operations import Kind, Message
+from ..core.utc import utc_day
 from ..plan_changes.items.others import OtherItem, in_words
 from ..plan_changes.obstacles import OpenInvoice
 from ..policy.reasons import REASON_WORDS
@@ -157,7 +157,7 @@ def _beside(side: str) -> Value:
 
 
 def _day(at: int | None) -> str:
-    return f"{datetime.fromtimestamp(at, UTC):%-d %b %Y} (UTC)" if at is not None else NONE
+    return utc_day(at) if at is not None else NONE
 
 
 def _due(subject: Subject) -> str:
@@ -183,7 +183,7 @@ def _replaced(subject: Subject) -> str:
 def _taken_back(subject: Subject) -> str:
     """The day on which the subscription was set to end."""
     end = subject.get("takes_back")
-    return f"{datetime.fromtimestamp(end['at'], UTC):%b %-d, %Y}" if end else NONE
+    return utc_day(end["at"]) if end else NONE
 
 
 def _payments(subject: Subject) -> str:

@@ -4,7 +4,6 @@ Only what Stripe then bills or credits is money; what counts for the authority i
 is paid for and not used, whether it is credited or given up.
 """
 
-from datetime import UTC, datetime
 from typing import Literal
 
 from pydantic import Field
@@ -14,6 +13,7 @@ from ..core.hashing import digest
 from ..core.messages import Reply
 from ..core.money import Money
 from ..core.operations import Message, Payload, Problem
+from ..core.utc import utc_day
 from ..money.notes import Note
 from ..plan_changes.obstacles import (
     OpenInvoice,
@@ -159,7 +159,7 @@ def in_the_way_of(wanted: CancellationWanted, facts: CancellableFacts) -> Proble
     if wanted.action == "at_period_end" and facts.cancel_at is not None:
         return Problem(
             code=Code.ALREADY_CANCELLING,
-            message=f"The plan is already set to end on {_day(facts.cancel_at)}.",
+            message=f"The plan is already set to end on {utc_day(facts.cancel_at)}.",
         )
     if wanted.action == "take_back":
         return not_taken_back(facts.planned_end, facts.period_end)
@@ -254,7 +254,3 @@ def _on_the_invoice(wanted: CancellationWanted, ahead: InvoicesAhead) -> Problem
             "plan ends now with a credit.",
         )
     return None
-
-
-def _day(seconds: int) -> str:
-    return f"{datetime.fromtimestamp(seconds, UTC):%b %-d, %Y}"

@@ -1,10 +1,10 @@
 """What Stripe holds after a cancellation, beside what was approved."""
 
-from datetime import UTC, datetime
 from typing import Any, Literal
 
 from ..core.money import Money
 from ..core.operations import Message, Payload, Problem
+from ..core.utc import utc_moment
 from ..money.notes import with_objects
 from ..plan_changes.proration import Line
 from ..stripe.invoice_amounts import InvoiceAmounts
@@ -64,7 +64,7 @@ def planned_report(
     """Of an end that is planned, or taken back: what the subscription says, and the invoice that follows."""
     differences: list[str] = []
     if found.ended_at is not None:
-        differences.append(f"the plan ended on {_moment(found.ended_at)}")
+        differences.append(f"the plan ended on {utc_moment(found.ended_at)}")
     elif found.cancel_at != subject.ends_at:
         differences.append(_other_end(subject.ends_at, found.cancel_at))
     elif found.at_period_end != (subject.action == "at_period_end"):
@@ -81,8 +81,8 @@ def ended_report(
     if found.status != "canceled":
         differences.append(f"the plan has not ended: its subscription is {found.status}")
     elif subject.ends_at is not None and (found.ended_at or 0) < subject.ends_at:
-        ended = f"on {_moment(found.ended_at)}" if found.ended_at else "at a time that Stripe doesn't tell"
-        differences.append(f"the plan ended {ended}, not on {_moment(subject.ends_at)}")
+        ended = f"on {utc_moment(found.ended_at)}" if found.ended_at else "at a time that Stripe doesn't tell"
+        differences.append(f"the plan ended {ended}, not on {utc_moment(subject.ends_at)}")
     differences += unlike_bill(subject, last)
     return _report(subject, found, last, tuple(differences))
 
@@ -133,20 +133,16 @@ def ended_sooner_problem(by: str) -> Problem:
 def moved_problem(cancel_at: int) -> Problem:
     return Problem(
         code="cancellation_moved",
-        message=f"In Stripe itself, the plan was set to end on {_moment(cancel_at)}: what was approved here "
-        "does not take effect.",
+        message=f"In Stripe itself, the plan was set to end on {utc_moment(cancel_at)}: what was approved "
+        "here does not take effect.",
     )
 
 
 def _other_end(approved: int | None, found: int | None) -> str:
     if found is None:
         return "the plan is not set to end"
-    instead = f", not on {_moment(approved)}" if approved is not None else ""
-    return f"the plan is set to end on {_moment(found)}{instead}"
-
-
-def _moment(seconds: int) -> str:
-    return f"{datetime.fromtimestamp(seconds, UTC):%b %-d, %Y at %-I:%M %p} UTC"
+    instead = f", not on {utc_moment(approved)}" if approved is not None else ""
+    return f"the plan is set to end on {utc_moment(found)}{instead}"
 
 
 def _report(

@@ -1,10 +1,10 @@
 """What must hold of a plan change before it is previewed, and of its preview."""
 
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
 
 from ..core.errors import Code
 from ..core.operations import Problem
+from ..core.utc import utc_day
 from .items.add_ons import held_twice, others_after, to_be_priced
 from .items.others import OtherItem
 from .messages import Target, TargetQuery
@@ -103,11 +103,11 @@ def before_trial_ends(query: PreviewQuery) -> Problem | None:
     """
     if query.facts.status != "trialing" or not query.resets_anchor:
         return None
-    ends = datetime.fromtimestamp(query.facts.period_end, UTC)
     return Problem(
         code="interval_during_trial",
-        message=f"The subscription is in a trial until {ends:%b %-d, %Y}, and its billing interval can't "
-        "change before. Make the change effective at period_end: it comes with the end of the trial.",
+        message=f"The subscription is in a trial until {utc_day(query.facts.period_end)}, and its billing "
+        "interval can't change before. Make the change effective at period_end: it comes with the end of "
+        "the trial.",
     )
 
 

@@ -4,12 +4,12 @@ It is looked for before anybody is asked, and again before anything is applied.
 """
 
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import Any
 
 from ..core.errors import Code
 from ..core.money import Money
 from ..core.operations import Message, Problem
+from ..core.utc import utc_day
 
 ENDED = ("canceled", "incomplete_expired")
 """What a subscription is that comes to life no more (Stripe, "Subscription statuses")."""
@@ -91,7 +91,7 @@ def not_taken_back(end: PlannedEnd | None, period_end: int) -> Problem | None:
     if end.at < period_end:
         return Problem(
             code=Code.ENDS_WITHIN_PERIOD,
-            message=f"The plan was set in Stripe to end on {_day(end.at)}, within its period. "
+            message=f"The plan was set in Stripe to end on {utc_day(end.at)}, within its period. "
             "Taken back, the time after that would be billed once more.",
         )
     return None
@@ -100,7 +100,7 @@ def not_taken_back(end: PlannedEnd | None, period_end: int) -> Problem | None:
 def not_planned_again(end: PlannedEnd, period_start: int, approved_start: int) -> Problem | None:
     """Why the end that was taken back can't be planned again as it was; None when it can.
 
-    The period that it was approved in and the one that runs now are told by when they start (UTC seconds).
+    The starts (UTC seconds) of the period that runs now and of the one of the approval tell them apart.
     """
     if (period_start != approved_start) if end.at_period_end else (period_start >= end.at):
         return Problem(
@@ -179,7 +179,7 @@ def _cancelling(state: SubscriptionState) -> Problem | None:
         return None
     return Problem(
         code="subscription_cancelling",
-        message=f"The subscription is set to end on {_day(state.cancel_at)}. Keep it so, or take the end "
+        message=f"The subscription is set to end on {utc_day(state.cancel_at)}. Keep it so, or take the end "
         "back: with the plan change itself, or first, under Billing → Plans or by POST /v1/cancellations "
         "with the action take_back.",
     )
@@ -192,7 +192,7 @@ def _update_pending(state: SubscriptionState) -> Problem | None:
     return Problem(
         code="subscription_update_pending",
         message="An earlier change in Stripe still waits for its payment, until "
-        f"{_day(state.pending_update)}. Pay its invoice or let it expire, then ask again.",
+        f"{utc_day(state.pending_update)}. Pay its invoice or let it expire, then ask again.",
     )
 
 
@@ -201,7 +201,7 @@ def _collection_paused(state: SubscriptionState) -> Problem | None:
     of a change among them."""
     if state.pause_collection is None:
         return None
-    until = f" until {_day(state.resumes_at)}" if state.resumes_at is not None else ""
+    until = f" until {utc_day(state.resumes_at)}" if state.resumes_at is not None else ""
     return Problem(
         code="collection_paused",
         message=f"Payment collection is paused in Stripe{until} ({state.pause_collection}): nothing that "
@@ -218,10 +218,6 @@ def _thresholds(state: SubscriptionState) -> Problem | None:
         message="The subscription has billing thresholds in Stripe, which may bill it at any time. "
         "Ask Plixo to remove them, then ask again.",
     )
-
-
-def _day(seconds: int) -> str:
-    return f"{datetime.fromtimestamp(seconds, UTC):%b %-d, %Y}"
 
 
 OBSTACLES: tuple[Callable[[SubscriptionState], Problem | None], ...] = (

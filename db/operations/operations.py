@@ -135,7 +135,7 @@ def subscription_taken(change: Operation, asked: Kind) -> Conflict:
     """Why nothing else of this kind can change the organization's subscription beside this one."""
     what = f"{KINDS[Kind(change.kind)].noun} {change.id}"
     if change.state == State.MISMATCHED:
-        message = f"{what} is in Stripe otherwise than it was approved: accept or revert it first"
+        message = f"the outcome of {what} is not settled: accept it, revert it, or have it read again first"
     elif waits(change) and asked is Kind.PLAN_CHANGE:
         message = not_replaced_now_problem(change.id).message.rstrip(".")
     else:

@@ -69,7 +69,7 @@ def test_another_day_and_no_invoice_of_a_plan_that_ends_are_said() -> None:
     before = a_cancellation("at_period_end")
     after = before.model_copy(update={"ends_at": END + 86_400, "bill": None})
     assert said(subject_changes(Kind.CANCELLATION, shown(before), shown(after))) == [
-        "Ends on: 1 May 2026 (UTC) -> 2 May 2026 (UTC)",
+        "Ends on: May 1, 2026 -> May 2, 2026",
         "Due: USD 10.00 -> none",
         "Renewal: USD 10.00 -> none",
     ]

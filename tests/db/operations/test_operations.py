@@ -90,6 +90,14 @@ async def test_a_second_open_plan_change_is_refused_naming_the_first(database: D
     assert refusal.value.code == "plan_change_open"
 
 
+async def test_one_whose_outcome_is_not_settled_says_what_can_be_done(database: Database) -> None:
+    acme = await tenant(database)
+    first, _ = await create(database, an_operation(acme))
+    await move(database, first, State.MISMATCHED)
+    with pytest.raises(Conflict, match="have it read again first"):
+        await create(database, an_operation(acme))
+
+
 async def test_of_many_plan_changes_at_once_exactly_one_wins(database: Database, database_url: str) -> None:
     acme = await tenant(database)
     other = Database(database_url)  # connections of its own, like another process
