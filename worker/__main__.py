@@ -41,17 +41,17 @@ async def run(settings: Settings, policy: Policy, looking: Database) -> None:
         hosted = await composition.hosted(stack, settings, policy, temporal)
         await schedules.ensure(temporal)
         process.settle()
-        for beside in (
-            hosted.watch,
-            hosted.reaper,
-            hosted.outbox,
-            hosted.mails,
-            hosted.late_notices,
-        ):
-            stack.callback(asyncio.create_task(beside.run()).cancel)
+        beside = (hosted.watch, hosted.reaper, hosted.outbox, hosted.mails, hosted.late_notices)
+        stack.push_async_callback(_end, {asyncio.create_task(one.run()) for one in beside})
         health.ready(temporal)
         log.info("worker ready on %s", settings.temporal_address)
         await stop.wait()
+
+
+async def _end(beside: set[asyncio.Task[None]]) -> None:
+    for task in beside:
+        task.cancel()
+    await asyncio.wait(beside)
 
 
 async def _connected(settings: Settings, stop: asyncio.Event) -> Client | None:

@@ -26,7 +26,7 @@ from activities.incidents.probes import standard as standard_probes
 from activities.mail.chat import ChatPosts
 from activities.mail.customer_mailer import CustomerMailer
 from activities.mail.mailer import Mailer, MailIdentity
-from activities.mail.smtp import ServerAnswers, SmtpPool
+from activities.mail.smtp import CONNECTIONS, ServerAnswers, SmtpPool
 from activities.mirror.bills import Bills
 from activities.mirror.event_catch_up import EventCatchUp
 from activities.mirror.events import StripeEvents
@@ -106,7 +106,10 @@ def build_activities(
     probes = standard_probes(database, stripe_api, greeter, web, public_url, permissions)
     alerts = Alerts(settings.alert_webhook_url, public_url, web)
     events = StripeEvents(stripe_api, database, rules)
-    send, runtime = partial(_send, temporal), temporal.service_client.config.runtime
+    runtime = temporal.service_client.config.runtime
+    send = partial(_send, temporal)
+    outbox = OutboxSweep(database, send)
+    mails = OutboxSweep(database, partial(send_mail, mailer), lane=MAILS, at_once=CONNECTIONS, beside=outbox)
 
     async def close() -> None:
         await mailer.close()
@@ -163,8 +166,8 @@ def build_activities(
             lateness=Lateness(database, alerts.say, runtime),
         ),
         reaper=Reaper(database, temporal, alert=alerts.say, runtime=runtime),
-        outbox=OutboxSweep(database, send),
-        mails=OutboxSweep(database, partial(send_mail, mailer), lane=MAILS),
+        outbox=outbox,
+        mails=mails,
         late_notices=LateNotices(database),
         close=close,
     )

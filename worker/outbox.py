@@ -7,8 +7,7 @@ Temporal. Who claims a row has it for itself; one that takes long keeps no other
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 
 from db.core.clock import Clock, utc_now
 from db.core.session import AWAY, Database, concerns_everybody
@@ -22,25 +21,43 @@ LOOK_EVERY = 1.0
 """Seconds. PostgreSQL says at once what is due when it is written; nobody says so of what becomes due."""
 LISTEN_AGAIN = 5.0
 AT_ONCE = 100
-"""Rows that are under way at a time."""
+"""Rows that are under way at a time, where a lane has no fewer."""
+LET_END = 5.0
+"""Seconds that what is under way gets when the worker stops. A mail that is cut off between its text and the
+server's answer goes out a second time."""
 
 
 class OutboxSweep:
     """`run` is the process's loop; `sweep` delivers what is due and returns."""
 
     def __init__(
-        self, database: Database, send: Send, clock: Clock = utc_now, *, lane: Lane = TEMPORAL
+        self,
+        database: Database,
+        send: Send,
+        clock: Clock = utc_now,
+        *,
+        lane: Lane = TEMPORAL,
+        at_once: int = AT_ONCE,
+        beside: "OutboxSweep | None" = None,
     ) -> None:
-        self._database, self._send, self._clock, self._lane = database, send, clock, lane
+        """One `beside` another hears by its connection what PostgreSQL says."""
+        self._database, self._send, self._clock = database, send, clock
+        self._lane, self._at_once = lane, at_once
         self._written = asyncio.Event()
+        self._heard: list[asyncio.Event] = [self._written] if beside is None else []
+        """What is set when something is written; empty where another one listens."""
+        if beside is not None:
+            beside._heard.append(self._written)
         self._last: dict[str, asyncio.Task[None]] = {}
         """By workflow: it is sent one thing after the other."""
         self._under_way: set[str] = set()
         """Rows. One whose claim runs out meanwhile is not taken again: it is sent all the same."""
 
     async def run(self) -> None:
-        """Until it is cancelled; whatever fails is tried again."""
-        async with self._listening():
+        """Until it is cancelled; whatever fails is tried again. What is under way then is let end, for as
+        long as `LET_END`."""
+        listening = asyncio.create_task(self._listen())
+        try:
             while True:
                 self._written.clear()
                 try:
@@ -51,6 +68,9 @@ class OutboxSweep:
                     log.exception("could not read the outbox")
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self._written.wait(), LOOK_EVERY)
+        finally:
+            listening.cancel()
+            await self._end()
 
     async def sweep(self) -> int:
         """Delivers everything that is due, each workflow's in order; returns how many rows it took.
@@ -65,7 +85,7 @@ class OutboxSweep:
     async def _begin_due(self) -> int:
         taken = 0
         while True:
-            room = AT_ONCE - len(self._under_way)
+            room = self._at_once - len(self._under_way)
             queues = await claim_due(self._database, self._clock(), room, self._under_way, self._lane)
             for queue in queues:
                 self._begin(queue)
@@ -73,7 +93,7 @@ class OutboxSweep:
             taken += claimed
             if claimed < room:
                 return taken
-            while len(self._under_way) > AT_ONCE // 2:
+            while len(self._under_way) > self._at_once // 2:
                 await asyncio.wait(self._last.values(), return_when=asyncio.FIRST_COMPLETED)
 
     def _begin(self, queue: list[Outbox]) -> None:
@@ -101,20 +121,23 @@ class OutboxSweep:
             else:
                 log.exception("could not deliver what goes to %s", queue[0].workflow_id)
 
-    @asynccontextmanager
-    async def _listening(self) -> AsyncIterator[None]:
-        listening = asyncio.create_task(self._listen())
-        try:
-            yield
-        finally:
-            for task in (listening, *self._last.values()):
-                task.cancel()
+    async def _end(self) -> None:
+        under_way = set(self._last.values())
+        if not under_way:
+            return
+        _, cut_off = await asyncio.wait(under_way, timeout=LET_END)
+        for task in cut_off:
+            task.cancel()
 
     async def _listen(self) -> None:
         """What PostgreSQL says while it can be heard; between, and on SQLite, looking has to do."""
-        while not self._database.is_sqlite:
+        while self._heard and not self._database.is_sqlite:
             try:
-                await self._database.listen(CHANNEL, self._written.set)
+                await self._database.listen(CHANNEL, self._wake)
             except AWAY as error:
                 log.debug("not listening to the outbox: %s", type(error).__name__)
             await asyncio.sleep(LISTEN_AGAIN)
+
+    def _wake(self) -> None:
+        for written in self._heard:
+            written.set()

@@ -19,11 +19,13 @@ from db.operations import outbox
 from db.operations.outbox import MAILS
 from db.tables import Mail, Operation, Outbox
 from sandbox.stack.mail import LOOPBACK, Fault
+from worker import outbox as worker_outbox
 from worker.mails import TRIED_FOR, send_mail
 from worker.outbox import OutboxSweep
 
 from ..activities.mail.mailing import ScriptedMailbox, listening
 from ..support.builders import Tenant, an_operation, store, tenant
+from ..support.house import until
 
 
 @dataclass
@@ -152,6 +154,46 @@ async def test_a_mail_keeps_nothing_from_temporal_and_temporal_no_mail(post: Pos
         )
         assert [row.action for row in await outbox.due(session, utc_now())] == ["start"]
         assert [row.action for row in await outbox.due(session, utc_now(), lane=MAILS)] == ["mail"]
+
+
+async def test_a_worker_that_stops_lets_the_mail_end_that_is_under_way_and_takes_no_other(
+    post: Post,
+) -> None:
+    slow = post.mailbox.slow = asyncio.Event()
+    await post.tell()
+    sweep = OutboxSweep(post.database, partial(send_mail, post.mailer), lane=MAILS)
+    running = asyncio.create_task(sweep.run())
+    await until(lambda: _is(bool(post.ids)), lambda: "the mail server was not sent the mail")
+    running.cancel()
+    await post.tell("later")
+    await asyncio.sleep(0.2)
+    slow.set()
+    await asyncio.wait({running}, timeout=worker_outbox.LET_END)
+    async with post.database.reading() as session:
+        rows = {row.workflow_id: row.state for row in await session.exec(select(Outbox))}
+    assert sorted(rows.values()) == [outbox.DELIVERED, outbox.PENDING]
+    assert await post.sweep() == 1
+    assert len(set(post.ids)) == len(post.ids) == 2
+
+
+async def test_a_mail_server_that_does_not_answer_keeps_no_worker_from_stopping(
+    post: Post, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker_outbox, "LET_END", 0.1)
+    post.mailbox.slow = asyncio.Event()
+    await post.tell()
+    running = asyncio.create_task(
+        OutboxSweep(post.database, partial(send_mail, post.mailer), lane=MAILS).run()
+    )
+    await until(lambda: _is(bool(post.ids)), lambda: "the mail server was not sent the mail")
+    running.cancel()
+    done, _ = await asyncio.wait({running}, timeout=2)
+    assert done
+    assert (await post.row()).state == outbox.PENDING
+
+
+async def _is(found: bool) -> bool:
+    return found
 
 
 async def test_of_two_workers_that_look_at_the_same_moment_one_sends_it(post: Post) -> None:

@@ -55,19 +55,18 @@ class Temporal:
         return DELIVERED
 
 
-def sweep_of(database: Database, temporal: Temporal) -> OutboxSweep:
-    return OutboxSweep(database, temporal.send, lambda: LATER)
+def sweep_of(database: Database, temporal: Temporal, at_once: int = outbox.AT_ONCE) -> OutboxSweep:
+    return OutboxSweep(database, temporal.send, lambda: LATER, at_once=at_once)
 
 
 async def test_everything_due_is_delivered_and_no_more_at_a_time_than_there_is_room(
-    database: Database, monkeypatch: pytest.MonkeyPatch
+    database: Database,
 ) -> None:
-    monkeypatch.setattr(outbox, "AT_ONCE", 4)
     for number in range(11):
         await enqueue(database, f"w{number:02}")
     temporal = Temporal()
 
-    assert await sweep_of(database, temporal).sweep() == 11
+    assert await sweep_of(database, temporal, at_once=4).sweep() == 11
 
     assert sorted(temporal.told) == [f"w{number:02} start" for number in range(11)]
     assert temporal.most == 4
@@ -170,10 +169,9 @@ async def test_a_workflow_that_is_slow_to_take_keeps_no_other_waiting_and_gets_i
 async def test_rows_of_a_slow_workflow_take_up_room_once_however_often_their_claims_run_out(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(outbox, "AT_ONCE", 4)
     monkeypatch.setattr(outbox, "LOOK_EVERY", 0.01)
     temporal, now = Temporal(), LATER
-    async with running(OutboxSweep(database, temporal.send, lambda: now).run()):
+    async with running(OutboxSweep(database, temporal.send, lambda: now, at_once=4).run()):
         await enqueue(database, "slow")
         await enqueue(database, "slow", action="update", name="cancel", update_id="u1")
         await until(lambda: _is(temporal.at_once == 1), lambda: "it was never begun")
@@ -218,10 +216,12 @@ async def test_the_sweep_goes_on_after_records_that_were_away(
 
 @asynccontextmanager
 async def hearing(database: Database, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Temporal]:
-    """A sweep that hardly ever looks by itself, once it listens."""
+    """Sweeps of both lanes that hardly ever look by themselves, once one listens; one place takes all."""
     temporal = Temporal()
-    async with running(sweep_of(database, temporal).run()):
-        await until(lambda: _listens(database), lambda: "nobody listens")
+    sweep = sweep_of(database, temporal)
+    mails = OutboxSweep(database, temporal.send, lambda: LATER, lane=db_outbox.MAILS, beside=sweep)
+    async with running(sweep.run()), running(mails.run()):
+        await until(lambda: _listens(database), lambda: "not one listens")
         monkeypatch.setattr(outbox, "LOOK_EVERY", 3600.0)
         await asyncio.sleep(1.2)  # the last short look is over
         yield temporal
@@ -232,7 +232,7 @@ async def _listens(database: Database) -> bool:
         found = await session.exec(
             text("SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'LISTEN%'")  # type: ignore[call-overload]
         )
-        return bool(found.scalar())
+        return bool(found.scalar() == 1)
 
 
 @pytest.mark.parametrize("databases", [pytest.param("postgres", marks=pytest.mark.postgres)], indirect=True)
@@ -245,6 +245,8 @@ async def test_what_is_due_when_it_is_written_is_heard_of_at_once(
         assert temporal.told == []  # the API sends that itself
         await enqueue(database, "now")
         await told(temporal, "later start", "now start")
+        await enqueue(database, "mail", action=db_outbox.MAIL)
+        await told(temporal, "later start", "now start", "mail mail")
 
 
 @pytest.mark.parametrize("databases", [pytest.param("postgres", marks=pytest.mark.postgres)], indirect=True)

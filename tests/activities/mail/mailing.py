@@ -22,6 +22,8 @@ class ScriptedMailbox(Mailbox):
     """Connections to drop in DATA: "before" or "after" the mail was taken."""
     tired: bool = False
     """Says 421 to the next mail and closes the connection."""
+    slow: asyncio.Event | None = None
+    """Takes a mail, and answers DATA only when this is set."""
     connections: list[SMTP] = field(default_factory=list)
     addresses: list[str] = field(default_factory=list)
     """Recipients, as given in RCPT."""
@@ -47,7 +49,10 @@ class ScriptedMailbox(Mailbox):
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
         if not self.drops:
-            return await super().handle_DATA(server, session, envelope)
+            taken = await super().handle_DATA(server, session, envelope)
+            if self.slow is not None:
+                await self.slow.wait()
+            return taken
         if self.drops.pop(0) == "after":
             await super().handle_DATA(server, session, envelope)
         hang_up(server)
