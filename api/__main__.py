@@ -8,8 +8,6 @@ from email.utils import parseaddr
 
 import uvicorn
 from starlette.types import ASGIApp
-from temporalio.client import Client
-from temporalio.contrib.pydantic import pydantic_data_converter
 
 from billing.policy.policy import Policy
 from db import migrate
@@ -17,6 +15,7 @@ from db.core.session import Database
 from settings import process
 from settings.serving import served
 from settings.settings import InvalidSettings, Settings, load
+from workflows.client.connection import Connection, InvalidConnection, connection
 
 from .app import create_app
 from .health.figures import figures_app
@@ -40,22 +39,21 @@ def main() -> int:
     for warning in settings.warnings:
         log.warning("%s", warning)
     try:
+        temporal = connection(settings)
         database = Database(settings.database_url)
+    except InvalidConnection as error:
+        print(error, file=sys.stderr)
+        return 2
     except ValueError as error:
         print(f"PLIXO_DATABASE_URL: {error}", file=sys.stderr)
         return 2
-    asyncio.run(serve(settings, policy, database))
+    asyncio.run(serve(settings, policy, temporal, database))
     return 0
 
 
-async def serve(settings: Settings, policy: Policy, database: Database) -> None:
+async def serve(settings: Settings, policy: Policy, to: Connection, database: Database) -> None:
     """Until a signal. Temporal is connected to when it is first needed: the API starts without it."""
-    temporal = await Client.connect(
-        settings.temporal_address,
-        namespace=settings.temporal_namespace,
-        data_converter=pydantic_data_converter,
-        lazy=True,
-    )
+    temporal = await to.client(lazy=True)
     stripe = StripeAccount(settings.webhook_secrets, settings.livemode)
     site = Site(
         public_url=settings.public_url,

@@ -131,11 +131,18 @@ HttpUrl = Annotated[str, _starts("http://", "https://", example="https://billing
 class Settings(BaseSettings):
     """The process's surroundings; business rules are in the policy file instead."""
 
-    model_config = SettingsConfigDict(env_prefix="PLIXO_", env_file=".env", extra="ignore")
+    model_config = SettingsConfigDict(
+        env_prefix="PLIXO_", env_file=".env", extra="ignore", populate_by_name=True
+    )
 
     database_url: DatabaseUrl = "sqlite:///plixo.db"
-    temporal_address: Annotated[str, AfterValidator(_address)] = "127.0.0.1:7233"
-    temporal_namespace: str = Field(default="default", min_length=1)
+    temporal_address: Annotated[str, AfterValidator(_address)] | None = Field(
+        default=None, validation_alias="TEMPORAL_ADDRESS"
+    )
+    temporal_namespace: str | None = Field(default=None, min_length=1, validation_alias="TEMPORAL_NAMESPACE")
+    """Both as Temporal's own tools call them; `workflows.client.connection` reads the others of theirs."""
+    payload_keys: SecretStr | None = None
+    """Encrypt what Temporal keeps, as `workflows.client.codec` says; None: it is readable there."""
     stripe_api_key: Annotated[SecretStr, AfterValidator(_stripe_key)]
     stripe_api_base: HttpUrl = "https://api.stripe.com"
     stripe_webhook_secret: Annotated[SecretStr, AfterValidator(_signing_secrets)] | None = None
@@ -216,6 +223,11 @@ class Settings(BaseSettings):
                 "PLIXO_PUBLIC_URL is not https: browsers keep no session without TLS, except on this machine "
                 "itself, so nobody can sign in to the console."
             )
+        if self.livemode and not self.payload_keys:
+            found.append(
+                "PLIXO_PAYLOAD_KEYS is not set: whoever reaches Temporal can read what people wrote, and "
+                "start workflows of their own. Set a key."
+            )
         return tuple(found)
 
     @property
@@ -242,7 +254,7 @@ def load(**overrides: Any) -> tuple[Settings, Policy]:
         policy_file = settings.policy_file
     except ValidationError as error:
         bad = {str(e["loc"][0]) for e in error.errors()}
-        problems += [f"PLIXO_{str(e['loc'][0]).upper()}: {_say(e)}" for e in error.errors()]
+        problems += [f"{variable(str(e['loc'][0]))}: {_say(e)}" for e in error.errors()]
         policy_file = DEFAULT_POLICY if "policy_file" in bad else _policy_file(overrides)
     try:
         # Windows' editors put a byte order mark before UTF-8.
@@ -258,6 +270,13 @@ def load(**overrides: Any) -> tuple[Settings, Policy]:
     if problems or settings is None or policy is None:
         raise InvalidSettings(problems)
     return settings, policy
+
+
+def variable(field: str) -> str:
+    """What a setting is called in the environment."""
+    found = Settings.model_fields.get(field)
+    alias = found.validation_alias if found is not None else field
+    return alias if isinstance(alias, str) else f"PLIXO_{field.upper()}"
 
 
 def _say(error: Any) -> str:

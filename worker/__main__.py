@@ -14,6 +14,7 @@ from db import migrate
 from db.core.session import AWAY, Database
 from settings import process
 from settings.settings import InvalidSettings, Settings, load
+from workflows.client.connection import Connection, InvalidConnection, connection
 
 from . import composition, schedules
 from .health import Health
@@ -25,7 +26,7 @@ RETRY_MIGRATED = 5.0
 """Seconds."""
 
 
-async def run(settings: Settings, policy: Policy, looking: Database) -> None:
+async def run(settings: Settings, policy: Policy, to: Connection, looking: Database) -> None:
     """Connects, hosts and waits for SIGTERM or SIGINT. `looking` only sees whether the database is fit."""
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -35,7 +36,7 @@ async def run(settings: Settings, policy: Policy, looking: Database) -> None:
         health = Health(looking)
         if settings.health_port is not None:
             await stack.enter_async_context(health.served(settings.health_port))
-        temporal = await _connected(settings, stop)
+        temporal = await _connected(to, _runtime(settings), stop)
         if temporal is None or not await _migrated(looking, stop):
             return
         hosted = await composition.hosted(stack, settings, policy, temporal)
@@ -44,7 +45,7 @@ async def run(settings: Settings, policy: Policy, looking: Database) -> None:
         beside = (hosted.watch, hosted.reaper, hosted.outbox, hosted.mails, hosted.late_notices)
         stack.push_async_callback(_end, {asyncio.create_task(one.run()) for one in beside})
         health.ready(temporal)
-        log.info("worker ready on %s", settings.temporal_address)
+        log.info("worker ready on %s", to.address)
         await stop.wait()
 
 
@@ -54,16 +55,13 @@ async def _end(beside: set[asyncio.Task[None]]) -> None:
     await asyncio.wait(beside)
 
 
-async def _connected(settings: Settings, stop: asyncio.Event) -> Client | None:
+async def _connected(to: Connection, runtime: Runtime | None, stop: asyncio.Event) -> Client | None:
     """Waits for Temporal, which may start later than the worker."""
-    runtime = _runtime(settings)
     while not stop.is_set():
         try:
-            return await composition.connect(settings, runtime)
+            return await to.client(runtime)
         except RuntimeError as error:
-            log.warning(
-                "waiting for Temporal at %s, which can't be reached: %s", settings.temporal_address, error
-            )
+            log.warning("waiting for Temporal at %s, which can't be reached: %s", to.address, error)
             await asyncio.sleep(RETRY_CONNECT)
     return None
 
@@ -106,11 +104,17 @@ def main() -> int:
             print(f"  {problem}", file=sys.stderr)
         return 2
     try:
+        temporal = connection(settings)
         looking = Database(settings.database_url)
+    except InvalidConnection as error:
+        print(error, file=sys.stderr)
+        return 2
     except ValueError as error:
         print(f"PLIXO_DATABASE_URL: {error}", file=sys.stderr)
         return 2
-    asyncio.run(run(settings, policy, looking))
+    for warning in settings.warnings:
+        log.warning("%s", warning)
+    asyncio.run(run(settings, policy, temporal, looking))
     return 0
 
 

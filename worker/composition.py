@@ -11,8 +11,6 @@ from typing import Any
 import httpx
 import stripe
 from temporalio.client import Client
-from temporalio.contrib.pydantic import pydantic_data_converter
-from temporalio.runtime import Runtime
 
 from activities.approvals.approvals import Approvals
 from activities.approvals.previews import ReviewPreviews
@@ -189,16 +187,6 @@ async def _send(temporal: Client, row: Outbox) -> Delivery:
         payload=row.payload,
         within=SEND_WITHIN,
         age=utc_now() - row.created_at,
-    )
-
-
-async def connect(settings: Settings, runtime: Runtime | None = None) -> Client:
-    """The process's one Temporal client. Raises RuntimeError while Temporal can't be reached."""
-    return await Client.connect(
-        settings.temporal_address,
-        namespace=settings.temporal_namespace,
-        data_converter=pydantic_data_converter,
-        runtime=runtime,
     )
 
 

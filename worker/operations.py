@@ -32,8 +32,8 @@ from db.operations import operations
 from db.stripe import budget
 from db.tables import Hold
 from settings.settings import InvalidSettings, load
+from workflows.client.connection import InvalidConnection, connection
 
-from . import composition
 from .watch.stuck import stuck
 
 WRONG, UNREACHABLE = 2, 3
@@ -221,7 +221,7 @@ async def _tools() -> AsyncIterator[Tools]:
     settings, _ = load()
     database = Database(settings.database_url)
     try:
-        yield Tools(database, await composition.connect(settings))
+        yield Tools(database, await connection(settings).client())
     finally:
         await database.dispose()
 
@@ -237,6 +237,8 @@ def _with_tools(do: Callable[[Tools], Awaitable[int]]) -> None:
         _complain(str(refusal), WRONG)
     except InvalidSettings as error:
         _complain("\n".join(map(str, error.problems)), WRONG)
+    except InvalidConnection as error:
+        _complain(str(error), WRONG)
     except (*AWAY, RPCError, RuntimeError) as error:
         _complain(f"The database or Temporal can't be reached; nothing was changed: {error}", UNREACHABLE)
 

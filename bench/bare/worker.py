@@ -12,8 +12,8 @@ from temporalio.worker import Worker
 from activities.stripe.client import stripe_client
 from settings import process
 from settings.settings import Settings, load
-from worker import composition
 from worker.interceptors import Heartbeats
+from workflows.client.connection import connection
 
 from . import workflow as bare
 from .activities import Calls, Nothing
@@ -47,7 +47,7 @@ async def run(opened: Path) -> None:
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     settings, policy = load()
-    temporal = await composition.connect(settings)
+    temporal = await connection(settings).client()
     main, stripe = build_workers(temporal, settings, policy.stripe.requests_per_second, opened)
     async with main, stripe:
         process.settle()

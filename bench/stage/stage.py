@@ -28,7 +28,7 @@ from sandbox.stack.policies import restated
 from sandbox.stack.processes import Child
 from sandbox.stack.stack import ROOT, Stack
 from settings.settings import DEFAULT_POLICY, Settings, load
-from worker import composition
+from workflows.client.connection import connection
 
 from ..options import Options
 from .databases import PostgresServer, postgres_server
@@ -220,7 +220,7 @@ async def _staged(
         closing.push_async_callback(records.dispose)
         yield Stage(
             stack=stack,
-            temporal=await composition.connect(settings),
+            temporal=await connection(settings).client(),
             stripe=stripe_client(settings.stripe_api_key.get_secret_value(), settings.stripe_api_base),
             stand_in=stand_in,
             settings=settings,

@@ -138,8 +138,8 @@ class Places:
         """The settings that any part of the product needs to join this stack."""
         return {
             "PLIXO_DATABASE_URL": f"sqlite:///{self.file('plixo.db')}",
-            "PLIXO_TEMPORAL_ADDRESS": self.address("temporal"),
-            "PLIXO_TEMPORAL_NAMESPACE": NAMESPACE,
+            "TEMPORAL_ADDRESS": self.address("temporal"),
+            "TEMPORAL_NAMESPACE": NAMESPACE,
             "PLIXO_STRIPE_API_KEY": self.memory.stripe_api_key,
             "PLIXO_STRIPE_API_BASE": self.url("stripe"),
             "PLIXO_STRIPE_WEBHOOK_SECRET": self.memory.webhook_secret,

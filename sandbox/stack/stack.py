@@ -183,7 +183,9 @@ class Stack:
 
     def _child_env(self, part: Part | None = None) -> dict[str, str]:
         """The machine's environment without any setting of Plixo but those of this stack."""
-        clean = {name: value for name, value in os.environ.items() if not name.startswith("PLIXO_")}
+        clean = {
+            name: value for name, value in os.environ.items() if not name.startswith(("PLIXO_", "TEMPORAL_"))
+        }
         health = {"PLIXO_HEALTH_PORT": str(self.places.ports["worker"])} if part == "worker" else {}
         return {**clean, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", **self.env, **health}
 

@@ -32,8 +32,11 @@ class Served:
 
 def environment(**settings: str) -> dict[str, str]:
     """This process' environment with these settings and none that it has itself."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("PLIXO_")}
-    return kept | {f"PLIXO_{name.upper()}": value for name, value in settings.items()}
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PLIXO_", "TEMPORAL_"))}
+    return kept | {
+        name.upper() if name.startswith("temporal_") else f"PLIXO_{name.upper()}": value
+        for name, value in settings.items()
+    }
 
 
 def free_port() -> int:

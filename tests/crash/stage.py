@@ -188,8 +188,8 @@ class Stage:
 def _env(settings: Settings) -> dict[str, str]:
     return {
         "PLIXO_DATABASE_URL": settings.database_url,
-        "PLIXO_TEMPORAL_ADDRESS": settings.temporal_address,
-        "PLIXO_TEMPORAL_NAMESPACE": settings.temporal_namespace,
+        "TEMPORAL_ADDRESS": settings.temporal_address,
+        "TEMPORAL_NAMESPACE": settings.temporal_namespace,
         "PLIXO_STRIPE_API_KEY": settings.stripe_api_key.get_secret_value(),
         "PLIXO_STRIPE_API_BASE": settings.stripe_api_base,
         "PLIXO_SMTP_URL": settings.smtp_url,

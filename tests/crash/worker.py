@@ -27,6 +27,7 @@ from db.core.session import Database
 from db.incidents.health_meter import HealthMeter
 from settings.settings import load
 from worker import composition, late_notices, queues
+from workflows.client.connection import connection
 from workflows.core import options
 
 from .plan import Kill
@@ -126,7 +127,7 @@ async def run(plan: str | None, orders: "Pipe[str, str | None]") -> None:
     fuse = Fuse(plan)
     asyncio.get_running_loop().add_reader(orders.fileno(), fuse.obey, orders)
     watch_commits(fuse)
-    temporal = await composition.connect(settings)
+    temporal = await connection(settings).client()
     database = Database(settings.database_url)
     client = stripe.StripeClient(
         settings.stripe_api_key.get_secret_value(),

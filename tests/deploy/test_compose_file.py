@@ -14,7 +14,7 @@ from sqlalchemy import make_url
 from activities.stripe import client
 from api.__main__ import server_config
 from sandbox.stack import stack
-from settings.settings import Settings
+from settings.settings import Settings, variable
 from worker import outbox, queues
 
 from . import compose
@@ -25,6 +25,7 @@ FILLED = {
     "PLIXO_DB_PASSWORD": "db-password",
     "TEMPORAL_DB_PASSWORD": "temporal-password",
     "PLIXO_STRIPE_API_KEY": "sk_live_1",
+    "PLIXO_PAYLOAD_KEYS": "2026-12=MTIzNDU2Nzg5MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTI=",
     "PLIXO_STRIPE_WEBHOOK_SECRET": "whsec_1",
     "PLIXO_SMTP_URL": "smtps://mail.example.com:465",
     "PLIXO_PUBLIC_URL": "https://billing.example.com",
@@ -50,7 +51,7 @@ def test_the_example_of_the_environment_lists_exactly_what_must_be_set() -> None
 
 def test_every_setting_reaches_the_processes_and_is_in_the_example_or_fixed() -> None:
     """So that none is forgotten: what Compose does not pass on can't be set at all."""
-    fields = {f"PLIXO_{name.upper()}" for name in Settings.model_fields}
+    fields = {variable(name) for name in Settings.model_fields}
     services = compose.services(FILLED)
     passed = set(services["api"]["environment"]) | set(services["worker"]["environment"])
     assert fields - passed == set()

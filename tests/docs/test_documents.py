@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from settings.settings import Settings
+from settings.settings import Settings, variable
 from worker.provisioning.file import OrganizationFile, PersonFile
 
 from ..test_layout import CAPABILITIES, FLOORS
@@ -113,8 +113,8 @@ def test_every_guide_is_listed() -> None:
 
 
 def test_every_setting_is_documented() -> None:
-    named = set(re.findall(r"`(PLIXO_[A-Z_]+)`", (OPERATING / "settings.md").read_text()))
-    assert named == {f"PLIXO_{field.upper()}" for field in Settings.model_fields}
+    named = set(re.findall(r"`((?:PLIXO|TEMPORAL)_[A-Z_]+)`", (OPERATING / "settings.md").read_text()))
+    assert named == {variable(field) for field in Settings.model_fields}
 
 
 def test_every_field_of_a_provisioning_file_is_documented() -> None:

@@ -85,7 +85,7 @@ def test_info_names_every_address_person_and_example(stack: Up) -> None:
     assert all(set(person) == {"person", "name", "api_key", "sign_in"} for person in info["people"].values())
     assert set(info["example"]) == {"customer", "open_invoice", "paid_invoice", "payment_intent"}
     assert info["env"]["PLIXO_STRIPE_API_BASE"] == info["stripe"]
-    assert info["env"]["PLIXO_TEMPORAL_ADDRESS"] == info["temporal"]
+    assert info["env"]["TEMPORAL_ADDRESS"] == info["temporal"]
 
 
 def test_info_holds_keys_and_is_for_its_owner_alone(stack: Up) -> None:

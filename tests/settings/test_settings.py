@@ -14,8 +14,8 @@ from ..crash.stage import ROOT
 
 @pytest.fixture(autouse=True)
 def _bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """No PLIXO_ variable and no .env of the machine."""
-    for name in [name for name in os.environ if name.startswith("PLIXO_")]:
+    """No PLIXO_ or TEMPORAL_ variable and no .env of the machine."""
+    for name in [name for name in os.environ if name.startswith(("PLIXO_", "TEMPORAL_"))]:
         monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
 
@@ -34,7 +34,7 @@ def test_every_wrong_setting_and_every_wrong_rule_is_named_at_once(
     text = DEFAULT_POLICY.read_text().replace('ladder = "plan_change"', 'ladder = "nobody"')
     policy.write_text(text.replace('zone = "America/New_York"', 'zone = "Mars/Olympus"'))
     monkeypatch.setenv("PLIXO_DATABASE_URL", "mysql://x")
-    monkeypatch.setenv("PLIXO_TEMPORAL_ADDRESS", "nowhere")
+    monkeypatch.setenv("TEMPORAL_ADDRESS", "nowhere")
     monkeypatch.setenv("PLIXO_SMTP_URL", "http://mail")
     monkeypatch.setenv("PLIXO_POLICY_FILE", str(policy))
 
@@ -43,7 +43,7 @@ def test_every_wrong_setting_and_every_wrong_rule_is_named_at_once(
 
     said = "\n".join(wrong.value.problems)
     for name in ("DATABASE_URL", "TEMPORAL_ADDRESS", "SMTP_URL", "STRIPE_API_KEY"):
-        assert f"PLIXO_{name}:" in said
+        assert f"{name}:" in said
     assert "plan_change.ladder: 'nobody'" in said
     assert "Mars/Olympus" in said
     assert "is not set" in said
@@ -130,14 +130,14 @@ async def test_a_process_with_wrong_settings_says_all_and_ends_with_2(process: s
     started = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", process),
         cwd=ROOT,
-        env={**os.environ, "PLIXO_DATABASE_URL": "mysql://x", "PLIXO_TEMPORAL_ADDRESS": "nowhere"},
+        env={**os.environ, "PLIXO_DATABASE_URL": "mysql://x", "TEMPORAL_ADDRESS": "nowhere"},
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
     _, said = await asyncio.wait_for(started.communicate(), 60)
     assert started.returncode == 2
     assert b"PLIXO_DATABASE_URL" in said
-    assert b"PLIXO_TEMPORAL_ADDRESS" in said
+    assert b"TEMPORAL_ADDRESS" in said
     assert b"PLIXO_STRIPE_API_KEY" in said
 
 

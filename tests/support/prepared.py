@@ -47,7 +47,9 @@ class _PreparedOnce(SandboxedWorkflowRunner):
     def create_instance(self, det: Any) -> Any:
         made: Any = super().create_instance(det)
         made.importer.restriction_context.__class__ = _Loaded
-        made.get_serialization_context = lambda _: None  # no converter of ours asks for one
+        made.get_serialization_context = lambda _: (
+            None
+        )  # no converter asks for one that is tested in the sandbox
         return made
 
 

@@ -37,7 +37,7 @@ def test_wrong_settings_are_named_all_at_once_and_nothing_is_started(tmp_path: P
     )
     assert (ended.returncode, ended.stdout) == (2, "")
     for name in ("DATABASE_URL", "TEMPORAL_ADDRESS", "STRIPE_API_KEY", "STRIPE_API_BASE"):
-        assert f"PLIXO_{name}: " in ended.stderr, name
+        assert f"{name}: " in ended.stderr, name
     assert "policy.toml: currency" in ended.stderr
     assert "Traceback" not in ended.stderr
 

@@ -1,0 +1,1 @@
+"""How processes reach Temporal, and what it keeps of what they say."""
