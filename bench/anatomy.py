@@ -8,13 +8,16 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from sqlmodel import col, select
 from temporalio.client import Client
+
+from db.tables import Organization, StripeEvent
 
 from .shapes.histories import Cost, begun_since
 from .stage import in_process
 from .stage.contenders import Product
 from .stage.driving import Driver
-from .stage.organizations import Organization
+from .stage.organizations import Organization as Provisioned
 from .stage.stage import Stage
 
 COUNTED = 5
@@ -61,7 +64,7 @@ class Anatomy:
         return self.stripe.total() / self.operations
 
 
-async def dissect(stage: Stage, driver: Driver, organizations: list[Organization]) -> tuple[Anatomy, Anatomy]:
+async def dissect(stage: Stage, driver: Driver, organizations: list[Provisioned]) -> tuple[Anatomy, Anatomy]:
     """Plan changes by the product in this process, one after another: at first as the baselines do them,
     without Stripe's events and with nobody who acknowledges; then as in production."""
     async with in_process.product(stage) as http:
@@ -72,7 +75,9 @@ async def dissect(stage: Stage, driver: Driver, organizations: list[Organization
 
         async def change_and_acknowledge() -> None:
             changed = await driver.alone(plixo)
-            await settled(stage.temporal, datetime.now(UTC))  # Finance reads what Stripe has told of it
+            await settled(
+                stage, stage.temporal, datetime.now(UTC)
+            )  # Finance reads what Stripe has told of it
             await plixo.acknowledge(changed.asked.place)
 
         for _ in range(2):
@@ -90,14 +95,14 @@ async def counted(
     stage: Stage, temporal: Client, operation: Callable[[], Awaitable[None]], times: int = COUNTED
 ) -> Anatomy:
     """So many operations and everything that they set off, to its end."""
-    await settled(temporal, datetime.now(UTC))
+    await settled(stage, temporal, datetime.now(UTC))
     loop = asyncio.get_running_loop()
     idle = min([await _idle_rate() for _ in range(IDLE_LOOKS)])
     seen, since, began = await last_request(stage), datetime.now(UTC), loop.time()
     with in_process.counted() as sent:
         for _ in range(times):
             await operation()
-            cost = await settled(temporal, since)
+            cost = await settled(stage, temporal, since)
         beside = idle * (loop.time() - began)
     return Anatomy(
         cost=cost,
@@ -117,14 +122,27 @@ async def _idle_rate() -> float:
     return sent.round_trips / IDLE
 
 
-async def settled(temporal: Client, since: datetime) -> dict[str, Cost]:
+async def settled(stage: Stage, temporal: Client, since: datetime) -> dict[str, Cost]:
     """What has begun since, by type, once nothing more happens: mails and events outlive what they are of."""
     alike, before = 0, await begun_since(temporal, since)
     while alike < LOOKS_ALIKE:
         await asyncio.sleep(LOOK_EVERY)
         cost = await begun_since(temporal, since)
-        alike, before = (alike + 1 if cost == before else 0), cost
+        quiet = cost == before and not await _anything_is_followed(stage)
+        alike, before = (alike + 1 if quiet else 0), cost
     return before
+
+
+async def _anything_is_followed(stage: Stage) -> bool:
+    """Whether an event of Stripe's waits, or an organization's next invoice is to be read again."""
+    events = select(StripeEvent.id).where(StripeEvent.state == "pending")
+    changed = select(Organization.id).where(col(Organization.renewal_due_at).is_not(None))
+    async with stage.records.reading() as session:
+        for waiting in (events, changed):
+            found = await session.exec(waiting.limit(1).execution_options(**in_process.BY_THE_DRIVER))
+            if found.first() is not None:
+                return True
+    return False
 
 
 async def last_request(stage: Stage) -> int:

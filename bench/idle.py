@@ -105,7 +105,7 @@ async def _once(stage: Stage, workflow: str, *asked: CatchUpPage) -> tuple[Cost,
     name = f"{workflow}-{since:%H%M%S%f}"
     async with asyncio.timeout(WITHIN):
         await stage.temporal.execute_workflow(workflow, args=asked, id=name, task_queue=ids.MAIN_QUEUE)
-    costs = await settled(stage.temporal, since)
+    costs = await settled(stage, stage.temporal, since)
     return Cost.together(costs.values()), await last_request(stage) - seen
 
 

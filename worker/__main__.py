@@ -42,7 +42,14 @@ async def run(settings: Settings, policy: Policy, to: Connection, looking: Datab
         hosted = await composition.hosted(stack, settings, policy, temporal)
         await schedules.ensure(temporal)
         process.settle()
-        beside = (hosted.watch, hosted.reaper, hosted.outbox, hosted.mails, hosted.late_notices)
+        beside = (
+            hosted.watch,
+            hosted.reaper,
+            hosted.outbox,
+            hosted.mails,
+            hosted.events,
+            hosted.late_notices,
+        )
         stack.push_async_callback(_end, {asyncio.create_task(one.run()) for one in beside})
         health.ready(temporal)
         log.info("worker ready on %s", to.address)

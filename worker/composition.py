@@ -61,7 +61,8 @@ from workflows.client import dispatch, running
 from .late_notices import LateNotices
 from .mails import send_mail
 from .outbox import OutboxSweep
-from .queues import Activities, build_workers
+from .queues import Activities, build_workers, stripe_places
+from .stripe_events import EventSweep
 from .watch.lateness import Lateness
 from .watch.reaper import Reaper
 from .watch.watch import Watch
@@ -116,42 +117,35 @@ def build_activities(
         await web.aclose()
 
     return Activities(
-        main=(
-            *activities_of(
-                Records(database),
-                Approvals(database),
-                ReviewPreviews(database),
-                Commitments(database),
-                NoteRecords(database),
-                Holds(database),
-                PortalAccessRecords(database),
-                CaseRecords(database),
-                Reminders(database, policy),
-                PromiseRecords(database),
-                NearLimits(database),
-                Reconciliations(database, partial(running.is_over, temporal)),
-                Incidents(database, probes, policy.stripe.requests_per_second, lambda: gate.waiting),
-                IncidentMails(database, mailer, known),
-                alerts,
-                ChatPosts(database, public_url, web),
-                customer_mailer,
-            ),
-            events.check_events_known,
+        main=activities_of(
+            Records(database),
+            Approvals(database),
+            ReviewPreviews(database),
+            Commitments(database),
+            NoteRecords(database),
+            Holds(database),
+            PortalAccessRecords(database),
+            CaseRecords(database),
+            Reminders(database, policy),
+            PromiseRecords(database),
+            NearLimits(database),
+            Reconciliations(database, partial(running.is_over, temporal)),
+            Incidents(database, probes, policy.stripe.requests_per_second, lambda: gate.waiting),
+            IncidentMails(database, mailer, known),
+            alerts,
+            ChatPosts(database, public_url, web),
+            customer_mailer,
+            events,
         ),
-        events=(events.settle_event,),
-        stripe=(
-            *activities_of(
-                StripeEffects(stripe_api, database, rules),
-                StripeReads(stripe_api, database, rules),
-                MoneyReads(stripe_api, database, rules),
-                WaiverReads(stripe_api, database, rules),
-                CancellationReads(stripe_api, database, rules),
-                InvoiceFetches(stripe_api, database, rules, files, stripe_hosts(settings.stripe_api_base)),
-                EventCatchUp(stripe_api, database),
-                Mirror(stripe_api, database, rules),
-                Bills(stripe_api, database),
-            ),
-            events.follow_event,
+        stripe=activities_of(
+            StripeEffects(stripe_api, database, rules),
+            StripeReads(stripe_api, database, rules),
+            MoneyReads(stripe_api, database, rules),
+            WaiverReads(stripe_api, database, rules),
+            CancellationReads(stripe_api, database, rules),
+            InvoiceFetches(stripe_api, database, rules, files, stripe_hosts(settings.stripe_api_base)),
+            EventCatchUp(stripe_api, database),
+            Mirror(stripe_api, database, rules),
         ),
         watch=Watch(
             database,
@@ -166,6 +160,13 @@ def build_activities(
         reaper=Reaper(database, temporal, alert=alerts.say, runtime=runtime),
         outbox=outbox,
         mails=mails,
+        events=EventSweep(
+            database,
+            events,
+            Bills(stripe_api, database),
+            stripe_places(policy.stripe.requests_per_second),
+            beside=outbox,
+        ),
         late_notices=LateNotices(database),
         close=close,
     )

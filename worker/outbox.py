@@ -7,24 +7,19 @@ Temporal. Who claims a row has it for itself; one that takes long keeps no other
 
 import asyncio
 import logging
-from contextlib import suppress
 
 from db.core.clock import Clock, utc_now
-from db.core.session import AWAY, Database, concerns_everybody
+from db.core.session import Database, concerns_everybody
 from db.delivery.delivery import Send, claim_due, deliver_in_order
-from db.operations.outbox import CHANNEL, TEMPORAL, Lane
+from db.operations.outbox import TEMPORAL, Lane
 from db.tables import Outbox
+
+from .listening import ListeningLoop, let_end
 
 log = logging.getLogger(__name__)
 
-LOOK_EVERY = 1.0
-"""Seconds. PostgreSQL says at once what is due when it is written; nobody says so of what becomes due."""
-LISTEN_AGAIN = 5.0
 AT_ONCE = 100
 """Rows that are under way at a time, where a lane has no fewer."""
-LET_END = 5.0
-"""Seconds that what is under way gets when the worker stops. A mail that is cut off between its text and the
-server's answer goes out a second time."""
 
 
 class OutboxSweep:
@@ -43,34 +38,21 @@ class OutboxSweep:
         """One `beside` another hears by its connection what PostgreSQL says."""
         self._database, self._send, self._clock = database, send, clock
         self._lane, self._at_once = lane, at_once
-        self._written = asyncio.Event()
-        self._heard: list[asyncio.Event] = [self._written] if beside is None else []
-        """What is set when something is written; empty where another one listens."""
-        if beside is not None:
-            beside._heard.append(self._written)
+        self.loop: ListeningLoop = ListeningLoop(
+            database, "the outbox", beside=beside.loop if beside else None
+        )
         self._last: dict[str, asyncio.Task[None]] = {}
         """By workflow: it is sent one thing after the other."""
         self._under_way: set[str] = set()
         """Rows. One whose claim runs out meanwhile is not taken again: it is sent all the same."""
 
     async def run(self) -> None:
-        """Until it is cancelled; whatever fails is tried again. What is under way then is let end, for as
-        long as `LET_END`."""
-        listening = asyncio.create_task(self._listen())
+        """Until it is cancelled; whatever fails is tried again. What is under way then is let end for a
+        while: a mail that is cut off between its text and the server's answer goes out a second time."""
         try:
-            while True:
-                self._written.clear()
-                try:
-                    await self._begin_due()
-                except AWAY as error:
-                    log.warning("could not read the outbox: %s", type(error).__name__)
-                except Exception:
-                    log.exception("could not read the outbox")
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(self._written.wait(), LOOK_EVERY)
+            await self.loop.run(self._begin_due)
         finally:
-            listening.cancel()
-            await self._end()
+            await let_end(self._last.values())
 
     async def sweep(self) -> int:
         """Delivers everything that is due, each workflow's in order; returns how many rows it took.
@@ -120,24 +102,3 @@ class OutboxSweep:
                 log.warning("the records are away for what goes to %s", queue[0].workflow_id)
             else:
                 log.exception("could not deliver what goes to %s", queue[0].workflow_id)
-
-    async def _end(self) -> None:
-        under_way = set(self._last.values())
-        if not under_way:
-            return
-        _, cut_off = await asyncio.wait(under_way, timeout=LET_END)
-        for task in cut_off:
-            task.cancel()
-
-    async def _listen(self) -> None:
-        """What PostgreSQL says while it can be heard; between, and on SQLite, looking has to do."""
-        while self._heard and not self._database.is_sqlite:
-            try:
-                await self._database.listen(CHANNEL, self._wake)
-            except AWAY as error:
-                log.debug("not listening to the outbox: %s", type(error).__name__)
-            await asyncio.sleep(LISTEN_AGAIN)
-
-    def _wake(self) -> None:
-        for written in self._heard:
-            written.set()

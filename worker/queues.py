@@ -1,11 +1,9 @@
 """The queues that this process serves, each with what it may do at a time.
 
-    plixo         what people ask for, what runs by schedule, and the records
-    plixo-events  Stripe's events
-    stripe        calls to Stripe, within the account's budget
+    plixo    what people ask for, what runs by schedule, and the records
+    stripe   calls to Stripe, within the account's budget
 
-Events are often started hundreds at once. A worker takes up what goes on before what is new, so
-that behind such a crowd everything would wait that is begun meanwhile: a person's refund, an alert.
+Stripe's events, often hundreds at once, are on neither: they are followed beside them (`stripe_events`).
 """
 
 import math
@@ -28,7 +26,6 @@ from workflows.mail.chat_post import ChatPostWorkflow
 from workflows.mail.customer_mail import CustomerMailWorkflow
 from workflows.mirror.event_catch_up import StripeEventCatchUpWorkflow
 from workflows.mirror.reconcile import ReconcileWorkflow
-from workflows.mirror.stripe_event import StripeEventWorkflow
 from workflows.money.credit import CreditWorkflow
 from workflows.money.note import NoteWorkflow
 from workflows.money.refund import RefundWorkflow
@@ -44,6 +41,7 @@ from workflows.reminders.workflow import ReminderSweepWorkflow
 from .interceptors import EVERY_WORKER
 from .late_notices import LateNotices
 from .outbox import OutboxSweep
+from .stripe_events import EventSweep
 from .watch.reaper import Reaper
 from .watch.watch import Watch
 
@@ -70,10 +68,7 @@ _MAIN: Sequence[type] = (
     IncidentWorkflow,
 )
 
-WORKFLOWS: Mapping[str, Sequence[type]] = {
-    ids.MAIN_QUEUE: _MAIN,
-    ids.EVENTS_QUEUE: (StripeEventWorkflow,),
-}
+WORKFLOWS: Mapping[str, Sequence[type]] = {ids.MAIN_QUEUE: _MAIN}
 """By the queue that they are started on."""
 
 CALL_TAKES = 0.6
@@ -93,16 +88,12 @@ WORKFLOWS_AT_A_TIME = 16
 """That go on, each on a thread. Python runs one at a time in any case, and every further one keeps the event
 loop waiting longer, which sends the requests and takes the slots of Stripe's budget."""
 
-CROWD_AT_A_TIME = 4
-"""Likewise, of each crowd."""
-
-LOCALS_AT_A_TIME = POOL_SIZE - 2 * CROWD_AT_A_TIME
-"""Short transactions of workflows that go on, and as many of each crowd as workflows of it: together no more
-than there are connections to the records. One that waits for a connection uses up the time that it has."""
+LOCALS_AT_A_TIME = POOL_SIZE // 2
+"""Short transactions of workflows that go on: the other connections are for what runs beside them. One that
+waits for a connection uses up the time that it has."""
 
 POLLS = PollerBehaviorAutoscaling(minimum=1, maximum=WORKFLOWS_AT_A_TIME, initial=4)
-FEW_POLLS = PollerBehaviorAutoscaling(minimum=1, maximum=CROWD_AT_A_TIME, initial=2)
-"""As many as the server says that there is work for; few where nothing is asked."""
+"""As many as the server says that there is work for."""
 
 STICKY = timedelta(seconds=5)
 """How long a killed worker's workflow tasks wait for it before any worker gets them."""
@@ -118,12 +109,12 @@ class Activities:
     """The activities of each queue, and what runs beside them."""
 
     main: Sequence[Callable[..., Any]]
-    events: Sequence[Callable[..., Any]]
     stripe: Sequence[Callable[..., Any]]
     watch: Watch
     reaper: Reaper
     outbox: OutboxSweep
     mails: OutboxSweep
+    events: EventSweep
     late_notices: LateNotices
     close: Callable[[], Awaitable[None]]
     """To be awaited when no activity runs any more."""
@@ -143,12 +134,6 @@ def build_workers(temporal: Client, activities: Activities, policy: Policy) -> t
         "sticky_queue_schedule_to_start_timeout": STICKY,
         "max_cached_workflows": CACHED,
     }
-    crowd = hosting | {
-        "max_concurrent_workflow_tasks": CROWD_AT_A_TIME,
-        "max_concurrent_local_activities": CROWD_AT_A_TIME,
-        "workflow_task_poller_behavior": FEW_POLLS,
-        "activity_task_poller_behavior": FEW_POLLS,
-    }
     main = Worker(
         temporal,
         task_queue=ids.MAIN_QUEUE,
@@ -160,13 +145,6 @@ def build_workers(temporal: Client, activities: Activities, policy: Policy) -> t
         activity_task_poller_behavior=POLLS,
         **hosting,
     )
-    events = Worker(
-        temporal,
-        task_queue=ids.EVENTS_QUEUE,
-        workflows=WORKFLOWS[ids.EVENTS_QUEUE],
-        activities=activities.events,
-        **crowd,
-    )
     calls = Worker(
         temporal,
         task_queue=ids.STRIPE_QUEUE,
@@ -177,4 +155,4 @@ def build_workers(temporal: Client, activities: Activities, policy: Policy) -> t
         activity_task_poller_behavior=POLLS,
         **every,
     )
-    return main, events, calls
+    return main, calls

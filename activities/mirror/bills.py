@@ -1,13 +1,11 @@
 """What an organization will be billed next, read anew when something of its subscription has changed."""
 
 import stripe
-from temporalio import activity
 
-from billing.stripe.events import RenewalQuery
 from db.core.clock import utc_now
 from db.core.session import Database
-from db.mirror import bills
-from db.tables import Organization
+from db.mirror import bills, renewals
+from db.mirror.renewals import ClaimedRenewal
 
 from ..stripe.failures import ask
 from .objects.bill import read_renewal
@@ -18,14 +16,10 @@ class Bills:
         self._client = client
         self._database = database
 
-    @activity.defn
-    async def mirror_renewal(self, query: RenewalQuery) -> None:
-        """Of many events at the same time one reading is enough: each says since when it has to be."""
-        async with self._database.reading() as session:
-            known = await bills.renewal(session, query.organization)
-            if known is not None and known.synced_at >= query.since:
-                return
-            organization = await session.get_one(Organization, query.organization)
-        renewal = await ask(read_renewal(self._client, organization, utc_now()))
+    async def mirror_renewal(self, claimed: ClaimedRenewal) -> None:
+        """However much has changed until it was claimed, one reading is enough. Stripe's errors are
+        translated."""
+        renewal = await ask(read_renewal(self._client, claimed.organization, utc_now()))
         async with self._database.transaction() as session:
             await bills.store_renewal(session, renewal)
+            await renewals.settle(session, claimed)

@@ -22,7 +22,6 @@ from . import (
     balance_pages,
     lookups,
     money_pages,
-    newcomers,
     readers,
     subscription_pages,
 )
@@ -162,11 +161,6 @@ class Mirror:
         """Some organizations' next invoices that were read long before the run, or never."""
         began, of = await self._run(query)
         return await self._page(lookups.renewals(self._access, began, query.after, of))
-
-    @activity.defn
-    async def mirror_newcomer(self, customer: str) -> None:
-        """A customer who has become an organization's, with all that Stripe has of them."""
-        await newcomers.mirror_all(self._access, customer)
 
     @activity.defn
     async def mirror_failed(self, query: PageQuery) -> PageDone:

@@ -57,14 +57,11 @@ async def read_object(
         return snapshot, await snapshot.owner(session)
 
 
-async def store_object(
-    access: MirrorAccess, snapshot: Snapshot, owner: Owner, read_at: datetime
-) -> tuple[str, ...]:
-    """Mirrors what was read just after `read_at`; returns the ids of the workflows that wait for it."""
+async def store_object(access: MirrorAccess, snapshot: Snapshot, owner: Owner, read_at: datetime) -> None:
+    """Mirrors what was read just after `read_at`."""
     snapshot = await snapshot.completed(access.client, access.database)
     async with access.database.transaction() as session:
         await snapshot.store(session, access.rules, owner, read_at)
-        return await snapshot.wakes(session, owner)
 
 
 async def store_each(

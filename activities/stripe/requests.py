@@ -21,7 +21,14 @@ NOBODYS = 3
 PROBES = 1
 """The priority of a probe: whether anything else may be sent depends on it."""
 
-_probing = ContextVar("probing", default=False)
+EVENTS = 2
+"""The priority of what Stripe has told of: after what somebody waits for."""
+FOLLOWER = "stripe-events"
+"""For whom that is, as the gate knows workflows: it waits while Stripe is held."""
+
+_Asker = tuple[int, str | None]
+"""Priority, and for whom."""
+_asker: ContextVar[_Asker | None] = ContextVar("asker", default=None)
 _ID = re.compile(r"[a-z]+(?:_[a-z]+)*_(?=\w*[0-9A-Z])\w+")
 
 
@@ -42,11 +49,24 @@ class StripeRequest:
 @contextmanager
 def probing() -> Iterator[None]:
     """Within the block requests only find out whether Stripe answers: they are sent while others are held."""
-    token = _probing.set(True)
+    with _asking(PROBES, None):
+        yield
+
+
+@contextmanager
+def following_events() -> Iterator[None]:
+    """Within the block requests read what Stripe has told of."""
+    with _asking(EVENTS, FOLLOWER):
+        yield
+
+
+@contextmanager
+def _asking(priority: int, for_whom: str | None) -> Iterator[None]:
+    token = _asker.set((priority, for_whom))
     try:
         yield
     finally:
-        _probing.reset(token)
+        _asker.reset(token)
 
 
 def stripe_request(method: str, url: str, body: str | None) -> StripeRequest:
@@ -59,8 +79,8 @@ def stripe_request(method: str, url: str, body: str | None) -> StripeRequest:
     if method.lower() == "post" and not path.endswith(ONLY_COMPUTES):
         parameters = parse_qs(body) if isinstance(body, str) else {}
         writes = frozenset(ids).union(*(parameters.get(name, ()) for name in NAMED_OBJECTS))
-    if _probing.get():
-        return StripeRequest(endpoint, writes, PROBES)
+    if asker := _asker.get():
+        return StripeRequest(endpoint, writes, *asker)
     if not activity.in_activity():
         return StripeRequest(endpoint, writes)
     info = activity.info()

@@ -43,7 +43,7 @@ async def answer_of(
 ) -> Answer:
     """The result of a workflow that is begun for it and asked for nothing else. Raises NoAnswer when it has
     none `within` so many seconds; nobody waits for it then, and it is ended after `given_up_after`."""
-    queue, priority = options.place(workflow, organization)
+    queue, priority = options.place(organization)
     try:
         async with asyncio.timeout(within):
             answer: Answer = await client.execute_workflow(

@@ -5,8 +5,6 @@ Whatever does not arrive stays in the outbox: the worker's sweep tries again.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 
 from temporalio.client import Client
@@ -39,39 +37,18 @@ _NOT_KNOWN = Delivery(
 )
 
 
-Wanted = Callable[[], Awaitable[bool]]
-"""Asked just before something is delivered."""
-
-
-async def always() -> bool:
-    """What is wanted however long it takes."""
-    return True
-
-
 class Dispatcher:
     def __init__(self, database: Database, client: Client, metrics: Metrics) -> None:
         self._database = database
         self.client = client
         self._metrics = metrics
         self._tasks: set[asyncio.Task[Delivery]] = set()
-        self._held = 0
 
-    @contextmanager
-    def place(self, most: int) -> Iterator[bool]:
-        """Within the block a place is held for the delivery that it hands over, if `most` are not taken."""
-        free = len(self._tasks) + self._held < most
-        self._held += free
-        try:
-            yield free
-        finally:
-            self._held -= free
-
-    def hand_over(self, row: Outbox, wanted: Wanted = always) -> "asyncio.Task[Delivery] | None":
-        """Deliver a committed row in the background, unless it is not `wanted`, which is for the sweep then;
-        the caller may go away."""
+    def hand_over(self, row: Outbox) -> "asyncio.Task[Delivery] | None":
+        """Deliver a committed row in the background; the caller may go away."""
         if len(self._tasks) >= MAX_IN_FLIGHT:
             return None
-        task = asyncio.create_task(self._deliver(row, wanted))
+        task = asyncio.create_task(self._deliver(row))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
@@ -96,9 +73,7 @@ class Dispatcher:
             for task in unfinished:
                 task.cancel()
 
-    async def _deliver(self, row: Outbox, wanted: Wanted) -> Delivery:
-        if not await wanted():
-            return _NOT_KNOWN
+    async def _deliver(self, row: Outbox) -> Delivery:
         try:
             delivery = await deliver(self._database, self._send, row, utc_now())
         except Exception:

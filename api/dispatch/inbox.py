@@ -29,7 +29,7 @@ class Inbox:
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def keep(self, event: ArrivedEvent) -> StoredEvent:
-        """Store the event, and with it the start of what follows it. Raises what the database does.
+        """Store the event, for a worker to follow. Raises what the database does.
 
         Whoever gives up waiting does not take the event back.
         """

@@ -55,11 +55,6 @@ class Rates:
         self._spread_until[key] = min(spread_until, now + 2.0)
         return ahead <= 1e-9
 
-    def still_calm(self, key: str) -> bool:
-        """Whether no more than the rate have come of late. Counts none."""
-        now = self._clock()
-        return self._spread_until.get(key, now) - now <= self._burst + 1e-9
-
     def _one_more(self, key: str, now: float) -> tuple[float, float]:
         """Until when all would be spread out evenly with one more, and how far that is beyond the rate."""
         spread_until = max(self._spread_until.get(key, now), now) + 1 / self._a_second

@@ -1,13 +1,11 @@
-"""What Stripe tells us: verified, kept once for each event and answered at once; a workflow follows it.
+"""What Stripe tells us: verified, kept once for each event and answered at once; a worker follows it.
 
 Only a signed snapshot event of this account and mode is kept. Stripe sends again whatever it got no 2xx for.
 """
 
-import asyncio
 import re
 import time
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Request, Response
@@ -17,7 +15,6 @@ from starlette.requests import ClientDisconnect
 from billing.stripe.events import FOLLOWED, object_of, tells_of_newcomer
 from db.core.clock import utc_now
 from db.stripe.events import ArrivedEvent
-from db.tables import Outbox
 
 from ..http.bodies import read_body
 from ..http.context import Context, InContext
@@ -45,18 +42,12 @@ MAX_BYTES = 256 * 1024
 """More than any event has; what is longer is not read into memory."""
 
 CALM = 10.0
-"""Events a second, which is more than one payment makes. While more come, they are left to the sweep, which
-takes many together a little later: following an event costs far more than keeping it, and would take the
-machine from those that are still coming, and from what people ask."""
-
-LISTEN_FOR = 0.05
-"""Seconds until the first ones are passed on: they may have been the beginning of such a rush."""
+"""Events a second, which is more than one payment makes. While more come, they are followed a little later,
+those of an object together: that costs far more than keeping them, and would take the machine from those that
+are still coming, and from what people ask."""
 
 LEFT_FOR = timedelta(seconds=3)
-"""How long the sweep leaves an event alone: it may be passed on at once, and most rushes are over by then."""
-
-MAX_IN_FLIGHT = 20
-"""Of those that are passed on at once: more, while Temporal is slow, are left to the sweep too."""
+"""How much later: most rushes are over by then."""
 
 Name = Annotated[str, StringConstraints(pattern=r"^[!-~]{1,255}$")]
 
@@ -169,33 +160,21 @@ async def _take(request: Request, context: Context) -> str:
         return "other_account"
     if event.livemode != context.stripe.livemode:
         return "other_mode"
-    at = utc_now()
-    most = MAX_IN_FLIGHT if context.events.calm(PATH) else 0
-    with context.dispatcher.place(most) as at_once:
-        kept = await context.inbox.keep(
-            ArrivedEvent(
-                id=event.id,
-                type=event.type,
-                object_id=event.object_id,
-                livemode=event.livemode,
-                created_at=datetime.fromtimestamp(event.created, UTC),
-                at=at,
-                newcomer=tells_of_newcomer(event.type, event.data.previous_attributes),
-                head_start=LEFT_FOR,
-            )
+    kept = await context.inbox.keep(
+        ArrivedEvent(
+            id=event.id,
+            type=event.type,
+            object_id=event.object_id,
+            livemode=event.livemode,
+            created_at=datetime.fromtimestamp(event.created, UTC),
+            at=utc_now(),
+            newcomer=tells_of_newcomer(event.type, event.data.previous_attributes),
+            after=timedelta() if context.events.calm(PATH) else LEFT_FOR,
         )
-        if not kept.new:
-            return "duplicate"
-        if kept.start is None:
-            return "ignored"
-        if at_once:
-            context.dispatcher.hand_over(Outbox(**kept.start), partial(_no_rush, context))
-    return "taken"
-
-
-async def _no_rush(context: Context) -> bool:
-    await asyncio.sleep(LISTEN_FOR)
-    return context.events.still_calm(PATH)
+    )
+    if not kept.new:
+        return "duplicate"
+    return "taken" if kept.followed else "ignored"
 
 
 async def _verified(request: Request, context: Context) -> _Event:

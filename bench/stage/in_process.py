@@ -63,14 +63,14 @@ def counted() -> Iterator[Statements]:
 
 @asynccontextmanager
 async def product(stage: Stage, temporal: Client | None = None) -> AsyncIterator[AsyncClient]:
-    """The workers, their outbox and mails, and the API at its port, as their processes build them; gives a
+    """The workers, what runs beside them, and the API at its port, as their processes build them; gives a
     client of the API. Without what runs by the clock or watches. `temporal` is a server other than
     the stage's.
     """
     temporal = temporal or stage.temporal
     async with AsyncExitStack() as stack:
         hosted = await composition.hosted(stack, stage.settings, stage.policy, temporal)
-        for sweep in (hosted.outbox, hosted.mails):
+        for sweep in (hosted.outbox, hosted.mails, hosted.events):
             stack.push_async_callback(_ended, asyncio.create_task(sweep.run()))
         database = Database(stage.settings.database_url)
         stack.push_async_callback(database.dispose)

@@ -7,14 +7,15 @@ Types: Stripe, "Types of events".
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import AwareDatetime
 
 from ..core.operations import Message
 
-STRIPE_EVENT = "StripeEventWorkflow"
-"""What follows an event. Its name is here because whoever learns of an event starts it, API or worker."""
+STRIPE_CHANGED = "stripe_changed"
+"""The signal of the workflows that follow something in Stripe. Its name is here because whoever mirrors the
+object notes it, with what is mirrored."""
 
 
 class EventSubject(StrEnum):
@@ -114,47 +115,10 @@ def object_of(type_: str, id_: str | None, customer: str | None) -> str | None:
 _OF_CUSTOMERS = (EventSubject.PENDING_ITEM, EventSubject.DISCOUNT)
 
 
-class StripeEventInput(Message):
-    """An event that was stored: `object` is the Stripe id of what it is about."""
-
-    event: str
-    subject: EventSubject
-    object: str
-
-
-class RenewalQuery(Message):
-    """Read an organization's next invoice, unless that was done at `since` or later."""
-
-    organization: str
-    since: AwareDatetime
-
-
-class EventFollowed(Message):
-    """What was found: `waiting` are the workflows that the object's operations run in.
-
-    `ignored`: Stripe has no such object (any more), or it belongs to no organization of ours. `bill` is set
-    where it was of an organization's own subscription: what it will be billed next may be another now.
-    `newcomer` is a customer who was there before they became an organization's: all of theirs is mirrored.
-    """
-
-    state: Literal["done", "ignored"]
-    waiting: tuple[str, ...] = ()
-    bill: RenewalQuery | None = None
-    newcomer: str | None = None
-
-
 class StripeChanged(Message):
     """To a workflow that waits: Stripe has told of what it follows. `event` is the id of Stripe's event."""
 
     event: str
-
-
-class SettleEvent(Message):
-    """The event has been followed to its end, or was given up for now: `set_aside`, with what was wrong."""
-
-    event: str
-    state: Literal["done", "ignored", "set_aside"]
-    error: str | None = None
 
 
 # --- Whether every event is known -------------------------------------------------------------------------
@@ -234,8 +198,3 @@ class CatchUpDone(Message):
 
     missed: int
     next: CatchUpPage | None = None
-
-
-def stripe_event_workflow(event: str) -> str:
-    """The id of the workflow that follows an event."""
-    return f"stripe-event-{event}"

@@ -29,8 +29,8 @@ _OF_OPERATIONS = "operation-"
 _TOLD_ONCE = ("dispute", "bill_unpaid")
 """Templates of mails that each reading of the mirror would note anew: only here it is known that it did."""
 
-CHANNEL = "outbox_due"
-"""Of PostgreSQL's notifications: a row was written that is due at once."""
+CHANNEL = "something_due"
+"""Of PostgreSQL's notifications: a row, or an event of Stripe's, was written that is due at once."""
 
 
 class Lane(NamedTuple):

@@ -2,27 +2,16 @@
 
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 from sqlalchemy import delete, func, literal, update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from billing.stripe.events import (
-    FOLLOWED,
-    MAX_TRIES,
-    STRIPE_EVENT,
-    EventSubject,
-    StripeEventInput,
-    all_known,
-    is_due,
-    stripe_event_workflow,
-    tried_again,
-)
+from billing.stripe.events import FOLLOWED, EventSubject, all_known, is_due
 
 from ..core.statements import insert_if_new, insert_new, is_sqlite
-from ..operations import outbox
-from ..tables import Operation, Organization, Outbox, StripeEvent, StripeEventCheck, Utc
+from ..tables import Operation, Organization, StripeEvent, StripeEventCheck, Utc
 from . import budget
 
 PENDING, SET_ASIDE = "pending", "set_aside"
@@ -31,7 +20,7 @@ PENDING, SET_ASIDE = "pending", "set_aside"
 class ArrivedEvent(NamedTuple):
     """An event to be kept. `object_id` may be missing only where nothing follows the type.
 
-    `head_start` is for who delivers the start of what follows it at once after the commit.
+    `after` is how long it is left for others of its object to come, which are followed with it.
     """
 
     id: str
@@ -42,24 +31,23 @@ class ArrivedEvent(NamedTuple):
     at: datetime
     missed: bool = False
     newcomer: bool = False
-    head_start: timedelta = timedelta()
+    after: timedelta = timedelta()
 
 
 class StoredEvent(NamedTuple):
-    """`start` is what Temporal must be told of a new event, a row of the outbox by its columns; None for one
-    that nothing follows."""
+    """Whether it was not known before, and whether it is followed."""
 
     new: bool
-    start: dict[str, Any] | None = None
+    followed: bool = False
 
 
 _KNOWN = StoredEvent(new=False)
 
 
 async def keep(session: AsyncSession, events: Sequence[ArrivedEvent]) -> list[StoredEvent]:
-    """Store events with the start of what follows each; one that came before stays as it is.
+    """Store events, for the worker to follow; one that came before stays as it is.
 
-    However many there are it takes two statements, and one more where there are invoice items among them.
+    However many there are it takes one statement, and one more where there are invoice items among them.
     Of one that is among them twice the first one is new.
     """
     first = {event.id: event for event in reversed(events)}
@@ -70,10 +58,8 @@ async def keep(session: AsyncSession, events: Sequence[ArrivedEvent]) -> list[St
             session, StripeEvent, [_columns(first[id_], id_ in followed) for id_ in sorted(first)]
         )
     )
-    starts = {id_: _start(first[id_]) if id_ in followed else None for id_ in sorted(new)}
-    await insert_new(session, Outbox, [start for start in starts.values() if start is not None])
     return [
-        StoredEvent(new=True, start=starts[event.id])
+        StoredEvent(new=True, followed=event.id in followed)
         if event.id in new and first[event.id] is event
         else _KNOWN
         for event in events
@@ -82,7 +68,7 @@ async def keep(session: AsyncSession, events: Sequence[ArrivedEvent]) -> list[St
 
 async def _followed(session: AsyncSession, events: Collection[ArrivedEvent]) -> set[str]:
     """The ids of those that something follows. Of invoice items only those of organizations themselves: an
-    invoice to a customer tells of its own, and to start a workflow for each costs more than to look."""
+    invoice to a customer tells of its own, and to follow each would cost more than to look."""
     subjects = {one.id: FOLLOWED[one.type] for one in events if one.type in FOLLOWED}
     items = {one.id: one.object_id for one in events if subjects.get(one.id) is EventSubject.PENDING_ITEM}
     if not items:
@@ -102,96 +88,16 @@ def _columns(event: ArrivedEvent, followed: bool) -> dict[str, Any]:
         "received_at": event.at,
         "state": PENDING if followed else "ignored",
         "settled_at": None if followed else event.at,
+        "again_at": event.at + event.after if followed else None,
         "missed": event.missed,
         "newcomer": event.newcomer,
     }
-
-
-def message_of(event: ArrivedEvent | StripeEvent) -> StripeEventInput | None:
-    """What its workflow is started with; None for one that nothing follows."""
-    subject = FOLLOWED.get(event.type)
-    if subject is None:
-        return None
-    assert event.object_id is not None, "whoever calls has seen to it"
-    return StripeEventInput(event=event.id, subject=subject, object=event.object_id)
-
-
-def _start(event: ArrivedEvent) -> dict[str, Any] | None:
-    message = message_of(event)
-    if message is None:
-        return None
-    return outbox.columns(
-        action=outbox.START,
-        workflow_id=stripe_event_workflow(event.id),
-        name=STRIPE_EVENT,
-        payload=message.model_dump(mode="json"),
-        at=event.at,
-        due_at=event.at + event.head_start,
-    )
 
 
 async def unknown(session: AsyncSession, ids: Collection[str]) -> set[str]:
     """Those of these events that have not arrived."""
     known = await session.exec(select(StripeEvent.id).where(col(StripeEvent.id).in_(ids)))
     return set(ids) - set(known)
-
-
-async def settle(
-    session: AsyncSession, event_id: str, state: Literal["done", "ignored"], at: datetime
-) -> None:
-    """Note what became of an event; the first to say so stays."""
-    await _settle(session, event_id, state=state, settled_at=at, again_at=None)
-
-
-async def note_try(session: AsyncSession, event_id: str, error: str) -> int:
-    """It could not be followed, for a reason of its own; how often that was so."""
-    tries = await session.scalar(
-        update(StripeEvent)
-        .where(col(StripeEvent.id) == event_id)
-        .values(tries=col(StripeEvent.tries) + 1, error=error)
-        .returning(col(StripeEvent.tries))
-        .execution_options(synchronize_session=False)
-    )
-    return tries or 1
-
-
-async def set_aside(session: AsyncSession, event_id: str, error: str | None, at: datetime) -> None:
-    """It is in nobody's way any more; it is tried again later, and less and less often."""
-    found = await session.exec(select(StripeEvent.tries).where(StripeEvent.id == event_id))
-    tries = max((found.first() or 0) + 1, MAX_TRIES)
-    wait = tried_again(tries)
-    await _settle(
-        session,
-        event_id,
-        state=SET_ASIDE,
-        settled_at=at,
-        tries=tries,
-        error=error or func.coalesce(StripeEvent.error, "not followed"),
-        again_at=at + wait if wait else None,
-    )
-
-
-async def _settle(session: AsyncSession, event_id: str, **values: Any) -> None:
-    await session.exec(
-        update(StripeEvent)
-        .where(col(StripeEvent.id) == event_id, col(StripeEvent.state).in_([PENDING, SET_ASIDE]))
-        .values(**values)
-        .execution_options(synchronize_session=False)
-    )
-
-
-async def not_followed(
-    session: AsyncSession, at: datetime, pending_since: datetime, limit: int
-) -> list[StripeEvent]:
-    """Events that somebody may have to follow anew: pending for long, or set aside and due again."""
-    pending = select(StripeEvent).where(
-        StripeEvent.state == PENDING, col(StripeEvent.received_at) < pending_since
-    )
-    again = select(StripeEvent).where(StripeEvent.state == SET_ASIDE, col(StripeEvent.again_at) <= at)
-    return [
-        *await session.exec(pending.order_by(col(StripeEvent.received_at)).limit(limit)),
-        *await session.exec(again.order_by(col(StripeEvent.again_at)).limit(limit)),
-    ]
 
 
 async def forget(session: AsyncSession, before: datetime, limit: int) -> int:

@@ -253,9 +253,21 @@ class StripeEvent(SQLModel, table=True):
         Index("ix_stripe_events_received", "received_at"),
         Index(
             "ix_stripe_events_set_aside",
-            "again_at",
+            "object_id",
             sqlite_where=text("state = 'set_aside'"),
             postgresql_where=text("state = 'set_aside'"),
+        ),
+        Index(
+            "ix_stripe_events_due",
+            "again_at",
+            sqlite_where=text("again_at IS NOT NULL"),
+            postgresql_where=text("again_at IS NOT NULL"),
+        ),
+        Index(
+            "ix_stripe_events_claimed",
+            "object_id",
+            sqlite_where=text("claimed_until IS NOT NULL"),
+            postgresql_where=text("claimed_until IS NOT NULL"),
         ),
     )
     id: str = Field(primary_key=True)
@@ -274,6 +286,8 @@ class StripeEvent(SQLModel, table=True):
     """How often it could not be followed, for a reason of its own."""
     error: str | None = None
     again_at: datetime | None = utc(default=None)
-    """When one that was set aside is tried again; None when no more."""
+    """When it is followed next; None when no more."""
+    claimed_until: datetime | None = utc(default=None)
+    """Until when a worker has it, and its object, for itself; None while none does."""
     newcomer: bool = False
     """Whether it tells of a customer who was there before they became an organization's."""

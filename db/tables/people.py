@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKeyConstraint, Index, UniqueConstraint
+from sqlalchemy import CheckConstraint, ForeignKeyConstraint, Index, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
 from .columns import document, utc
@@ -16,6 +16,12 @@ class Organization(SQLModel, table=True):
     __table_args__ = (
         UniqueConstraint("stripe_customer"),
         UniqueConstraint("stripe_subscription"),
+        Index(
+            "ix_organizations_renewal_due",
+            "renewal_due_at",
+            sqlite_where=text("renewal_due_at IS NOT NULL"),
+            postgresql_where=text("renewal_due_at IS NOT NULL"),
+        ),
     )
     id: str = Field(primary_key=True)
     name: str
@@ -29,6 +35,8 @@ class Organization(SQLModel, table=True):
     """How many percent of each limit of the plan its admins were told are in use."""
     """Mirror of the Stripe subscription: plan, price, seats, interval, period_start, period_end, status."""
     synced_at: datetime | None = utc(default=None)
+    renewal_due_at: datetime | None = utc(default=None)
+    """When its next invoice is to be read from Stripe again; None while nothing has changed."""
     created_at: datetime = utc()
 
 

@@ -13,7 +13,7 @@ import httpx
 from fastapi import FastAPI
 from sqlalchemy import Connection, event
 
-from api.dispatch.dispatcher import Dispatcher, Wanted, always
+from api.dispatch.dispatcher import Dispatcher
 from api.http.context import Context
 from billing.core.delivery import Delivery
 from db.tables import Outbox
@@ -31,10 +31,10 @@ class ApiDied(BaseException):
 class MortalDispatcher(Dispatcher):
     """Is reached right after a commit; a dead process tells Temporal nothing, and the sweep has to."""
 
-    def hand_over(self, row: Outbox, wanted: Wanted = always) -> "asyncio.Task[Delivery] | None":
+    def hand_over(self, row: Outbox) -> "asyncio.Task[Delivery] | None":
         if _dying.get() == "after commit":
             raise ApiDied
-        return super().hand_over(row, wanted)
+        return super().hand_over(row)
 
 
 class MortalApi(httpx.AsyncBaseTransport):

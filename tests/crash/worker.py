@@ -25,8 +25,9 @@ from activities.stripe.gate import StripeGate
 from activities.stripe.permissions import KeyPermissions
 from db.core.session import Database
 from db.incidents.health_meter import HealthMeter
+from db.stripe import event_turns
 from settings.settings import load
-from worker import composition, late_notices, queues
+from worker import composition, late_notices, queues, stripe_events
 from workflows.client.connection import connection
 from workflows.core import options
 
@@ -37,6 +38,8 @@ queues.STICKY = timedelta(seconds=1.5)
 
 vars(late_notices)["LOOK_EVERY"] = 0.5
 vars(composition)["MAILS"] = composition.MAILS._replace(claim=timedelta(seconds=2))
+vars(event_turns)["CLAIM"] = timedelta(seconds=2)
+vars(stripe_events)["RENEW_EVERY"] = timedelta(seconds=0.5)
 
 HASTE = "PLIXO_TEST_HASTE"
 """In a worker's settings: it is killed so often that nothing may wait for long."""
@@ -146,6 +149,7 @@ async def run(plan: str | None, orders: "Pipe[str, str | None]") -> None:
         async with asyncio.TaskGroup() as beside:
             beside.create_task(activities.outbox.run())
             beside.create_task(activities.mails.run())
+            beside.create_task(activities.events.run())
             beside.create_task(activities.late_notices.run())
 
 

@@ -12,13 +12,11 @@ from typing import Any
 
 from sqlmodel import select
 from sqlmodel.ext.asyncio.session import AsyncSession
-from temporalio.api.enums.v1 import EventType
-from temporalio.client import WorkflowExecutionStatus, WorkflowHistory
+from temporalio.client import WorkflowExecutionStatus
 from temporalio.service import RPCError, RPCStatusCode
 
 from billing.incidents.states import Component
-from billing.stripe.events import FOLLOWED
-from db.tables import CustomerMail, Incident, Operation, Reconciliation, StripeEvent
+from db.tables import CustomerMail, Incident, Operation, Reconciliation
 from workflows.core import ids as workflow_ids
 
 from ..support.house import House
@@ -26,7 +24,6 @@ from ..support.house import House
 HISTORIES = Path(__file__).parent / "histories"
 ALIKE = (
     "operation",
-    "event",
     "mail",
     "reconciliation",
     "quote",
@@ -40,8 +37,7 @@ def recording() -> bool:
 
 
 async def record(home: House, test: str) -> None:
-    """Writes the histories of operations, incidents, mails, what ran in the background, and of Stripe's
-    events one a branch."""
+    """Writes the histories of operations, incidents, mails, and what ran in the background."""
     name = re.sub(r"^test_|\[.*$", "", test)
     async with home.database.reading() as session:
         ids = (await session.exec(select(Operation.workflow_id).order_by(Operation.workflow_id))).all()
@@ -60,17 +56,6 @@ async def record(home: House, test: str) -> None:
                 await home.temporal.get_workflow_handle(workflow_id).result()
                 await _write(home, workflow_id, f"{name}.mail-{number}.json")
         await _write_background(home, name, await _background(session, home))
-        query = select(StripeEvent.id, StripeEvent.type).where(StripeEvent.state != "pending")
-        events = (await session.exec(query.order_by(StripeEvent.id))).all()
-    written: set[str] = set()
-    for event, type_ in events:
-        if type_ in FOLLOWED:
-            handle = home.temporal.get_workflow_handle(workflow_ids.stripe_event_workflow(event))
-            await handle.result()
-            branch = _branch(await handle.fetch_history())
-            if branch not in written:
-                written.add(branch)
-                await _write(home, handle.id, f"{name}.event-{branch}.json")
 
 
 async def _background(session: AsyncSession, home: House) -> dict[str, list[str]]:
@@ -93,14 +78,6 @@ async def _write_background(home: House, name: str, found: dict[str, list[str]])
                 if described.status != WorkflowExecutionStatus.RUNNING:
                     number = workflows.index(workflow_id) + 1
                     await _write(home, workflow_id, f"{name}.{kind}-{number}.json")
-
-
-def _branch(history: WorkflowHistory) -> str:
-    """Whom the event's workflow told of it."""
-    kinds = {event.event_type for event in history.events}
-    if EventType.EVENT_TYPE_SIGNAL_EXTERNAL_WORKFLOW_EXECUTION_FAILED in kinds:
-        return "ended"
-    return "told" if EventType.EVENT_TYPE_EXTERNAL_WORKFLOW_EXECUTION_SIGNALED in kinds else "unheard"
 
 
 async def _write(home: House, workflow_id: str, file: str) -> None:

@@ -47,6 +47,7 @@ from settings.settings import DEFAULT_POLICY, Settings
 from worker import composition, queues
 from worker.late_notices import LateNotices
 from worker.outbox import OutboxSweep
+from worker.stripe_events import EventSweep
 from worker.watch.watch import Watch
 from workflows.core import ids
 
@@ -139,6 +140,8 @@ class House:
     """That of its worker; it looks when a test says so."""
     mails: OutboxSweep | None = None
     """Likewise, of mails to people."""
+    stripe_events: EventSweep | None = None
+    """Likewise, of what Stripe has told."""
     ran: list[str] = field(default_factory=list)
     """What a schedule would have started, and quotes."""
     host: Callable[[type], Awaitable[str]] | None = None
@@ -211,14 +214,18 @@ class House:
         await self.settled()
 
     async def settled(self) -> None:
-        """Waits until every event that has arrived was followed to its end."""
+        """Waits until every event that has arrived was followed to its end, and who waits for it told."""
 
         async def none_is_pending() -> bool:
+            if self.stripe_events is not None:
+                await self.stripe_events.sweep()
             async with self.database.reading() as session:
                 pending = await session.exec(select(StripeEvent.id).where(StripeEvent.state == "pending"))
                 return pending.first() is None
 
         await until(none_is_pending, lambda: "an event is still followed", self.patience)
+        if self.outbox is not None:
+            await self.outbox.sweep()
 
     async def catch_up(self) -> int:
         """Asks Stripe for what its webhooks have not brought, due or not; how many events."""
@@ -458,7 +465,7 @@ async def house(
         )
         context: Context = app.state.context
         stack.push_async_callback(context.dispatcher.idle)
-        for sweep in (activities.outbox, activities.mails):
+        for sweep in (activities.outbox, activities.mails, activities.events):
             await stack.enter_async_context(running(sweep.run()))
 
         hosted: set[type] = set()
@@ -490,6 +497,7 @@ async def house(
             watch=activities.watch,
             outbox=activities.outbox,
             mails=activities.mails,
+            stripe_events=activities.events,
             host=host,
         )
 

@@ -19,7 +19,7 @@ from db.operations import outbox
 from db.operations.outbox import MAILS
 from db.tables import Mail, Operation, Outbox
 from sandbox.stack.mail import LOOPBACK, Fault
-from worker import outbox as worker_outbox
+from worker import listening as listening_loop
 from worker.mails import TRIED_FOR, send_mail
 from worker.outbox import OutboxSweep
 
@@ -168,7 +168,7 @@ async def test_a_worker_that_stops_lets_the_mail_end_that_is_under_way_and_takes
     await post.tell("later")
     await asyncio.sleep(0.2)
     slow.set()
-    await asyncio.wait({running}, timeout=worker_outbox.LET_END)
+    await asyncio.wait({running}, timeout=listening_loop.LET_END)
     async with post.database.reading() as session:
         rows = {row.workflow_id: row.state for row in await session.exec(select(Outbox))}
     assert sorted(rows.values()) == [outbox.DELIVERED, outbox.PENDING]
@@ -179,7 +179,7 @@ async def test_a_worker_that_stops_lets_the_mail_end_that_is_under_way_and_takes
 async def test_a_mail_server_that_does_not_answer_keeps_no_worker_from_stopping(
     post: Post, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(worker_outbox, "LET_END", 0.1)
+    monkeypatch.setattr(listening_loop, "LET_END", 0.1)
     post.mailbox.slow = asyncio.Event()
     await post.tell()
     running = asyncio.create_task(

@@ -13,7 +13,7 @@ from billing.core.delivery import Delivery
 from db.core.session import Database
 from db.operations import outbox as db_outbox
 from db.tables import Outbox
-from worker import outbox
+from worker import listening, outbox
 from worker.outbox import OutboxSweep
 
 from ..support.builders import NOW
@@ -169,7 +169,7 @@ async def test_a_workflow_that_is_slow_to_take_keeps_no_other_waiting_and_gets_i
 async def test_rows_of_a_slow_workflow_take_up_room_once_however_often_their_claims_run_out(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(outbox, "LOOK_EVERY", 0.01)
+    monkeypatch.setattr(listening, "LOOK_EVERY", 0.01)
     temporal, now = Temporal(), LATER
     async with running(OutboxSweep(database, temporal.send, lambda: now, at_once=4).run()):
         await enqueue(database, "slow")
@@ -205,7 +205,7 @@ async def test_the_sweep_goes_on_after_records_that_were_away(
         return await claim(*given)
 
     monkeypatch.setattr(outbox, "claim_due", away_at_first)
-    monkeypatch.setattr(outbox, "LOOK_EVERY", 0.01)
+    monkeypatch.setattr(listening, "LOOK_EVERY", 0.01)
     await enqueue(database)
     async with running(sweep_of(database, temporal).run()):
         await told(temporal, "w1 start")
@@ -222,7 +222,7 @@ async def hearing(database: Database, monkeypatch: pytest.MonkeyPatch) -> AsyncI
     mails = OutboxSweep(database, temporal.send, lambda: LATER, lane=db_outbox.MAILS, beside=sweep)
     async with running(sweep.run()), running(mails.run()):
         await until(lambda: _listens(database), lambda: "not one listens")
-        monkeypatch.setattr(outbox, "LOOK_EVERY", 3600.0)
+        monkeypatch.setattr(listening, "LOOK_EVERY", 3600.0)
         await asyncio.sleep(1.2)  # the last short look is over
         yield temporal
 
@@ -253,7 +253,7 @@ async def test_what_is_due_when_it_is_written_is_heard_of_at_once(
 async def test_a_lost_connection_is_listened_on_anew_and_what_was_missed_is_found(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(outbox, "LISTEN_AGAIN", 0.2)
+    monkeypatch.setattr(listening, "LISTEN_AGAIN", 0.2)
     async with hearing(database, monkeypatch) as temporal:
         async with database.transaction() as session:
             await session.exec(

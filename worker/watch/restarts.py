@@ -91,7 +91,7 @@ class Restarts:
         return await self._again(over, start.name, start.payload) if start else "nothing"
 
     async def _again(self, over: Over, name: str, payload: Mapping[str, Any]) -> Outcome:
-        queue, priority = options.place(name, payload.get("organization"))
+        queue, priority = options.place(payload.get("organization"))
         await self._temporal.start_workflow(
             name,
             payload,

@@ -112,11 +112,10 @@ class Watch:
             await health_counts.prune(session, self._clock())
 
     async def tend(self) -> None:
-        """Every open incident and every event has a workflow that goes on, and no event is missed; what is
-        late is told, and what is old forgotten."""
+        """Every open incident has a workflow that goes on, and no event is missed; what is late is told, and
+        what is old forgotten."""
         await self._lateness.look()
         await self._care.tend(self._clock())
-        await self._events.tend(self._clock())
         await self._events.catch_up(self._clock())
         await self._retention.look()
 

@@ -52,7 +52,7 @@ async def send(
     """
     try:
         if action == "start":
-            queue, priority = options.place(name, payload.get("organization"))
+            queue, priority = options.place(payload.get("organization"))
             await client.start_workflow(
                 name,
                 payload,

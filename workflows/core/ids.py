@@ -6,11 +6,8 @@ from billing.incidents.states import Component
 from billing.mail.chat import CHAT_POST as CHAT_POST
 from billing.mail.customer_mails import CUSTOMER_MAIL as CUSTOMER_MAIL
 from billing.mail.customer_mails import customer_mail_workflow as customer_mail_workflow
-from billing.stripe.events import STRIPE_EVENT as STRIPE_EVENT
-from billing.stripe.events import stripe_event_workflow as stripe_event_workflow
 
 MAIN_QUEUE = "plixo"
-EVENTS_QUEUE = "plixo-events"
 STRIPE_QUEUE = "stripe"
 
 SEND_CUSTOMER_MAILS = "send_customer_mails"

@@ -24,18 +24,12 @@ LOOKS = Priority(priority_key=3)
 """A workflow looks by itself, because events may be missing: after the events."""
 SWEEP = Priority(priority_key=4)
 
-USUAL = (ids.MAIN_QUEUE, PEOPLE)
-"""Where what is started runs, and how urgent it is."""
-IN_CROWDS = {ids.STRIPE_EVENT: (ids.EVENTS_QUEUE, EVENTS)}
-"""Likewise, of what is often started hundreds at once: no operation and no other crowd waits behind it."""
 
-
-def place(workflow: str, organization: str | None) -> tuple[str, Priority]:
-    """Where a workflow is started, how urgent it is, and in whose turn: of what is alike in urgency each
-    organization gets its share, however much one of them has asked for. What it starts inherits the turn.
+def place(organization: str | None) -> tuple[str, Priority]:
+    """Where a workflow is started, how urgent it is, and in whose turn: each organization gets its share,
+    however much one of them has asked for. What it starts inherits the turn.
     """
-    queue, priority = IN_CROWDS.get(workflow, USUAL)
-    return queue, replace(priority, fairness_key=organization) if organization else priority
+    return ids.MAIN_QUEUE, replace(PEOPLE, fairness_key=organization) if organization else PEOPLE
 
 
 PATIENT = RetryPolicy(
@@ -82,14 +76,6 @@ INVOICE_FETCH: ActivityConfig = STRIPE_READ | {
     "schedule_to_close_timeout": timedelta(seconds=30),
 }
 """Nobody waits for it longer than that: who still wants it asks again."""
-
-STRIPE_EVENT: ActivityConfig = STRIPE_READ | {"priority": EVENTS}
-
-NEWCOMER: ActivityConfig = STRIPE_EVENT | {"start_to_close_timeout": timedelta(minutes=10)}
-"""All that Stripe has of one customer."""
-
-RENEWAL: ActivityConfig = STRIPE_EVENT | {"schedule_to_close_timeout": timedelta(minutes=2)}
-"""What an organization will be billed next: no event counts as stuck for that."""
 
 GLANCE: ActivityConfig = {
     "start_to_close_timeout": timedelta(seconds=20),

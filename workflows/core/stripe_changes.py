@@ -11,20 +11,17 @@ from temporalio.exceptions import ApplicationError
 
 with workflow.unsafe.imports_passed_through():
     from activities.mirror.events import StripeEvents
-    from billing.stripe.events import EventsQuery, StripeChanged
+    from billing.stripe.events import STRIPE_CHANGED, EventsQuery, StripeChanged
 
 from . import options
 from .recorded import recorded
 
-CHANGED = "stripe_changed"
-"""The signal of the workflows that follow something in Stripe."""
 
-
-async def wake(waiting: str, event: str = "") -> None:
-    """Has a workflow look at what it follows in Stripe: for this event of Stripe's, if there was one."""
+async def wake(waiting: str) -> None:
+    """Has a workflow look at what it follows in Stripe."""
     try:
         handle = workflow.get_external_workflow_handle(waiting)
-        await handle.signal(CHANGED, StripeChanged(event=event))
+        await handle.signal(STRIPE_CHANGED, StripeChanged(event=""))
     except ApplicationError:
         # It has ended: what changed is in the mirror, and nobody waits for it.
         workflow.logger.info("%s is no longer running", waiting)

@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from .columns import DOCUMENT, TEXT, TIME
+from .columns import DOCUMENT, TEXT, TIME, where
 
 
 def create() -> None:
@@ -19,9 +19,11 @@ def create() -> None:
         sa.Column("subscription", DOCUMENT),
         sa.Column("limits_told", DOCUMENT),
         sa.Column("synced_at", TIME),
+        sa.Column("renewal_due_at", TIME),
         sa.Column("created_at", TIME, nullable=False),
         sa.UniqueConstraint("stripe_customer"),
         sa.UniqueConstraint("stripe_subscription"),
+        sa.Index("ix_organizations_renewal_due", "renewal_due_at", **where("renewal_due_at IS NOT NULL")),
     )
     op.create_table(
         "chat_webhooks",

@@ -6,18 +6,20 @@ from alembic import op
 from .append_only import make_append_only
 from .columns import DOCUMENT, MINOR, TEXT, TIME, where
 
-SAY_DUE = (
-    """
-    CREATE FUNCTION outbox_due() RETURNS trigger LANGUAGE plpgsql AS
-    $$ BEGIN PERFORM pg_notify('outbox_due', ''); RETURN NULL; END $$
-    """,
-    """
+SAY_DUE = """
+    CREATE FUNCTION say_due() RETURNS trigger LANGUAGE plpgsql AS
+    $$ BEGIN PERFORM pg_notify('something_due', ''); RETURN NULL; END $$
+"""
+OUTBOX_DUE = """
     CREATE TRIGGER outbox_due AFTER INSERT ON outbox
-    FOR EACH ROW WHEN (NEW.next_attempt_at <= NEW.created_at) EXECUTE FUNCTION outbox_due()
-    """,
-)
-"""Whoever sweeps the outbox hears of what is due at once. Most rows are not: the API sends those itself, and
-commits that notify wait for each other."""
+    FOR EACH ROW WHEN (NEW.next_attempt_at <= NEW.created_at) EXECUTE FUNCTION say_due()
+"""
+STRIPE_EVENT_DUE = """
+    CREATE TRIGGER stripe_event_due AFTER INSERT ON stripe_events
+    FOR EACH ROW WHEN (NEW.again_at <= NEW.received_at) EXECUTE FUNCTION say_due()
+"""
+"""Workers hear of what is due at once. Most rows of the outbox are not, for the API sends those itself, and
+no event of a rush is: commits that notify wait for each other."""
 
 
 def create() -> None:
@@ -174,8 +176,8 @@ def create() -> None:
         sa.Index("ix_outbox_refused", "settled_at", **where("state = 'refused'")),
     )
     if op.get_bind().dialect.name == "postgresql":
-        for statement in SAY_DUE:
-            op.execute(statement)
+        op.execute(SAY_DUE)
+        op.execute(OUTBOX_DUE)
     op.create_table(
         "mails",
         sa.Column("message_id", TEXT, primary_key=True),
@@ -198,12 +200,17 @@ def create() -> None:
         sa.Column("tries", sa.Integer(), nullable=False),
         sa.Column("error", TEXT),
         sa.Column("again_at", TIME),
+        sa.Column("claimed_until", TIME),
         sa.Column("newcomer", sa.Boolean(), nullable=False),
         sa.CheckConstraint("state IN ('pending', 'done', 'ignored', 'set_aside')", name="stripe_event_state"),
         sa.Index("ix_stripe_events_pending", "received_at", **where("state = 'pending'")),
         sa.Index("ix_stripe_events_received", "received_at"),
-        sa.Index("ix_stripe_events_set_aside", "again_at", **where("state = 'set_aside'")),
+        sa.Index("ix_stripe_events_set_aside", "object_id", **where("state = 'set_aside'")),
+        sa.Index("ix_stripe_events_due", "again_at", **where("again_at IS NOT NULL")),
+        sa.Index("ix_stripe_events_claimed", "object_id", **where("claimed_until IS NOT NULL")),
     )
+    if op.get_bind().dialect.name == "postgresql":
+        op.execute(STRIPE_EVENT_DUE)
     make_append_only("timeline", "refuse_timeline_change", "the timeline is append-only")
     make_append_only("notes", "refuse_note_change", "notes are append-only")
     make_append_only("comments", "refuse_comment_change", "comments are append-only")

@@ -9,10 +9,9 @@ import pytest
 from sqlmodel import select
 from temporalio.testing import ActivityEnvironment
 
-from activities.mirror.events import StripeEvents
 from activities.mirror.mirror import Mirror, PageQuery
 from billing.cases.case import CaseFound
-from billing.stripe.events import FOLLOWED, StripeEventInput, object_of
+from billing.stripe.events import FOLLOWED, object_of
 from db.core.session import Database
 from db.tables import Case, Commitment, Operation, Organization, Reconciliation
 from workflows.mirror.reconcile import PHASES
@@ -20,6 +19,7 @@ from workflows.mirror.reconcile import PHASES
 from ...support import money
 from ...support.builders import NOW, Tenant, store
 from ...support.case_rules import case_rules
+from ...support.followed import follow
 from ...support.shop import Shop
 from ..effects.effecting import Job, a_job
 
@@ -49,21 +49,16 @@ class Desk:
 
     async def told(self, times: int = 1) -> None:
         """Stripe's events so far are followed, the newest first, each so often."""
-        follow = StripeEvents(self.shop.client, self.job.database, case_rules()).follow_event
         found = await self.v1.events.list_async({"limit": 100, "created": {"gte": self.since}})
         for event in found.data * times:
             about = event.to_dict()["data"]["object"]
-            subject = FOLLOWED.get(event.type)
             object_ = object_of(event.type, about.get("id"), about.get("customer"))
-            if subject is not None and object_ is not None:
-                message = StripeEventInput(event=event.id, subject=subject, object=object_)
-                await ActivityEnvironment().run(follow, message)
+            if event.type in FOLLOWED and object_ is not None:
+                await follow(self.shop.client, self.job.database, event.type, object_, event.id)
 
     async def follow(self, type_: str, object_: str) -> None:
         """One event is followed."""
-        follow = StripeEvents(self.shop.client, self.job.database, case_rules()).follow_event
-        message = StripeEventInput(event=f"evt_{object_}", subject=FOLLOWED[type_], object=object_)
-        await ActivityEnvironment().run(follow, message)
+        await follow(self.shop.client, self.job.database, type_, object_, f"evt_{object_}")
 
     async def compared(self) -> None:
         """Everything is compared, and nothing was told."""

@@ -4,22 +4,19 @@ from typing import Any
 
 import pytest
 from sqlmodel import select
-from temporalio.testing import ActivityEnvironment
 
-from activities.mirror.events import StripeEvents
-from billing.stripe.events import EventFollowed, EventSubject, StripeEventInput
 from db.core.session import Database
 from db.tables import Case
 
-from ...support.case_rules import case_rules
+from ...support.followed import follow
 from ...support.shop import Shop
 from ..effects.effecting import Killed, dying
 from ..giving_back import GIVINGS, Giving
 
-SUBJECTS = {
-    "refund": EventSubject.REFUND,
-    "credit note": EventSubject.CREDIT_NOTE,
-    "balance": EventSubject.CUSTOMER,
+TYPES = {
+    "refund": "refund.created",
+    "credit note": "credit_note.created",
+    "balance": "customer.updated",
 }
 
 
@@ -31,12 +28,8 @@ async def watched(request: pytest.FixtureRequest, shop: Shop, database: Database
 
 async def told(kind: str, giving: Giving, made: str) -> None:
     """Stripe's event of the object is followed."""
-    subject = SUBJECTS[kind]
-    object_ = giving.effect.target if subject is EventSubject.CUSTOMER else made
-    follow = StripeEvents(giving.job.shop.client, giving.job.database, case_rules()).follow_event
-    event = StripeEventInput(event="evt_1", subject=subject, object=object_)
-    followed: EventFollowed = await ActivityEnvironment().run(follow, event)
-    assert followed.state == "done"
+    object_ = giving.effect.target if kind == "balance" else made
+    await follow(giving.job.shop.client, giving.job.database, TYPES[kind], object_)
 
 
 async def cased(giving: Giving) -> list[str]:

@@ -11,10 +11,9 @@ from typing import Any
 
 from temporalio.testing import ActivityEnvironment
 
-from activities.mirror.events import StripeEvents
 from activities.mirror.mirror import Mirror, PageQuery
 from billing.core.operations import Kind
-from billing.stripe.events import FOLLOWED, StripeEventInput, object_of
+from billing.stripe.events import FOLLOWED, object_of
 from db.core.session import Database
 from db.tables import Reconciliation
 from workflows.mirror.reconcile import RECENT
@@ -23,6 +22,7 @@ from workflows.money.proposals import MoneyProposal
 from ...support import builders, money
 from ...support.builders import Tenant, store
 from ...support.case_rules import case_rules
+from ...support.followed import follow
 from ...support.shop import APRIL, Shop
 from .adversary_steps import Events
 
@@ -158,13 +158,11 @@ class Scene:
         if found:
             self.seen = found[-1]["id"]
         few = found[:: step.every] if step.every else []
-        follow = StripeEvents(self.shop.client, self.database, case_rules()).follow_event
         for event in (few if step.order == "in order" else few[::-1]) * step.times:
-            about, subject = event["data"]["object"], FOLLOWED.get(event["type"])
+            about = event["data"]["object"]
             object_ = object_of(event["type"], about.get("id"), about.get("customer"))
-            if subject is not None and object_ is not None:
-                message = StripeEventInput(event=event["id"], subject=subject, object=object_)
-                await ActivityEnvironment().run(follow, message)
+            if event["type"] in FOLLOWED and object_ is not None:
+                await follow(self.shop.client, self.database, event["type"], object_, event["id"])
 
     @property
     def _after(self) -> Any:

@@ -16,11 +16,10 @@ from starlette.types import Message
 from temporalio.client import Client
 
 from api.http.context import StripeAccount
-from billing.core.delivery import Delivery
 from billing.policy.policy import Policy
 from billing.stripe.events import FOLLOWED
 from db.core.session import Database
-from db.tables import Outbox, StripeEvent
+from db.tables import StripeEvent
 
 from ..conftest import ON_ONE_DATABASE, Api, counted, serving
 
@@ -84,29 +83,22 @@ async def kept(database: Database) -> list[StripeEvent]:
         return list(await session.exec(select(StripeEvent).order_by(StripeEvent.id)))
 
 
-async def starts(database: Database) -> list[Outbox]:
-    async with database.reading() as session:
-        return list(await session.exec(select(Outbox).order_by(Outbox.workflow_id)))
-
-
 async def refused(api: Api, database: Database, answer: Response, code: str) -> None:
     assert (answer.status_code, answer.json()["code"]) == (400, code)
     assert answer.headers["content-type"] == "application/problem+json"
-    assert await counted(database, StripeEvent, Outbox) == [0, 0]
+    assert await counted(database, StripeEvent) == [0]
     assert await figures(api) == {code.removeprefix("webhook_"): 1.0}
 
 
-async def test_an_event_is_kept_with_the_start_of_its_workflow(api: Api, database: Database) -> None:
+async def test_an_event_is_kept_for_the_worker_to_follow(api: Api, database: Database) -> None:
     answer = await send(api, an_event())
 
     assert (answer.status_code, answer.json()) == (200, {"received": True})
-    [event], [start] = await kept(database), await starts(database)
+    [event] = await kept(database)
     assert (event.type, event.object_id, event.livemode) == ("refund.updated", "re_1", False)
     assert (event.state, event.settled_at) == ("pending", None)
     assert event.created_at == datetime(2026, 4, 16, tzinfo=UTC)
-    assert (start.action, start.name) == ("start", "StripeEventWorkflow")
-    assert start.workflow_id == "stripe-event-evt_1"
-    assert start.payload == {"event": "evt_1", "subject": "refund", "object": "re_1"}
+    assert event.again_at == event.received_at
     assert await figures(api) == {"taken": 1.0}
 
 
@@ -115,7 +107,7 @@ async def test_an_event_that_comes_again_changes_nothing(api: Api, database: Dat
     answers += await asyncio.gather(*(send(api, an_event(), secret=SECRETS[1]) for _ in range(8)))
 
     assert {answer.status_code for answer in answers} == {200}
-    assert await counted(database, StripeEvent, Outbox) == [1, 1]
+    assert await counted(database, StripeEvent) == [1]
     assert await figures(api) == {"taken": 1.0, "duplicate": 9.0}
 
 
@@ -123,7 +115,7 @@ async def test_ten_copies_at_the_same_moment_are_one_event(api: Api, database: D
     answers = await asyncio.gather(*(send(api, an_event()) for _ in range(10)))
 
     assert {answer.status_code for answer in answers} == {200}
-    assert await counted(database, StripeEvent, Outbox) == [1, 1]
+    assert await counted(database, StripeEvent) == [1]
 
 
 async def test_a_type_that_nothing_follows_is_kept_and_ignored(api: Api, database: Database) -> None:
@@ -137,7 +129,6 @@ async def test_a_type_that_nothing_follows_is_kept_and_ignored(api: Api, databas
     events = await kept(database)
     assert [(event.state, event.object_id) for event in events] == [("ignored", "re_1"), ("ignored", None)]
     assert all(event.settled_at == event.received_at for event in events)
-    assert await starts(database) == []
     assert await figures(api) == {"ignored": 2.0}
 
 
@@ -145,7 +136,7 @@ async def test_events_of_another_mode_or_account_leave_no_trace(api: Api, databa
     answers = [await send(api, an_event(livemode=True)), await send(api, an_event(account="acct_other"))]
 
     assert [answer.status_code for answer in answers] == [200, 200]
-    assert await counted(database, StripeEvent, Outbox) == [0, 0]
+    assert await counted(database, StripeEvent) == [0]
     assert await figures(api) == {"other_mode": 1.0, "other_account": 1.0}
 
 
@@ -200,7 +191,6 @@ async def test_every_type_that_is_followed_needs_its_object(api: Api, database: 
     clock = an_event(type="test_helpers.test_clock.ready", data={"object": {"id": "clock_1"}})
     assert (await send(api, clock)).status_code == 200
     assert [event.state for event in await kept(database)] == ["ignored"]
-    assert await starts(database) == []
 
 
 @ON_ONE_DATABASE
@@ -302,7 +292,7 @@ async def test_one_that_is_cut_off_is_counted_and_leaves_no_trace(api: Api, data
         "headers": [(b"stripe-signature", b"t=1,v1=00")],
     }
     await api.app(scope, receive, nobody)
-    assert await counted(database, StripeEvent, Outbox) == [0, 0]
+    assert await counted(database, StripeEvent) == [0]
     assert await figures(api) == {"cut_off": 1.0}
 
 
@@ -320,7 +310,7 @@ async def test_without_a_secret_stripe_is_asked_to_try_later(
     async for api in serving(database, policy, no_temporal):
         answer = await send(api, an_event(), secret="")
         assert (answer.status_code, answer.json()["code"]) == (503, "webhook_not_configured")
-        assert await counted(database, StripeEvent, Outbox) == [0, 0]
+        assert await counted(database, StripeEvent) == [0]
         assert await figures(api) == {"not_configured": 1.0}
 
 
@@ -333,49 +323,15 @@ async def test_without_records_stripe_is_asked_to_try_later(
         patched.setattr(database, "transaction", gone.transaction)
         answer = await send(api, an_event())
     assert (answer.status_code, answer.json()["code"]) == (503, "temporarily_unavailable")
-    assert await counted(database, StripeEvent, Outbox) == [0, 0]
+    assert await counted(database, StripeEvent) == [0]
 
 
 @ON_ONE_DATABASE
-@pytest.mark.parametrize(("events", "passed_on"), [(10, 10), (70, 0)])
-async def test_a_burst_is_left_to_the_sweep_and_leaves_room_for_what_people_ask(
-    api: Api, database: Database, monkeypatch: pytest.MonkeyPatch, events: int, passed_on: int
+@pytest.mark.parametrize(("events", "at_once"), [(10, 10), (70, 10)])
+async def test_a_rush_is_followed_a_little_later_and_leaves_room_for_what_people_ask(
+    api: Api, database: Database, events: int, at_once: int
 ) -> None:
-    """From its first event on; what is no burst is passed on at once."""
-    told = []
-
-    async def counting(row: Outbox) -> Delivery:
-        told.append(row.id)
-        return Delivery(outcome="later")
-
-    monkeypatch.setattr(api.context.dispatcher, "_send", counting)
     answers = await asyncio.gather(*(send(api, an_event(id=f"evt_{number}")) for number in range(events)))
     assert {answer.status_code for answer in answers} == {200}
-    await api.context.dispatcher.idle()
-    rows = await starts(database)
-    assert (len(rows), len(told)) == (events, passed_on)
-    assert all(row.next_attempt_at > row.created_at for row in rows)
-
-
-@ON_ONE_DATABASE
-async def test_while_temporal_is_slow_only_so_many_are_on_their_way(
-    database: Database, policy: Policy, no_temporal: Client, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The others are due for the sweep."""
-    told: list[str] = []
-    release = asyncio.Event()
-
-    async def waiting(row: Outbox) -> Delivery:
-        told.append(row.id)
-        await release.wait()
-        return Delivery(outcome="later")
-
-    async for api in serving(database, policy, no_temporal, stripe=StripeAccount(SECRETS), calm=1e6):
-        monkeypatch.setattr(api.context.dispatcher, "_send", waiting)
-        try:
-            answers = await asyncio.gather(*(send(api, an_event(id=f"evt_{number}")) for number in range(70)))
-        finally:
-            release.set()
-        await api.context.dispatcher.idle()
-    assert {answer.status_code for answer in answers} == {200}
-    assert (len(await starts(database)), len(told)) == (70, 20)
+    due = [event for event in await kept(database) if event.again_at == event.received_at]
+    assert len(due) == at_once

@@ -6,14 +6,14 @@ from typing import Literal
 
 import pytest
 from sqlalchemy.exc import IntegrityError
-from sqlmodel import select
 
-from billing.stripe.events import FRESH, MAX_TRIES, QUIET, STUCK, next_try
+from billing.stripe.events import FOLLOWED, FRESH, MAX_TRIES, QUIET, STUCK, next_try
 from db.core.session import Database
-from db.stripe import budget
+from db.stripe import budget, event_turns
 from db.stripe import events as stripe_events
+from db.stripe.event_turns import EventTurn
 from db.stripe.events import ArrivedEvent
-from db.tables import Outbox, StripeEvent, StripeEventCheck
+from db.tables import StripeEvent, StripeEventCheck
 
 from ...support.builders import NOW, an_operation, store, tenant
 from ...support.money_rows import an_event
@@ -61,9 +61,13 @@ async def complete(database: Database, at: datetime, *objects: str) -> bool:
         return await stripe_events.complete(session, at, objects)
 
 
+def turn(*events: StripeEvent) -> EventTurn:
+    return EventTurn(FOLLOWED[events[0].type], events[0].object_id or "", events)
+
+
 async def settle(database: Database, event: StripeEvent, state: Literal["done", "ignored"]) -> None:
     async with database.transaction() as session:
-        await stripe_events.settle(session, event.id, state, LATER)
+        await event_turns.settle(session, turn(event), state, LATER)
 
 
 async def kept(database: Database, event: StripeEvent) -> StripeEvent | None:
@@ -92,7 +96,7 @@ async def test_of_the_same_event_at_the_same_moment_one_is_new(database: Databas
     assert sorted(new) == [False] * 9 + [True]
 
 
-async def test_of_many_at_once_each_is_new_once_and_has_one_start(database: Database) -> None:
+async def test_of_many_at_once_each_is_new_once(database: Database) -> None:
     known, ignored = an_event(), an_event(type="product.created")
     await record(database, known)
     fresh = [an_event() for _ in range(3)]
@@ -104,9 +108,6 @@ async def test_of_many_at_once_each_is_new_once_and_has_one_start(database: Data
     first = await kept(database, fresh[0])
     assert first is not None
     assert first.received_at == NOW
-    async with database.reading() as session:
-        starts = await session.exec(select(Outbox.payload).order_by(Outbox.workflow_id))
-        assert sorted(start["event"] for start in starts) == sorted(e.id for e in (known, *fresh))
 
 
 async def test_many_that_two_store_in_another_order_are_each_new_once(
@@ -142,23 +143,15 @@ async def test_an_event_is_in_no_other_state(database: Database) -> None:
         await store(database, an_event(state="lost"))
 
 
-async def test_the_start_of_what_follows_an_event_is_kept_with_it(database: Database) -> None:
+async def test_one_that_nothing_follows_is_settled_when_it_is_kept(database: Database) -> None:
     missed, odd = an_event(missed=True), an_event(type="product.created", object_id=None)
     assert [await record(database, missed), await record(database, odd)] == [True, True]
 
-    async with database.reading() as session:
-        [start] = await session.exec(select(Outbox))
-    assert (start.workflow_id, start.next_attempt_at) == (f"stripe-event-{missed.id}", NOW)
-    assert start.payload == {"event": missed.id, "subject": "refund", "object": missed.object_id}
     stored, ignored = await kept(database, missed), await kept(database, odd)
     assert stored is not None
     assert ignored is not None
-    assert (stored.missed, stored.state, ignored.state, ignored.settled_at) == (
-        True,
-        "pending",
-        "ignored",
-        NOW,
-    )
+    assert (stored.missed, stored.state, stored.again_at) == (True, "pending", NOW)
+    assert (ignored.state, ignored.settled_at, ignored.again_at) == ("ignored", NOW, None)
 
 
 async def test_what_a_check_knew_is_never_taken_back(database: Database) -> None:
@@ -239,26 +232,41 @@ async def test_nobody_looks_while_the_gate_before_stripe_is_shut(database: Datab
     assert await complete(database, NOW)
 
 
+async def claimed(database: Database, at: datetime) -> list[list[str]]:
+    """The events of each turn that is due."""
+    async with database.transaction() as session:
+        return [one.ids for turns in await event_turns.claim(session, at, 10) for one in turns]
+
+
+async def fail(database: Database, event: StripeEvent, at: datetime) -> StripeEvent:
+    stored = await kept(database, event)
+    assert stored is not None
+    async with database.transaction() as session:
+        await event_turns.failed(session, turn(stored), "KeyError", at)
+    stored = await kept(database, event)
+    assert stored is not None
+    return stored
+
+
 async def test_an_event_that_can_not_be_followed_is_set_aside_and_tried_less_and_less_often(
     database: Database,
 ) -> None:
     event = an_event(object_id="re_1")
     await record(database, event)
     at, rounds = NOW, 0
+    for tries in range(1, MAX_TRIES):
+        stored = await fail(database, event, at)
+        assert (stored.state, stored.error, stored.tries) == ("pending", "KeyError", tries)
+        assert stored.again_at == at + next_try(tries)
+        at = stored.again_at
     while True:
-        async with database.transaction() as session:
-            await stripe_events.set_aside(session, event.id, "KeyError", at)
-        stored = await kept(database, event)
-        assert stored is not None
+        stored = await fail(database, event, at)
         assert (stored.state, stored.error) == ("set_aside", "KeyError")
         if stored.again_at is None:
             break
         rounds += 1
-        async with database.reading() as session:
-            due = await stripe_events.not_followed(session, stored.again_at, NOW - STUCK, 10)
-            early = stored.again_at - timedelta(seconds=1)
-            assert await stripe_events.not_followed(session, early, NOW - STUCK, 10) == []
-        assert [one.id for one in due] == [event.id]
+        assert await claimed(database, stored.again_at - timedelta(seconds=1)) == []
+        assert await claimed(database, stored.again_at) == [[event.id]]
         at = stored.again_at
     assert timedelta(days=3) < at - NOW < timedelta(days=14)
     assert rounds <= 12
@@ -267,6 +275,69 @@ async def test_an_event_that_can_not_be_followed_is_set_aside_and_tried_less_and
     assert not await complete(database, at, "re_1"), "its own workflow is not told"
     await settle(database, event, "done")
     assert await complete(database, at, "re_1")
+
+
+async def test_what_was_set_aside_is_settled_by_a_later_event_of_its_object(database: Database) -> None:
+    aside, other = an_event(object_id="re_1"), an_event(object_id="re_1", type="charge.refunded")
+    for event in (aside, other):
+        await record(database, event)
+        async with database.transaction() as session:
+            await event_turns.failed(session, turn(event), "refused", NOW, for_good=True)
+    later = an_event(object_id="re_1", received_at=LATER)
+    await record(database, later)
+    assert await claimed(database, LATER) == [[later.id]]
+    await settle(database, later, "done")
+    states = [one.state for event in (aside, later, other) if (one := await kept(database, event))]
+    assert states == ["done", "done", "set_aside"], "the other is of another kind of object"
+
+
+async def test_an_object_is_claimed_with_all_of_its_events_and_by_one_alone(database: Database) -> None:
+    first, second = an_event(object_id="re_1"), an_event(object_id="re_1")
+    left = ArrivedEvent("evt_left", "refund.updated", "re_1", False, NOW, NOW, after=timedelta(seconds=3))
+    await keep(database, first, second)
+    async with database.transaction() as session:
+        await stripe_events.keep(session, [left])
+    [ids] = await claimed(database, NOW)
+    assert sorted(ids) == sorted([first.id, second.id, left.id])
+
+    newer = an_event(object_id="re_1", received_at=LATER)
+    another = an_event(object_id="re_2", received_at=LATER)
+    await keep(database, newer, another)
+    assert await claimed(database, LATER) == [[another.id]]
+    await settle(database, first, "done")
+    assert await claimed(database, LATER) == [], "the others are still followed"
+    for event in (second, an_event(id="evt_left", object_id="re_1")):
+        await settle(database, event, "done")
+    assert await claimed(database, LATER) == [[newer.id]]
+
+
+async def test_a_claim_that_nobody_renews_runs_out(database: Database) -> None:
+    event = an_event()
+    await record(database, event)
+    assert await claimed(database, NOW) == [[event.id]]
+    before_its_end = NOW + event_turns.CLAIM - timedelta(seconds=1)
+    assert await claimed(database, before_its_end) == []
+    async with database.transaction() as session:
+        await event_turns.renew(session, [event.id], before_its_end)
+    assert await claimed(database, NOW + event_turns.CLAIM) == []
+    assert await claimed(database, before_its_end + event_turns.CLAIM) == [[event.id]]
+
+
+async def test_what_two_claim_at_the_same_moment_they_never_share(
+    database: Database, database_url: str
+) -> None:
+    for number in range(60):
+        await record(database, an_event(object_id=f"re_{number % 20}"))
+    other = Database(database_url)  # connections of its own, like another process
+
+    async def claims(number: int) -> list[str]:
+        async with (database, other)[number % 2].transaction() as session:
+            found = await event_turns.claim(session, NOW, 3)
+        return [one.object for turns in found for one in turns]
+
+    objects = [one for some in await asyncio.gather(*map(claims, range(10))) for one in some]
+    await other.dispose()
+    assert sorted(objects) == sorted(f"re_{number}" for number in range(20))
 
 
 def test_an_event_is_set_aside_before_anybody_counts_it_as_stuck() -> None:

@@ -7,11 +7,9 @@ from typing import Any
 import pytest
 from sqlmodel import select
 
-from activities.mirror.bills import Bills
 from billing.mirror.reconciliation import ReconcileInput
-from billing.stripe.events import RenewalQuery
 from db.core.clock import utc_now
-from db.mirror import bills
+from db.mirror import bills, renewals
 from db.tables import (
     Customer,
     Invoice,
@@ -223,14 +221,24 @@ async def test_a_draft_that_is_deleted_is_gone(home: House, acme: Tenant, told: 
     assert draft.id not in {row.id for row in await rows(home, OrganizationInvoice)}
 
 
-async def test_one_reading_is_enough_for_all_events_before_it(home: House, acme: Tenant) -> None:
-    reader, began = Bills(home.shop.client, home.database), utc_now()
-    seen = len(home.stand_in.requests())
-    for since in (began, began, began - timedelta(minutes=1)):
-        await reader.mirror_renewal(RenewalQuery(organization=acme.id, since=since))
-    assert len(home.stand_in.requests()) - seen == 2
-    await reader.mirror_renewal(RenewalQuery(organization=acme.id, since=utc_now()))
-    assert len(home.stand_in.requests()) - seen == 4
+async def test_one_reading_is_enough_for_all_that_has_changed_before_it(home: House, acme: Tenant) -> None:
+    assert home.stripe_events is not None
+
+    def readings() -> int:
+        return sum(one["path"] == "/v1/invoices/create_preview" for one in home.stand_in.requests())
+
+    async def change() -> None:
+        async with home.database.transaction() as session:
+            await renewals.changed(session, acme.id, utc_now())
+
+    seen = readings()
+    for _ in range(3):
+        await change()
+    await home.stripe_events.sweep()
+    assert readings() - seen == 1
+    await change()
+    await home.stripe_events.sweep()
+    assert readings() - seen == 2
 
 
 async def test_a_subscription_that_ends_has_no_next_invoice(home: House, acme: Tenant, told: None) -> None:

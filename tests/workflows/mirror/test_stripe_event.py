@@ -11,13 +11,15 @@ from httpx import Response
 from sqlmodel import SQLModel, col, select
 from temporalio.client import WorkflowExecutionStatus, WorkflowHandle
 from temporalio.exceptions import ApplicationError
-from temporalio.service import RPCError
 from temporalio.worker import Worker
 
 from activities.mirror import readers
+from activities.mirror.bills import Bills
+from activities.mirror.events import StripeEvents
 from activities.mirror.objects.customer import CustomerSnapshot
 from activities.mirror.pages import MirrorAccess, customers_page
 from billing.stripe.events import StripeChanged
+from db.core.clock import utc_now
 from db.tables import (
     BalanceTransactionRow,
     CreditNoteRow,
@@ -30,7 +32,8 @@ from db.tables import (
     StripeEvent,
 )
 from worker.queues import RUNNER
-from worker.watch.event_care import LONG, EventCare
+from worker.stripe_events import EventSweep
+from worker.watch.event_care import EventCare
 
 from ...support import money
 from ...support.builders import Tenant, an_intent, an_operation, store
@@ -452,6 +455,13 @@ async def an_event_of(home: House, object_id: str) -> StripeEvent:
         return event
 
 
+def ahead(home: House, time: timedelta) -> EventSweep:
+    """As the worker's, so much later."""
+    events = StripeEvents(home.shop.client, home.database, case_rules())
+    bills = Bills(home.shop.client, home.database)
+    return EventSweep(home.database, events, bills, 4, clock=lambda: utc_now() + time)
+
+
 @pytest.mark.parametrize("how", ["a bug", "Stripe refuses to show it"])
 async def test_an_event_that_can_not_be_followed_has_an_end_and_the_others_go_on(
     home: House, acme: Tenant, monkeypatch: pytest.MonkeyPatch, how: str
@@ -478,13 +488,11 @@ async def test_an_event_that_can_not_be_followed_has_an_end_and_the_others_go_on
     poison = await money.customer(home.shop, acme, "Poison")
     await home._delivered()
 
-    async def is_set_aside() -> bool:
-        if how == "a bug":
-            await home.skip(seconds=30)
-        return (await an_event_of(home, poison)).state == "set_aside"
-
-    await until(is_set_aside, lambda: "it is tried for ever", home.patience)
-    event = await an_event_of(home, poison)
+    time = timedelta()
+    while (event := await an_event_of(home, poison)).state == "pending":
+        assert time < timedelta(minutes=5), "it is tried for ever"
+        time += timedelta(seconds=31)
+        await ahead(home, time).sweep()
     assert event.error is not None
     assert event.error.startswith("KeyError at" if how == "a bug" else "account_invalid")
     await home.shop.client.v1.customers.update_async(good, {"name": "Renamed"})
@@ -494,39 +502,9 @@ async def test_an_event_that_can_not_be_followed_has_an_end_and_the_others_go_on
     # When what was wrong is fixed, it is followed after all.
     monkeypatch.undo()
     assert event.again_at is not None
-    await EventCare(home.database, home.temporal).tend(event.again_at)
-
-    async def is_done() -> bool:
-        return (await an_event_of(home, poison)).state == "done"
-
-    await until(is_done, lambda: "it is not tried again", home.patience)
+    await ahead(home, event.again_at - utc_now()).sweep()
+    assert (await an_event_of(home, poison)).state == "done"
     assert (await mirrored(home, Customer, "name"))[poison] == ("Poison",)
-
-
-async def test_an_event_whose_workflow_was_ended_from_outside_is_followed_anew(
-    home: House, acme: Tenant
-) -> None:
-    home.stand_in.fault("bad_gateway", path="/v1/customers/", method="GET", times=100_000)
-    customer = await money.customer(home.shop, acme)
-    await home._delivered()
-    event = await an_event_of(home, customer)
-    handle = home.temporal.get_workflow_handle(f"stripe-event-{event.id}")
-
-    async def runs() -> bool:
-        try:
-            return (await handle.describe()).status == WorkflowExecutionStatus.RUNNING
-        except RPCError:
-            return False
-
-    await until(runs, lambda: "nobody follows it", home.patience)
-    await handle.terminate()
-    home.stand_in.clear_faults()
-    care = EventCare(home.database, home.temporal)
-    await care.tend(event.received_at + LONG)
-    assert not await runs(), "it is given some time"
-    await care.tend(event.received_at + LONG + timedelta(seconds=1))
-    await home.settled()
-    assert customer in await mirrored(home, Customer, "name")
 
 
 async def test_what_no_webhook_has_brought_is_asked_for_when_that_is_due_and_only_then(
