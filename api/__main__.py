@@ -12,7 +12,7 @@ from starlette.types import ASGIApp
 from billing.policy.policy import Policy
 from db import migrate
 from db.core.session import Database
-from settings import process
+from settings import logs, process
 from settings.serving import served
 from settings.settings import InvalidSettings, Settings, load
 from workflows.client.connection import Connection, InvalidConnection, connection
@@ -35,7 +35,7 @@ def main() -> int:
         for problem in error.problems:
             print(problem, file=sys.stderr)
         return 2
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logs.configure(settings.log_format)
     for warning in settings.warnings:
         log.warning("%s", warning)
     try:

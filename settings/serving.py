@@ -27,6 +27,7 @@ async def served(app: ASGIApp, host: str, port: int) -> AsyncIterator[None]:
         host=host,
         port=port,
         log_level="warning",
+        log_config=None,
         access_log=False,
         lifespan="off",
         server_header=False,

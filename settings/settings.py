@@ -14,6 +14,8 @@ from billing.mail.server import is_loopback, parse_mail_server
 from billing.policy.policy import InvalidPolicy, Policy, policy_from_toml
 from billing.portal.networks import parse_network
 
+from .logs import LogFormat
+
 _STRIPE_KEY = re.compile(r"(sk|rk)_(live|test)_\w+", re.ASCII)
 DEFAULT_POLICY = Path(__file__).resolve().parent.parent / "policy.toml"
 
@@ -189,6 +191,8 @@ class Settings(BaseSettings):
     """So many quotes may be asked for within a minute; each is some reads from Stripe."""
     delegations_per_person: int = Field(default=20, ge=1)
     """So many delegations may be given within an hour: each may send a mail."""
+    log_format: LogFormat = LogFormat.TEXT
+    """`json` for what collects logs."""
     health_port: int | None = Field(default=None, ge=0, le=65535)
     """Where the worker answers /healthz; nowhere when unset."""
     metrics_host: str = "127.0.0.1"

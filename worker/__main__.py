@@ -12,7 +12,7 @@ from temporalio.runtime import PrometheusConfig, Runtime, TelemetryConfig
 from billing.policy.policy import Policy
 from db import migrate
 from db.core.session import AWAY, Database
-from settings import process
+from settings import logs, process
 from settings.settings import InvalidSettings, Settings, load
 from workflows.client.connection import Connection, InvalidConnection, connection
 
@@ -98,11 +98,6 @@ def _runtime(settings: Settings) -> Runtime | None:
 
 
 def main() -> int:
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    # It tells every address that it asks; that of an invoice's PDF opens it to whoever reads the log.
-    logging.getLogger("httpx").setLevel(logging.WARNING)
-    # Two lines a request, without the operation's id: `worker.interceptors` says more in one.
-    logging.getLogger("stripe").setLevel(logging.WARNING)
     try:
         settings, policy = load()
     except InvalidSettings as error:
@@ -119,6 +114,7 @@ def main() -> int:
     except ValueError as error:
         print(f"PLIXO_DATABASE_URL: {error}", file=sys.stderr)
         return 2
+    logs.configure(settings.log_format)
     for warning in settings.warnings:
         log.warning("%s", warning)
     asyncio.run(run(settings, policy, temporal, looking))

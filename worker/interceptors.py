@@ -10,6 +10,9 @@ from typing import Any
 from temporalio import activity
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
 
+from settings.logs import about
+from workflows.core import ids
+
 log = logging.getLogger(__name__)
 
 BEATS = 3
@@ -56,6 +59,17 @@ class LoggedActivities(Interceptor):
 class _LoggingInterceptor(ActivityInboundInterceptor):
     async def execute_activity(self, input: ExecuteActivityInput) -> Any:
         info = activity.info()
+        asked = next(iter(input.args), None)
+        with about(
+            organization=getattr(asked, "organization", None),
+            operation=ids.operation_of(info.workflow_id),
+            workflow=info.workflow_id,
+            run=info.workflow_run_id,
+            activity=info.activity_type,
+        ):
+            return await self._logged(input, info)
+
+    async def _logged(self, input: ExecuteActivityInput, info: activity.Info) -> Any:
         level = logging.DEBUG if info.is_local else logging.INFO
         began, outcome = time.monotonic(), "failed"
         try:

@@ -13,6 +13,8 @@ from db.core.session import Database, concerns_everybody
 from db.delivery.delivery import Send, claim_due, deliver_in_order
 from db.operations.outbox import TEMPORAL, Lane
 from db.tables import Outbox
+from settings.logs import about
+from workflows.core import ids
 
 from .listening import ListeningLoop, let_end
 
@@ -92,13 +94,15 @@ class OutboxSweep:
         task.add_done_callback(done)
 
     async def _deliver(self, queue: list[Outbox], before: asyncio.Task[None] | None) -> None:
+        workflow = queue[0].workflow_id
         if before is not None:
             await asyncio.wait({before})
         try:
-            await deliver_in_order(self._database, self._send, queue, self._clock)
+            with about(workflow=workflow, operation=ids.operation_of(workflow)):
+                await deliver_in_order(self._database, self._send, queue, self._clock)
         except Exception as error:
             # The claims run out, and then the rows are due again.
             if concerns_everybody(error):
-                log.warning("the records are away for what goes to %s", queue[0].workflow_id)
+                log.warning("the records are away for what goes to %s", workflow)
             else:
-                log.exception("could not deliver what goes to %s", queue[0].workflow_id)
+                log.exception("could not deliver what goes to %s", workflow)

@@ -17,6 +17,7 @@ from db.core.clock import utc_now
 from db.people import people
 from db.sign_in import identities
 from db.tables import Person
+from settings.logs import learned
 
 from ..oidc.provider import Provider, ProviderUnavailable
 from ..oidc.tokens import TokenRefused
@@ -125,10 +126,12 @@ class ApiKeyMiddleware:
         if scope["type"] == "http" and scope["path"].startswith(PREFIX):
             request = Request(scope)
             try:
-                request.state.caller = await _authenticate(request, await context_of(request))
+                caller = await _authenticate(request, await context_of(request))
             except (ApiProblem, *UNREACHABLE) as error:
                 await answer_to(request, error)(scope, receive, send)
                 return
+            request.state.caller = caller
+            learned(organization=caller.organization, person=caller.person)
         await self._app(scope, receive, send)
 
 

@@ -10,6 +10,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from db.tables import new_id
+from settings.logs import about, learned
 
 from ..monitoring.metrics import Metrics
 from ..problems.common import INTERNAL_ERROR
@@ -41,15 +42,18 @@ class RequestMiddleware:
             return
         request_id = _request_id(scope)
         scope.setdefault("state", {})["request_id"] = request_id
+        with about(request=request_id):
+            await self._answered(scope, receive, send, request_id)
+
+    async def _answered(self, scope: Scope, receive: Receive, send: Send, request_id: str) -> None:
         status: int | None = None
-        started = ""
         began = time.perf_counter()
 
         async def send_with_headers(message: Message) -> None:
-            nonlocal status, started
+            nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                started = _started(scope, message)
+                learned(operation=_started(scope, message))
                 _add_headers(message, request_id)
             await send(message)
 
@@ -57,7 +61,7 @@ class RequestMiddleware:
             await self._app(scope, receive, send_with_headers)
         except Exception:
             # Whatever it is, the caller gets its id and no more, and the log gets all of it.
-            log.exception("request %s failed: %s %s", request_id, scope["method"], _route(scope))
+            log.exception("failed: %s %s", scope["method"], _route(scope))
             if status is not None:
                 raise  # the server has to cut the half-sent answer off
             response = problem_response(request_id, ApiProblem.of(INTERNAL_ERROR))
@@ -66,9 +70,7 @@ class RequestMiddleware:
             took, route = time.perf_counter() - began, _route(scope)
             self._metrics.request(scope["method"], route, status or 0, took)
             # The route and not the path: who reads logs need not learn ids, and must not learn tokens.
-            log.info(
-                "%s %s %s %s %.1f ms%s", request_id, scope["method"], route, status, took * 1000, started
-            )
+            log.info("%s %s %s %.1f ms", scope["method"], route, status, took * 1000)
 
 
 def _request_id(scope: Scope) -> str:
@@ -76,10 +78,10 @@ def _request_id(scope: Scope) -> str:
     return sent if _USABLE_ID.fullmatch(sent) else new_id("req")
 
 
-def _started(scope: Scope, message: MutableMapping[str, Any]) -> str:
+def _started(scope: Scope, message: MutableMapping[str, Any]) -> str | None:
     """The id of the operation that was started, where there is one, so that a log can be searched for it."""
     location = MutableHeaders(scope=message).get("location", "") if scope["path"].startswith("/v1/") else ""
-    return f" {location.rpartition('/')[2]}" if location else ""
+    return location.rpartition("/")[2] or None
 
 
 def _add_headers(message: MutableMapping[str, Any], request_id: str) -> None:

@@ -16,6 +16,7 @@ from db.approvals import approvals as approval_rows
 from db.core.clock import utc_now
 from db.sign_in import links
 from db.tables import Approval, PersonLink
+from settings.logs import learned
 
 from ..approvals.views import Viewer
 from ..console.approvals import decision_values, read
@@ -83,6 +84,7 @@ async def decide(token: str, request: Request, context: InContext) -> Response:
         return await _late(asked, form)
     # As them, for this one answer: no other route is asked in their name.
     request.state.caller = asked.visit.caller
+    learned(organization=asked.visit.caller.organization, person=asked.visit.caller.person)
     with form.submitted():
         said = form.body("decision", "comment") | {"subject_hash": asked.approval.subject_hash}
         await asked.visit.send(f"/v1/approvals/{asked.approval.id}/decision", said)

@@ -11,6 +11,7 @@ from db.core.clock import utc_now
 from db.sign_in import sessions
 from db.sign_in.sessions import NewSession, SessionHolder
 from db.tables import ConsoleSession
+from settings.logs import learned
 
 from ..console.frame.page import HEADERS
 from ..http.auth import Caller, NotSignedIn
@@ -65,6 +66,7 @@ async def _recognize(request: Request, context: Context) -> None:
         async with context.database.statement() as session:
             await sessions.seen(session, holder.session, at)
     request.state.caller, request.state.session = caller, holder.session
+    learned(organization=caller.organization, person=caller.person)
 
 
 def _caller(holder: SessionHolder) -> Caller | None:

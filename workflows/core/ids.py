@@ -59,6 +59,12 @@ def operation_workflow(operation: str) -> str:
     return f"operation-{operation}"
 
 
+def operation_of(workflow: str | None) -> str | None:
+    """Whose workflow it is; None where it is no operation's."""
+    own = operation_workflow("")
+    return workflow.removeprefix(own) if workflow and workflow.startswith(own) else None
+
+
 def approval_id(operation: str, round_: int) -> str:
     """The same for every attempt at opening one round, so that a retry opens nothing twice."""
     return f"apr_{operation.removeprefix('op_')}-{round_}"

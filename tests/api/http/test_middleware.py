@@ -1,7 +1,7 @@
 """What surrounds every answer: ids, headers, limits, figures, and the answer when something breaks."""
 
 import asyncio
-import logging
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -12,6 +12,7 @@ from billing.policy.policy import Policy
 from db.core.session import Database
 
 from ...support.builders import Tenant, member
+from ...support.logged import logged
 from ..conftest import ON_ONE_DATABASE, Api, serving
 
 pytestmark = ON_ONE_DATABASE
@@ -39,36 +40,45 @@ async def test_every_answer_has_its_security_headers(api: Api, acme: Tenant) -> 
 
 
 async def test_what_breaks_is_logged_with_its_id_and_not_shown(
-    api: Api, acme: Tenant, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    api: Api, acme: Tenant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def broken(*_: object, **__: object) -> None:
         raise ValueError("the secret ingredient")
 
     monkeypatch.setattr("db.core.pages.PagedRows.page", broken)
-    with caplog.at_level(logging.ERROR):
+    with logged() as lines:
         answer = await api.get("/v1/operations", acme.admin)
     problem = answer.json()
     assert (answer.status_code, problem["code"]) == (500, "internal_error")
     assert answer.headers["content-type"] == "application/problem+json"
     assert "secret ingredient" not in answer.text
     assert problem["request_id"] == answer.headers["X-Request-Id"]
-    assert problem["request_id"] in caplog.text
-    assert "secret ingredient" in caplog.text
+    [failed] = [line for line in lines if line["level"] == "error"]
+    assert failed["request"] == problem["request_id"]
+    assert "secret ingredient" in failed["exception"]
 
 
 async def test_of_what_breaks_the_log_has_the_route_and_not_the_path(
-    api: Api, acme: Tenant, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    api: Api, acme: Tenant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def broken(*_: object, **__: object) -> None:
         raise ValueError
 
     monkeypatch.setattr("api.operations.routes.operations.get", broken)
-    with caplog.at_level(logging.INFO, "api"):
+    with logged() as lines:
         answer = await api.get("/v1/operations/op_secret", acme.admin)
-    assert f"request {answer.headers['X-Request-Id']} failed: GET /v1/operations/{{id}}" in caplog.messages
-    assert "op_secret" not in "".join(
-        message for name, _, message in caplog.record_tuples if name == "api.http.middleware"
-    )
+    own = [line for line in lines if line["logger"] == "api.http.middleware"]
+    assert [line["message"].partition(" 500")[0] for line in own] == [
+        "failed: GET /v1/operations/{id}",
+        "GET /v1/operations/{id}",
+    ]
+    for line in own:
+        assert (line["request"], line["organization"], line["person"]) == (
+            answer.headers["X-Request-Id"],
+            acme.id,
+            acme.admin.id,
+        )
+        assert "op_secret" not in json.dumps(line)
 
 
 async def test_without_records_the_answer_is_to_try_again(
