@@ -132,6 +132,14 @@ class StripeReads:
                 source["coupon"] = found.to_dict()
 
     @activity.defn
+    async def read_lost_coupons(self, coupons: tuple[str, ...]) -> tuple[str, ...]:
+        """Those of these coupons that nobody can redeem any more: deleted, used up, or expired."""
+        found = [await ask_for(self._client.v1.coupons.retrieve_async(coupon)) for coupon in coupons]
+        return tuple(
+            coupon for coupon, one in zip(coupons, found, strict=True) if one is None or not one.valid
+        )
+
+    @activity.defn
     async def read_target_plan(self, query: TargetQuery) -> Target:
         """The plan and add-ons asked for, limits included, as Stripe has them; our mirror only says which
         prices."""

@@ -52,9 +52,17 @@ def of_its_own(item: Document) -> Params:
 
 def not_over(own: Params, at: int) -> Params:
     """The same without the discounts that are over then."""
-    left = [one for one in own.get("discounts", ()) if not over(one, at)]
-    rest = {name: value for name, value in own.items() if name != "discounts"}
-    return {**rest, "discounts": left} if left else rest
+    return _with_discounts(own, lambda one: not over(one, at))
+
+
+def coupons_of(own: Params) -> tuple[str, ...]:
+    """The coupons of its discounts."""
+    return tuple(one["coupon"] for one in own.get("discounts", ()))
+
+
+def without_coupons(own: Params, coupons: Collection[str]) -> Params:
+    """The same without the discounts of these coupons."""
+    return _with_discounts(own, lambda one: one["coupon"] not in coupons)
 
 
 def anew(own: Params) -> Params:
@@ -62,6 +70,12 @@ def anew(own: Params) -> Params:
     if "discounts" not in own:
         return own
     return {**own, "discounts": [{"coupon": one["coupon"]} for one in own["discounts"]]}
+
+
+def _with_discounts(own: Params, stays: Callable[[Document], bool]) -> Params:
+    left = [one for one in own.get("discounts", ()) if stays(one)]
+    rest = {name: value for name, value in own.items() if name != "discounts"}
+    return {**rest, "discounts": left} if left else rest
 
 
 def uncarried_of(subscription: Document) -> tuple[str, ...]:

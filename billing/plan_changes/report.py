@@ -13,7 +13,17 @@ from .subject import PlanChangeSubject
 from .verification import ResultLines, Verification
 
 _UNSAID = frozenset(
-    {"amounts", "problem", "unpaid", "revert", "reverted", "accepted_by", "reverted_by", "comment"}
+    {
+        "amounts",
+        "problem",
+        "unpaid",
+        "revert",
+        "irrevertible",
+        "reverted",
+        "accepted_by",
+        "reverted_by",
+        "comment",
+    }
 )
 """What a document leaves out while nobody has said it."""
 
@@ -38,6 +48,8 @@ class PlanChangeResult(Payload):
     """Why the change is there, but not paid."""
     revert: PlanChangeSubject | None = None
     """What a revert would do, or was shown to do before it was done."""
+    irrevertible: Problem | None = None
+    """Why a revert is refused."""
     reverted: RevertResult | None = None
     """What Stripe holds of the revert."""
     accepted_by: str | None = None
@@ -48,7 +60,7 @@ class PlanChangeResult(Payload):
     @property
     def reverting(self) -> str:
         """What a revert would bring, in a sentence."""
-        return revert_words(self.revert)
+        return revert_words(self.revert or self.irrevertible)
 
     def document(self) -> dict[str, Any]:
         """Without what nobody has said."""

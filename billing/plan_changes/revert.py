@@ -6,15 +6,19 @@ back; no anchor left alone and no `proration_behavior=none` keeps it from that (
 whoever reverts is shown Stripe's preview first, and the revert is done only while that still holds.
 """
 
+from collections.abc import Collection
 from typing import Any
 
 from ..core.money import Money
 from ..core.operations import Problem
 from .items.others import restored
-from .phase_fields import not_over
-from .proration import AnyDifference
+from .phase_fields import coupons_of, not_over, without_coupons
+from .proration import AnyDifference, OtherDifference
 from .subject import PlanChangeSubject, PreviewQuery, SubscriptionFacts, subject_hash
 from .verification import ResultLines, expected_lines, verify
+
+Revert = PlanChangeSubject | Problem | None
+"""What it would do; why it is refused; None where that can't be had at present."""
 
 
 class RevertResult(ResultLines):
@@ -50,15 +54,49 @@ def revert_query(
     )
 
 
-def still_as_shown(shown: PlanChangeSubject | None, now: PlanChangeSubject | None) -> bool:
+def coupons_back(query: PreviewQuery) -> tuple[str, ...]:
+    """The coupons that would be redeemed anew, for what comes back with its discounts."""
+    return tuple(dict.fromkeys(coupon for one in query.changes for coupon in coupons_of(one.keeps)))
+
+
+def without_lost(query: PreviewQuery, lost: Collection[str]) -> PreviewQuery:
+    """The same without the coupons that nobody can redeem any more, which Stripe would refuse whole."""
+    taken_back = [
+        one.model_copy(
+            update={
+                "keeps": without_coupons(one.keeps, lost),
+                "lost": tuple(coupon for coupon in coupons_of(one.keeps) if coupon in lost),
+            }
+        )
+        for one in query.taken_back
+    ]
+    return query.model_copy(update={"taken_back": tuple(taken_back)})
+
+
+def lost_coupons(revert: PlanChangeSubject) -> tuple[str, ...]:
+    """The coupons that don't come back with a revert."""
+    return tuple(dict.fromkeys(coupon for one in revert.changes for coupon in one.lost))
+
+
+def still_as_shown(shown: Revert, now: Revert) -> bool:
     """Whether a revert would still do what was shown of it; one that nobody could preview does not."""
-    return shown is not None and now is not None and subject_hash(shown) == subject_hash(now)
+    if not isinstance(shown, PlanChangeSubject) or not isinstance(now, PlanChangeSubject):
+        return False
+    return subject_hash(shown) == subject_hash(now)
 
 
-def revert_words(revert: PlanChangeSubject | None) -> str:
-    """What a revert would bring, in a sentence."""
+def revert_words(revert: Revert) -> str:
+    """What a revert would bring, or why nobody can say."""
+    if isinstance(revert, Problem):
+        return f"It can't be reverted: {revert.message.rstrip('.')}."
     if revert is None:
         return "What a revert would bill can't be previewed now; it isn't done before it can."
+    lost = ", ".join(lost_coupons(revert))
+    without = f" It doesn't bring back what nobody can redeem any more: {lost}." if lost else ""
+    return f"{_billed(revert)}{without}"
+
+
+def _billed(revert: PlanChangeSubject) -> str:
     preview = revert.preview
     total = Money(amount_minor=preview.total, currency=preview.currency)
     if not revert.charged_at_once:
@@ -76,14 +114,18 @@ def revert_words(revert: PlanChangeSubject | None) -> str:
     return f"{words}; {preview.due_now.format()} of it is charged to the payment method."
 
 
-def with_revert(problem: Problem, revert: PlanChangeSubject | None) -> Problem:
+def with_revert(problem: Problem, revert: Revert) -> Problem:
     """What a person has to resolve, with what a revert would bring."""
     return problem.model_copy(update={"message": f"{problem.message} {revert_words(revert)}"})
 
 
 def revert_report(revert: PlanChangeSubject, found: ResultLines) -> RevertResult:
     """What Stripe holds after the revert, beside what was shown."""
-    checked = verify(revert, found)
+    lost = [
+        OtherDifference(name=f"Coupon {coupon}", says="could not be redeemed any more, and is not back")
+        for coupon in lost_coupons(revert)
+    ]
+    checked = verify(revert, found, lost)
     return RevertResult.model_validate(
         {**dict(found), "verified": checked.ok, "differences": checked.differences}
     )

@@ -89,6 +89,14 @@ def problem_of(error: ActivityError | ChildWorkflowError | ApplicationError) -> 
     return Problem(code="gave_up", message="Stripe or the database could not be reached for days.")
 
 
+def refusal_of(error: ActivityError | ChildWorkflowError | ApplicationError) -> Problem | None:
+    """Why a step is refused, however often it is tried; None of one that only can't be done at present.
+    Raises CancelledError as `problem_of` does."""
+    problem = problem_of(error)
+    cause = error if isinstance(error, ApplicationError) else error.cause
+    return problem if isinstance(cause, ApplicationError) and cause.non_retryable else None
+
+
 def refused(problem: Problem) -> ApplicationError:
     """An update's refusal, by which its sender learns the code."""
     return ApplicationError(problem.message, type=problem.code, non_retryable=True)

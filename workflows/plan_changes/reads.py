@@ -49,7 +49,7 @@ with workflow.unsafe.imports_passed_through():
         overtaken_problem,
         still_open_problem,
     )
-    from billing.plan_changes.revert import revert_query
+    from billing.plan_changes.revert import Revert, coupons_back, revert_query, without_lost
     from billing.plan_changes.subject import (
         PlanChangeInput,
         PlanChangeRequest,
@@ -66,7 +66,7 @@ with workflow.unsafe.imports_passed_through():
     from billing.plan_changes.verification import ResultLines, ResultQuery
 
 from ..core import ids, options
-from ..core.outcome import TROUBLE, problem_of, refused
+from ..core.outcome import TROUBLE, refusal_of, refused
 from ..core.recorded import recorded
 from ..core.stripe_calls import StripeCaller
 from ..core.stripe_changes import StripeChanges, wake
@@ -173,17 +173,18 @@ class PlanChangeReads:
         )
         return await self._calls.call(StripeReads.read_subscription, query, options.STRIPE_READ)
 
-    async def revert(
-        self, subject: PlanChangeSubject, shown: PlanChangeSubject | None = None
-    ) -> PlanChangeSubject | None:
-        """What the way back to the former terms would do now, from the second that was shown, if one was;
-        None where Stripe doesn't say."""
+    async def revert(self, subject: PlanChangeSubject, shown: PlanChangeSubject | None = None) -> Revert:
+        """What the way back to the former terms would do now, from the second that was shown, if one was."""
         try:
             query = revert_query(subject, await self.facts(), shown)
+            if coupons := coupons_back(query):
+                query = without_lost(
+                    query,
+                    await self._calls.call(StripeReads.read_lost_coupons, coupons, options.STRIPE_READ),
+                )
             preview, renewal = await self._previews(query)
         except TROUBLE as error:
-            problem_of(error)  # a cancellation is none
-            return None
+            return refusal_of(error)
         return build_subject(query, preview, renewal, limits=())
 
     async def obstacles(self, wanted: PlanChangeRequest, facts: SubscriptionFacts) -> Obstacles:

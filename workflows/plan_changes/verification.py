@@ -106,11 +106,11 @@ class PlanChangeVerification:
             return await self._read()
         if resolve.action == "revert":
             return await self._revert(report, resolve)
-        answered = {"accepted_by": resolve.person, "comment": resolve.comment, "revert": None}
+        answered = {"accepted_by": resolve.person, "comment": resolve.comment}
         return Outcome(
             State.COMPLETED,
             EventCode.ACCEPTED_AS_IN_STRIPE,
-            result=report.model_copy(update=answered),
+            result=report.model_copy(update={**answered, "revert": None, "irrevertible": None}),
             person=resolve.person,
             comment=resolve.comment,
         )
@@ -119,7 +119,8 @@ class PlanChangeVerification:
         """What a person makes of it; a revert only as it was shown, or it is shown anew and asked again."""
         revert = await self._glances.revert(self._subject)
         while True:
-            report = report.model_copy(update={"revert": revert})
+            shown, why = (None, revert) if isinstance(revert, Problem) else (revert, None)
+            report = report.model_copy(update={"revert": shown, "irrevertible": why})
             resolve = await self._ask(report, with_revert(problem, revert))
             if resolve.action != "revert":
                 return resolve, report
@@ -131,7 +132,7 @@ class PlanChangeVerification:
                 stage="reverting",
                 allowed_actions=(),
             )
-            shown, revert = revert, await self._reads.revert(self._subject, shown=revert)
+            revert = await self._reads.revert(self._subject, shown)
             if still_as_shown(shown, revert):
                 return resolve, report
 

@@ -15,7 +15,7 @@ with workflow.unsafe.imports_passed_through():
 from ..approvals.object_end import OptionalCalls
 from ..approvals.review import Proposal, RequestOrigin, ReviewTerms, Round, review_setup
 from ..core import options
-from ..core.outcome import problem_of
+from ..core.outcome import refusal_of
 from ..core.recorded import recorded
 
 FIRST = Round(1)
@@ -30,10 +30,10 @@ def quote_calls() -> OptionalCalls:
 def obstacle(error: ActivityError | ChildWorkflowError | ApplicationError) -> Problem:
     """What the operation would end with. Raises the error again where it only says that something can't be
     read at present: an operation would wait for that."""
-    cause = error if isinstance(error, ApplicationError) else error.cause
-    if not (isinstance(cause, ApplicationError) and cause.non_retryable):
+    problem = refusal_of(error)
+    if problem is None:
         raise error
-    return problem_of(error)
+    return problem
 
 
 async def quoted_review(

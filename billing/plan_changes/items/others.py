@@ -54,6 +54,8 @@ class ItemChange(Message):
     quantity: int
     keeps: dict[str, Any] = Field(default_factory=dict)
     """All that one has beside which is taken away, or which comes back: `phase_fields.of_its_own`."""
+    lost: tuple[str, ...] = ()
+    """The coupons without which one comes back: nobody can redeem them any more."""
 
 
 def in_words(items: Iterable[OtherItem]) -> str:
@@ -98,10 +100,8 @@ def item_changes(
                 keeps={} if later else item.keeps,
             )
         )
-    had = {one.price: one.keeps for one in taken_back if not one.quantity}
-    new = (
-        ItemChange(price=one.price, quantity=one.quantity or 0, keeps=had.get(one.price, {})) for one in left
-    )
+    removed = {one.price: one for one in taken_back if not one.quantity}
+    new = (_new(one, removed.get(one.price)) for one in left)
     return (*changes, *new)
 
 
@@ -116,6 +116,11 @@ def restored(
             *(one for one in before if one.price in touched),
         )
     )
+
+
+def _new(item: OtherItem, removed: ItemChange | None) -> ItemChange:
+    change = ItemChange(price=item.price, quantity=item.quantity or 0)
+    return change.model_copy(update={"keeps": removed.keeps, "lost": removed.lost}) if removed else change
 
 
 def _becomes(item: OtherItem, left: Sequence[OtherItem]) -> OtherItem | None:

@@ -5,9 +5,11 @@ from typing import Any
 import pytest
 
 from billing.core.money import Money
+from billing.core.operations import Problem
 from billing.plan_changes.items.others import ItemFacts, in_order
 from billing.plan_changes.proration import Line
 from billing.plan_changes.revert import (
+    Revert,
     revert_query,
     revert_report,
     revert_words,
@@ -106,12 +108,11 @@ def test_a_revert_of_another_interval_starts_a_new_period_too(effective: str) ->
             a_revert(CREDIT, DEBIT, invoicing="next_invoice"),
             "A revert puts USD -25.00 on the next invoice.",
         ),
+        (Problem(code="x", message="No such price."), "It can't be reverted: No such price."),
         (None, "What a revert would bill can't be previewed now; it isn't done before it can."),
     ],
 )
-def test_what_a_revert_would_bring_is_said_in_a_sentence(
-    revert: PlanChangeSubject | None, words: str
-) -> None:
+def test_what_a_revert_would_bring_is_said_in_a_sentence(revert: Revert, words: str) -> None:
     assert revert_words(revert) == words
 
 

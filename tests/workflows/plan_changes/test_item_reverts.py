@@ -1,11 +1,12 @@
 """What a plan change did to items beside the plan is taken back whole, or it is said what is otherwise."""
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
 
 from ...support.builders import Tenant
-from ...support.house import House
+from ...support.house import House, until
 from .test_items import PATH, STORAGE, SUPPORT, fields, items, subscribed
 
 
@@ -113,3 +114,44 @@ async def test_a_discount_that_lasts_longer_once_it_is_brought_back_is_named(hom
     assert await what_it_has(home, acme) == had
     [difference] = done["result"]["reverted"]["differences"]
     assert (difference["name"], done["result"]["reverted"]["verified"]) == ("items.discounts", False)
+
+
+@pytest.mark.parametrize("when", ["before it is shown", "once it was shown"])
+async def test_a_coupon_that_nobody_can_redeem_any_more_is_left_out_and_named(home: House, when: str) -> None:
+    acme = await subscribed(home, {SUPPORT: 2})
+    await dressed(home, acme, duration="forever")
+    had = await what_it_has(home, acme)
+    [coupon] = had["coupons"]
+    if when == "before it is shown":
+        await home.shop.client.v1.coupons.delete_async(coupon)
+    found = await unread(home, acme, plan="scale", add_ons=[{"add_on": SUPPORT, "quantity": 0}])
+    if when == "once it was shown":
+        assert coupon not in found["error"]["message"]
+        await home.shop.client.v1.coupons.delete_async(coupon)
+        body = {"action": "revert", "comment": "Back, please."}
+        await home.post(acme.admin, f"{PATH}/{found['id']}/resolution", body)
+        await until(asked_again(home, acme, found["id"]), lambda: "it was not asked again")
+        found = await home.wait(acme, found["id"], "mismatched")
+    done = await reverted(home, acme, found["id"])
+
+    assert f"It doesn't bring back what nobody can redeem any more: {coupon}." in found["error"]["message"]
+    assert await what_it_has(home, acme) == had | {"coupons": []}
+    after = done["result"]["reverted"]
+    assert (after["verified"], [one["name"] for one in after["differences"]]) == (False, [f"Coupon {coupon}"])
+
+
+def asked_again(home: House, acme: Tenant, operation: str) -> Callable[[], Awaitable[bool]]:
+    async def asked() -> bool:
+        return (await home.events(acme, operation)).count("outcome_unknown") == 2
+
+    return asked
+
+
+async def test_a_revert_that_stripe_refuses_says_why(home: House) -> None:
+    acme = await subscribed(home, {SUPPORT: 2})
+    home.stand_in.fault("refuse", times=1_000, after=4, method="POST", path="/v1/invoices/create_preview")
+    found = await unread(home, acme, plan="scale", add_ons=[{"add_on": SUPPORT, "quantity": 0}])
+
+    refusal = found["result"]["irrevertible"]["message"]
+    assert refusal.rstrip(".") in found["error"]["message"]
+    assert "revert" not in found["result"]
