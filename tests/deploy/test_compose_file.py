@@ -15,7 +15,7 @@ from activities.stripe import client
 from api.__main__ import server_config
 from sandbox.stack import stack
 from settings.settings import Settings, variable
-from worker import outbox, queues
+from worker import listening, queues
 
 from . import compose
 
@@ -77,7 +77,7 @@ def test_what_stops_has_the_time_that_its_longest_call_may_take() -> None:
         return float(compose.services(FILLED)[name]["stop_grace_period"].removesuffix("s"))
 
     assert queues.LET_END.total_seconds() > client.TIMEOUT
-    assert queues.LET_END.total_seconds() + outbox.LET_END < seconds("worker") - 3
+    assert queues.LET_END.total_seconds() + listening.LET_END < seconds("worker") - 3
     served = server_config(FastAPI(), Settings(stripe_api_key=SecretStr("sk_test_x")))
     assert served.timeout_graceful_shutdown is not None
     assert served.timeout_graceful_shutdown < seconds("api")

@@ -1,0 +1,112 @@
+"""What stands in deploy/kubernetes is valid, keeps to the least it needs, and knows every setting."""
+
+from typing import Any
+
+import kubernetes_validate
+import pytest
+
+from activities.stripe import client
+from settings.settings import Settings, variable
+from worker import listening, queues
+
+from . import kubernetes
+from .kubernetes import of_kind
+
+OLDEST, NEWEST = "1.34", "1.37"
+SECRETS = {
+    "PLIXO_DATABASE_URL",
+    "PLIXO_PAYLOAD_KEYS",
+    "PLIXO_STRIPE_API_KEY",
+    "PLIXO_STRIPE_WEBHOOK_SECRET",
+    "PLIXO_SMTP_URL",
+}
+GUIDE = (kubernetes.ROOT / "docs/operating/kubernetes.md").read_text()
+
+
+def containers(kind: str) -> dict[str, dict[str, Any]]:
+    """The one container of each, by the object's name."""
+    return {name: one["spec"]["template"]["spec"]["containers"][0] for name, one in of_kind(kind).items()}
+
+
+@pytest.mark.parametrize("version", [OLDEST, NEWEST])
+def test_each_object_is_as_kubernetes_wants_it(version: str) -> None:
+    for one in kubernetes.objects():
+        kubernetes_validate.validate(one, version, strict=True)
+
+
+def test_no_file_is_left_out() -> None:
+    files = {file.name for file in kubernetes.FOLDER.glob("*.yaml")} - {"kustomization.yaml"}
+    assert set(kubernetes.kustomization()["resources"]) == files
+
+
+def test_no_pod_has_a_right_that_it_does_not_need() -> None:
+    for pod in kubernetes.pods(kubernetes.objects()):
+        assert pod["automountServiceAccountToken"] is False
+        assert pod["securityContext"]["runAsNonRoot"] is True
+        assert pod["securityContext"]["runAsUser"] == 10001
+        assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+        for container in pod["containers"]:
+            assert container["securityContext"] == {
+                "allowPrivilegeEscalation": False,
+                "readOnlyRootFilesystem": True,
+                "capabilities": {"drop": ["ALL"]},
+            }
+            assert container["resources"]["limits"]["memory"]
+            mounts = {mount["name"] for mount in container["volumeMounts"] if not mount.get("readOnly")}
+            assert mounts == {"tmp"}
+
+
+def test_only_settings_that_exist_are_given_and_secrets_never_here() -> None:
+    known = {variable(name) for name in Settings.model_fields}
+    given = set(of_kind("ConfigMap")["plixo-settings"]["data"])
+    for container in (*containers("Deployment").values(), *containers("Job").values()):
+        given |= {one["name"] for one in container["env"]}
+    assert given - known == set()
+    written = {one["name"] for one in containers("Deployment")["plixo-worker"]["env"]} | set(
+        of_kind("ConfigMap")["plixo-settings"]["data"]
+    )
+    assert written & SECRETS == set()
+    assert [name for name in SECRETS if f"{name}=" not in GUIDE] == []
+
+
+def test_what_stops_has_the_time_that_its_longest_call_may_take() -> None:
+    worker = of_kind("Deployment")["plixo-worker"]["spec"]["template"]["spec"]
+    assert queues.LET_END.total_seconds() > client.TIMEOUT
+    needed = queues.LET_END.total_seconds() + listening.LET_END
+    assert needed < worker["terminationGracePeriodSeconds"] - 3
+
+
+@pytest.mark.parametrize("name", ["plixo-api", "plixo-worker"])
+def test_one_is_always_there_and_more_come_with_the_load(name: str) -> None:
+    labels = of_kind("Deployment")[name]["spec"]["template"]["metadata"]["labels"]
+    budget, scaler = of_kind("PodDisruptionBudget")[name], of_kind("HorizontalPodAutoscaler")[name]
+    assert budget["spec"]["selector"]["matchLabels"].items() <= labels.items()
+    assert of_kind("Deployment")[name]["spec"]["replicas"] == scaler["spec"]["minReplicas"] > 1
+    assert scaler["spec"]["scaleTargetRef"]["name"] == name
+    for metric in scaler["spec"]["metrics"]:
+        assert metric["type"] == "Resource" or metric["external"]["metric"]["name"] in GUIDE
+
+
+def test_whom_the_network_lets_in_reaches_a_port_that_is_there() -> None:
+    policies = of_kind("NetworkPolicy")
+    everything = policies.pop("plixo-nothing")["spec"]
+    assert everything == {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
+    ports = {port["containerPort"] for one in containers("Deployment").values() for port in one["ports"]}
+    for policy in policies.values():
+        for rule in policy["spec"].get("ingress", ()):
+            assert rule["from"], "nobody is let in without a name"
+            assert {port["port"] for port in rule["ports"]} <= ports
+
+
+def test_the_service_leads_to_the_port_of_the_api() -> None:
+    service = of_kind("Service")["plixo-api"]["spec"]
+    labels = of_kind("Deployment")["plixo-api"]["spec"]["template"]["metadata"]["labels"]
+    assert service["selector"].items() <= labels.items()
+    named = {port["name"]: port["containerPort"] for port in containers("Deployment")["plixo-api"]["ports"]}
+    assert named[service["ports"][0]["targetPort"]] == 8000
+
+
+def test_images_are_of_a_release() -> None:
+    for pod in kubernetes.pods(kubernetes.objects()):
+        for container in pod["containers"]:
+            assert not container["image"].endswith(("latest", "plixo-billing"))
