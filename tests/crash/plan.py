@@ -36,7 +36,7 @@ class Kill(Message):
     """SIGKILL of the worker at the nth time that a point whose text matches is reached.
 
     Requests read `POST http://…/v1/subscriptions/sub_1`, commits are named by the keys of their timeline
-    events, or `intent` for the opening of an intent.
+    events, or `intent` for the opening of an intent, `claim` and `wake` around the following of an event.
     """
 
     point: Point

@@ -135,7 +135,9 @@ class PendingRefund(Refund):
 
     waiting: Sequence[Step] = (
         commit("the news that it is pending", "^pending:1$"),
+        commit("the claim of what Stripe has told of", "^claim$"),
         request("the look after the event", "GET", REFUND, 2),
+        commit("the wake after the event", "^wake$"),
         request("the last look", "GET", REFUND, 3),
         COMPLETED,
     )

@@ -23,6 +23,7 @@ from temporalio.common import RetryPolicy
 from activities.mail import customer_claims
 from activities.stripe.gate import StripeGate
 from activities.stripe.permissions import KeyPermissions
+from billing.stripe.events import STRIPE_CHANGED
 from db.core.session import Database
 from db.incidents.health_meter import HealthMeter
 from db.stripe import event_turns
@@ -104,7 +105,8 @@ class FusedClient(stripe.HTTPXClient):
 
 
 def watch_commits(fuse: Fuse) -> None:
-    """Dies before or after the commit that writes a given timeline event, or opens an intent."""
+    """Dies before or after the commit that writes a given timeline event, opens an intent, claims an object
+    of which Stripe has told, or stores it and notes whom to wake."""
 
     @event.listens_for(Engine, "before_cursor_execute")
     def note(connection: Connection, _: Any, statement: str, parameters: Any, *__: Any) -> None:
@@ -113,6 +115,10 @@ def watch_commits(fuse: Fuse) -> None:
             connection.info.setdefault("written", []).extend(v for v in values if isinstance(v, str))
         if statement.startswith("INSERT INTO intents"):
             connection.info.setdefault("written", []).append("intent")
+        if statement.startswith("UPDATE stripe_events SET claimed_until"):
+            connection.info.setdefault("written", []).append("claim")
+        if statement.startswith("INSERT INTO outbox") and STRIPE_CHANGED in str(parameters):
+            connection.info.setdefault("written", []).append("wake")
 
     @event.listens_for(Engine, "commit")
     def before(connection: Connection) -> None:
