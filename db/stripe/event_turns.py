@@ -10,7 +10,6 @@ from datetime import datetime, timedelta
 from typing import Any, Literal, NamedTuple
 
 from sqlalchemy import ColumnElement, and_, func, or_, update
-from sqlalchemy.orm import aliased
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -89,11 +88,10 @@ async def claim(session: AsyncSession, at: datetime, limit: int) -> list[list[Ev
 
 def _due(at: datetime) -> Any:
     """The objects of events that are due, of which no worker has any; some of them twice."""
-    other = aliased(StripeEvent)
-    taken = select(other.id).where(
-        col(other.object_id) == col(StripeEvent.object_id), col(other.claimed_until) > at
+    taken = select(StripeEvent.object_id).where(col(StripeEvent.claimed_until) > at)
+    return select(StripeEvent.object_id).where(
+        col(StripeEvent.again_at) <= at, col(StripeEvent.object_id).not_in(taken)
     )
-    return select(StripeEvent.object_id).where(col(StripeEvent.again_at) <= at, ~taken.exists())
 
 
 async def renew(session: AsyncSession, ids: Collection[str], at: datetime) -> None:

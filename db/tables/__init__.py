@@ -265,7 +265,7 @@ class StripeEvent(SQLModel, table=True):
         ),
         Index(
             "ix_stripe_events_claimed",
-            "object_id",
+            "claimed_until",
             sqlite_where=text("claimed_until IS NOT NULL"),
             postgresql_where=text("claimed_until IS NOT NULL"),
         ),

@@ -207,7 +207,7 @@ def create() -> None:
         sa.Index("ix_stripe_events_received", "received_at"),
         sa.Index("ix_stripe_events_set_aside", "object_id", **where("state = 'set_aside'")),
         sa.Index("ix_stripe_events_due", "again_at", **where("again_at IS NOT NULL")),
-        sa.Index("ix_stripe_events_claimed", "object_id", **where("claimed_until IS NOT NULL")),
+        sa.Index("ix_stripe_events_claimed", "claimed_until", **where("claimed_until IS NOT NULL")),
     )
     if op.get_bind().dialect.name == "postgresql":
         op.execute(STRIPE_EVENT_DUE)
