@@ -375,7 +375,7 @@ def _balance(customer: Document | None) -> int:
 
 
 def _payment_unknown(payment: str) -> RefundableFacts:
-    return RefundableFacts(problem=_unknown(Code.PAYMENT_UNKNOWN, payment, "of one of your customers"))
+    return RefundableFacts(problem=_unknown(Code.PAYMENT_UNKNOWN, payment, "for any of your customers"))
 
 
 def _unknown(code: Code, object_name: str, of_whom: str) -> Problem:

@@ -48,7 +48,7 @@ class WaiverReads:
             return WaivableFacts(
                 problem=Problem(
                     code=Code.INVOICE_UNKNOWN,
-                    message=f"Stripe has no invoice {query.invoice} of one of your customers.",
+                    message=f"Stripe has no invoice {query.invoice} for any of your customers.",
                 )
             )
         facts = WaivableFacts(invoice=_waivable(invoice))

@@ -53,13 +53,13 @@ async def viewer(session: AsyncSession, caller: Caller) -> Viewer:
 async def shown(
     session: AsyncSession, row: Approval, viewer: Viewer, *, recent: bool = False
 ) -> ApprovalAnswer:
-    """The approval; `recent` adds what the customer was given lately."""
+    """The approval; `recent` adds what the customer was given lately, and what was said to the decision."""
     [standing] = await _standings(session, [row], viewer)
     answer = _answer(row, viewer, standing)
     if not recent:
         return answer
-    given = await _recent(session, row, viewer.at)
-    return answer.model_copy(update={"recent": given, "authority_left": standing.left})
+    given, said = await _recent(session, row, viewer.at), await _said(session, row)
+    return answer.model_copy(update={"recent": given, "authority_left": standing.left, "comment": said})
 
 
 async def all_shown(session: AsyncSession, rows: Sequence[Approval], viewer: Viewer) -> list[ApprovalAnswer]:
@@ -136,6 +136,12 @@ def _left(
         for capacity in progress.options(person)
         for limit in authority.limits_of(capacity.role)
     ]
+
+
+async def _said(session: AsyncSession, row: Approval) -> str | None:
+    """The comment of the decision that closed it."""
+    made = await approvals.decisions(session, row.id) if row.decided_by else []
+    return made[-1].comment if made else None
 
 
 async def _recent(session: AsyncSession, row: Approval, at: datetime) -> list[GivenAnswer]:

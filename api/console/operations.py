@@ -18,6 +18,7 @@ from ..operations import routes as operations
 from ..operations.schemas import OperationsQuery
 from ..problems.problem import not_found
 from . import comments
+from .activity.next_steps import next_step
 from .frame.calls import wanting_csv
 from .frame.forms import Form, form_of
 from .frame.page import see
@@ -205,6 +206,7 @@ async def _detail(id_: str, visit: InVisit, form: Form) -> Response:
     offered = {name: action_of(operation.kind, name) for name in allowed}
     return visit.page("operation",
         title=names.headline(operation.kind, operation.subject, operation.request),
+        next=await next_step(visit, operation, names),
         operation=operation, events=timeline.data, told=told_once(timeline.data), form=form,
         subject=names.subject(operation.kind, operation.subject), names=names,
         actions={name: action for name, action in offered.items() if action is not None},

@@ -7,10 +7,12 @@ from fastapi import Response
 from billing.core.money import Money
 from billing.core.operations import Kind
 from billing.operations.kinds import ON_REQUEST
+from billing.operations.questions import Question
 from db.mirror import mirror
 
+from ..approvals import routes as approvals
 from ..http.ids import Id
-from ..http.models import OperationAnswer
+from ..http.models import ApprovalAnswer, OperationAnswer
 from ..operations import organization_routes
 from ..operations import routes as operations
 from ..problems.problem import not_found
@@ -93,8 +95,17 @@ async def _page(operation: OperationAnswer, visit: PageVisit, form: Form) -> Res
     names = await visit.names([operation.subject, operation.request])
     return visit.page("revise",
         title=f"Revise: {names.headline(operation.kind, operation.subject, operation.request)}",
-        form=form, operation=operation, **await _choices(operation, visit),
+        form=form, operation=operation, sent_back=await _sent_back(operation, visit),
+        **await _choices(operation, visit),
     )  # fmt: skip
+
+
+async def _sent_back(operation: OperationAnswer, visit: PageVisit) -> ApprovalAnswer | None:
+    """The round in which an approver asked for changes, and said which."""
+    if operation.approval is None or operation.stage != Question.REVISION.stage:
+        return None
+    approval = await approvals.read_approval(operation.approval, visit.caller, visit.context)
+    return approval if approval.comment else None
 
 
 async def _choices(operation: OperationAnswer, visit: PageVisit) -> dict[str, Any]:

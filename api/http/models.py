@@ -250,6 +250,9 @@ class ApprovalAnswer(Answer):
         description="How it was revised in the previous round; null: not revised"
     )
     decided_by: str | None
+    comment: str | None = Field(
+        default=None, description="What whoever decided it said to that; null in lists"
+    )
     opened_at: datetime
     closed_at: datetime | None
     can_decide: bool = Field(description="Whether you may approve it now")

@@ -18,7 +18,8 @@ _EN = {
     "nothing": "There is nothing to pay.",
     "changed": "This invoice has changed since you opened the page, so nothing was paid. "
     "This is how it stands now.",
-    "lines": "What is charged",
+    "total": "Total",
+    "lines": "What it is for",
     "what": "Description",
     "amount": "Amount",
     "charge": "Charge",
@@ -72,9 +73,8 @@ _EN = {
     "again": "Remind me again",
     "again_title": "Reminders are on",
     "again_text": "You will be reminded of invoices that are due.",
-    "dead_title": "This link can't change reminders",
-    "dead_text": "Nothing was changed: the link no longer works. "
-    "Use the link in the newest mail about your invoice, or write to us.",
+    "dead_title": "This link doesn’t work",
+    "dead_text": "Nothing was changed. Use the link in the newest mail about your invoice, or write to us.",
     # When something is wrong
     "unavailable_title": "Please try again in a few minutes",
     "unavailable_text": "This page does not work at the moment. Nothing is lost.",
@@ -97,14 +97,15 @@ _DE = {
     "nothing": "Es ist nichts zu bezahlen.",
     "changed": "Diese Rechnung hat sich geändert, seit Sie die Seite geöffnet haben. "
     "Es wurde nichts bezahlt; so steht sie jetzt.",
-    "lines": "Was berechnet wird",
+    "total": "Gesamtbetrag",
+    "lines": "Wofür",
     "what": "Beschreibung",
     "amount": "Betrag",
     "charge": "Posten",
     "more_lines": "Es gibt weitere Posten: Im PDF stehen alle.",
     "pdf": "PDF öffnen",
-    "until": "Dieser Link gilt bis {until}. Wer ihn hat, sieht die Rechnung.",
-    "until_account": "Dieser Link gilt bis {until}. Wer ihn hat, sieht alle Ihre Rechnungen.",
+    "until": "Dieser Link gilt bis zum {until}. Wer ihn hat, sieht die Rechnung.",
+    "until_account": "Dieser Link gilt bis zum {until}. Wer ihn hat, sieht alle Ihre Rechnungen.",
     "account": "Alle Ihre Rechnungen",
     "account_title": "Ihre Rechnungen von {seller}",
     "unpaid": "Noch zu bezahlen",
@@ -151,8 +152,8 @@ _DE = {
     "again": "Erinnerungen wieder einschalten",
     "again_title": "Erinnerungen sind eingeschaltet",
     "again_text": "Sie werden an fällige Rechnungen erinnert.",
-    "dead_title": "Dieser Link kann Erinnerungen nicht ändern",
-    "dead_text": "Es wurde nichts geändert: Der Link gilt nicht mehr. "
+    "dead_title": "Dieser Link funktioniert nicht",
+    "dead_text": "Es wurde nichts geändert. "
     "Verwenden Sie den Link aus der neuesten E-Mail zu Ihrer Rechnung, oder schreiben Sie uns.",
     "unavailable_title": "Bitte versuchen Sie es in einigen Minuten noch einmal",
     "unavailable_text": "Diese Seite funktioniert gerade nicht. Es geht nichts verloren.",

@@ -70,8 +70,8 @@ def somebody_elses(request: Request) -> Response:
         request,
         403,
         "This link is for somebody else",
-        "You are signed in, and the mail that this link is from went to another person. Only they can decide "
-        "by it. What waits for you is under Approvals.",
+        "The mail with this link went to somebody else, and you are signed in as yourself. Only they can "
+        "decide with it; what waits for you is under Approvals.",
         "Open Approvals",
         APPROVALS,
     )

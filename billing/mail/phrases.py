@@ -41,7 +41,8 @@ _DE = {
     "due": "Fällig",
     "open": "Rechnung ansehen und bezahlen",
     "open_paid": "Rechnung ansehen",
-    "until": "Der Link gilt bis {{ link_until }}. Er ist nur für Sie: Wer ihn hat, sieht Ihre Rechnungen.",
+    "until": "Der Link gilt bis zum {{ link_until }}. "
+    "Er ist nur für Sie: Wer ihn hat, sieht Ihre Rechnungen.",
     "trouble": "Öffnet er sich nicht mehr, folgen Sie ihm trotzdem: "
     "Die Seite kann Ihnen einen neuen schicken.",
     "no_more": "Keine Erinnerungen mehr",

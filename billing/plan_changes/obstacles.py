@@ -204,8 +204,8 @@ def _collection_paused(state: SubscriptionState) -> Problem | None:
     until = f" until {utc_day(state.resumes_at)}" if state.resumes_at is not None else ""
     return Problem(
         code="collection_paused",
-        message=f"Payment collection is paused in Stripe{until} ({state.pause_collection}): nothing that "
-        "a change costs would be charged. Ask Plixo to resume it, then ask again.",
+        message=f"Payment collection is paused in Stripe{until}: nothing that a change costs "
+        "would be charged. Ask Plixo to resume it, then ask again.",
     )
 
 

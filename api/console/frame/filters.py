@@ -17,6 +17,7 @@ from billing.cases.case import CaseObject
 from billing.core.money import Money
 from billing.core.operations import CUSTOMER, SYSTEM, State
 from billing.core.text import one_line
+from billing.operations.questions import Question
 from billing.plan_changes.limits import LimitCheck, percent_reached
 from billing.policy.reasons import REASON_WORDS
 from billing.stripe.invoice_amounts import InvoiceAmount, InvoiceAmounts, InvoiceTax, tax_words
@@ -244,7 +245,11 @@ def standing(operation: Any) -> str:
     see to, rather than we, is open until they have."""
     if operation.kind in SEEN_TO_BY_PEOPLE and operation.state in (State.ACCEPTED, State.RUNNING):
         return ApprovalState.OPEN.value
-    told = operation.stage in TOLD_BY_STAGE and operation.state in (State.RUNNING, State.AWAITING_APPROVAL)
+    if operation.state == State.CANCELLED and "revert" in (operation.result or {}):
+        return "reverted"
+    if operation.state == State.MISMATCHED and operation.stage == Question.FAILURE.stage:
+        return "partly_refunded"
+    told = operation.state in TOLD_BY_STAGE.get(operation.stage, ())
     return str(operation.stage if told else operation.state)
 
 

@@ -19,6 +19,10 @@ from ...problems.problem import ApiProblem
 LAST = time(23, 59, 59)
 
 
+FOR_PROGRAMS = ", without quotes or decimals"
+"""What the API says of a number, to those who write JSON."""
+
+
 @dataclass
 class Form:
     """What was typed, and what is wrong with it: `errors` by the field's name, and a `problem` as a whole.
@@ -83,7 +87,8 @@ class Form:
     def _wrong(self, pointer: str, message: str) -> None:
         """Beside the field, whose name the page says itself. Forms have amounts as people write them."""
         name = pointer.strip("/")
-        self.errors[name.removesuffix("_minor")] = message.removeprefix(f"{name} ")
+        said = message.removeprefix(f"{name} ").replace(FOR_PROGRAMS, "")
+        self.errors[name.removesuffix("_minor")] = said
 
 
 async def form_of(request: Request) -> Form:

@@ -37,6 +37,10 @@ STATES: Mapping[str, StateWords] = {
     "ending": StateWords("Set to end", "run"),
     "payment_due": StateWords("Awaiting payment", "wait"),
     "payment_under_way": StateWords("Payment in progress", "wait"),
+    "refund_failed": StateWords("Failed, needs a decision", "bad"),
+    "partly_refunded": StateWords("Partly refunded, needs a decision", "bad"),
+    "paused": StateWords("Paused", "wait"),
+    "reverted": StateWords("Reverted", "quiet"),
     "too_much": StateWords("Too much", "bad"),
     "not_paid": StateWords("Not paid", "bad"),
     "invoice_under_way": StateWords("Payment in progress", "wait"),
@@ -145,8 +149,18 @@ ROLES: Mapping[str, str] = {
 
 
 SEEN_TO_BY_PEOPLE = frozenset({Kind.CASE.value, Kind.PORTAL_ACCESS.value})
-TOLD_BY_STAGE = frozenset({"scheduled", "ending", "changes_requested", "payment_due", "payment_under_way"})
-"""Stages that say more than the state that they are in."""
+TOLD_BY_STAGE: Mapping[str, tuple[State, ...]] = {
+    "scheduled": (State.RUNNING,),
+    "ending": (State.RUNNING,),
+    "changes_requested": (State.AWAITING_APPROVAL,),
+    "payment_due": (State.RUNNING,),
+    "payment_under_way": (State.RUNNING,),
+    "pending": (State.RUNNING,),
+    "requires_action": (State.RUNNING,),
+    "refund_failed": (State.FAILED,),
+    "paused": (State.HELD,),
+}
+"""Stages that say more than the state that they are in, with that."""
 
 
 def state_words(state: str) -> StateWords:

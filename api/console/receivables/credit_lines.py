@@ -53,7 +53,7 @@ def _lines(form: Form, currency: str) -> Iterator[dict[str, Any]]:
         line, _, value = word.partition("=")
         amount = minor_units(value, currency) if is_code(currency) else None
         if not amount or amount < 0:
-            form.errors[f"{INPUT}{line}"] = "must be an amount such as 13.00."
+            form.errors[f"{INPUT}{line}"] = "must be a number such as 13.00."
         else:
             yield {"line": line, "amount_minor": amount}
 

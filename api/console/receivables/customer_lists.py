@@ -121,7 +121,8 @@ def _link(row: Any, look: CustomerLook) -> CustomerRow:
 
 def _mail(row: CustomerMailAnswer, look: CustomerLook) -> CustomerRow:
     words = f"{MAIL_WORDS.get(row.template, row.template)} {look.number(row.invoice)}"
-    beside = row.words if row.state in ("held", "skipped") else f"To {row.address}" if row.address else ""
+    to = f"To {row.address}" if row.address else ""
+    beside = row.words if row.state in ("held", "skipped", "bounced") else to
     return CustomerRow(
         row.decided_at, words, f"/invoices/{row.invoice}", f"mail_{row.state}", row.amount, beside
     )

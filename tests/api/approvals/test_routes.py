@@ -64,6 +64,7 @@ async def test_an_approval_is_shown_with_all_that_is_decided_on(
         "revised": None,
         "since": None,
         "decided_by": None,
+        "comment": None,
         "opened_at": "2026-03-02T15:00:00Z",
         "closed_at": None,
         "can_decide": True,

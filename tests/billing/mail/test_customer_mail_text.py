@@ -86,7 +86,7 @@ Rechnung ansehen und bezahlen:
 
 {LINK}
 
-Der Link gilt bis 15. Mai 2026. Er ist nur für Sie: Wer ihn hat, sieht Ihre Rechnungen.
+Der Link gilt bis zum 15. Mai 2026. Er ist nur für Sie: Wer ihn hat, sieht Ihre Rechnungen.
 Öffnet er sich nicht mehr, folgen Sie ihm trotzdem: Die Seite kann Ihnen einen neuen schicken.
 
 Acme

@@ -119,7 +119,7 @@ def test_what_is_part_paid_is_not_voided():
 
 
 def test_what_stripe_does_not_know_is_told_first():
-    unknown = Problem(code="invoice_unknown", message="Stripe has no invoice in_1 of one of your customers.")
+    unknown = Problem(code="invoice_unknown", message="Stripe has no invoice in_1 for any of your customers.")
     assert plan_waiver(a_void(), WaivableFacts(problem=unknown)) == unknown
 
 

@@ -87,13 +87,13 @@ def test_nothing_stands_in_the_way_of_a_subscription_that_runs(status: str) -> N
         (
             {"pause_collection": "void", "resumes_at": MAY},
             "collection_paused",
-            "Payment collection is paused in Stripe until May 1, 2026 (void): nothing that a change costs "
+            "Payment collection is paused in Stripe until May 1, 2026: nothing that a change costs "
             "would be charged. Ask Plixo to resume it, then ask again.",
         ),
         (
             {"pause_collection": "keep_as_draft"},
             "collection_paused",
-            "Payment collection is paused in Stripe (keep_as_draft): nothing that a change costs would be "
+            "Payment collection is paused in Stripe: nothing that a change costs would be "
             "charged. Ask Plixo to resume it, then ask again.",
         ),
         (

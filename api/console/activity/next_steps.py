@@ -1,0 +1,95 @@
+"""What is next for an operation, by whom and until when: what its page says below its state."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from billing.approvals.ladder import ApprovalState
+from billing.cancellations.cancellation import CancellationSubject
+from billing.core.operations import Kind, State
+from billing.operations.kinds import KINDS, ON_REQUEST
+from billing.plan_changes.subject import PlanChangeSubject
+from billing.portal.trouble import AccessTroubleSubject
+
+from ...approvals import routes as approvals
+from ...cases import routes as cases
+from ...http.models import ApprovalAnswer, OperationAnswer
+from ..frame.filters import standing
+from ..frame.subjects import About
+from ..frame.visit import PageVisit
+
+
+@dataclass(frozen=True)
+class NextStep:
+    """`words`, and below them `label` with the time `until` which somebody has, or the UTC `day` of it."""
+
+    words: str
+    label: str = ""
+    until: datetime | None = None
+    day: int | None = None
+
+
+WAITING: Mapping[str, str] = {
+    State.ACCEPTED.value: "Plixo is reading what it needs from Stripe. Nothing has been changed.",
+    State.RUNNING.value: "Plixo is carrying it out in Stripe.",
+    State.HELD.value: "Nothing is sent to Stripe for now, and nothing is lost. It goes on by itself.",
+    "changes_requested": "Changes were requested. Whoever requested it revises it, or it expires.",
+    "paused": "No reminder is decided until somebody resumes the run.",
+    "pending": "Stripe has sent the refund, and the customer’s bank has yet to take it.",
+    "requires_action": "Stripe asks the customer by mail where the money should go.",
+    "maker_to_confirm": "The person who was named is asked whether they made it.",
+    "refund_failed": "Somebody has to try it again, or close it without the refund.",
+    "reverted": "The plan is what it was before.",
+    "partly_refunded": "Somebody has to try the rest again, or close it without the rest.",
+}
+"""By how an operation stands."""
+DIFFERS: Mapping[Kind, str] = {
+    Kind.PLAN_CHANGE: "Somebody has to accept it as it is in Stripe, revert it, or have it read again.",
+}
+ACCEPT = "A controller or Legal has to accept it as it is in Stripe."
+SOLVED = "It closes by itself when the customer opens the invoice, or nobody has to pay it any more."
+OVER: Mapping[State, str] = {
+    State.REJECTED: "Nothing was {done}.",
+    State.CANCELLED: "Nothing was {done}.",
+    State.EXPIRED: "Its time ran out: nothing was {done}.",
+    State.BLOCKED: "Nothing was {done}.",
+    State.DECLINED: "Nothing was {done}. It can be requested again once another payment method is there.",
+}
+"""Of what somebody asked for and that came to nothing."""
+
+
+async def next_step(visit: PageVisit, operation: OperationAnswer, names: About) -> NextStep | None:
+    """None where nothing more is to come, or the page says it already."""
+    stands = standing(operation)
+    if operation.kind in ON_REQUEST and stands in OVER:
+        return NextStep(OVER[State(stands)].format(done=KINDS[operation.kind].done))
+    if stands == State.AWAITING_APPROVAL and operation.approval:
+        return _review(await approvals.read_approval(operation.approval, visit.caller, visit.context))
+    if stands == State.MISMATCHED:
+        return NextStep(DIFFERS.get(operation.kind, ACCEPT))
+    if operation.kind == Kind.CASE and stands == ApprovalState.OPEN:
+        case = await cases.read_case(operation.id, visit.caller, visit.context)
+        words = WAITING.get(operation.stage, "Somebody closes it with a note that says who made it, and why.")
+        return NextStep(words, "Note due", case.deadline)
+    return _planned(operation, stands, names)
+
+
+def _review(approval: ApprovalAnswer) -> NextStep:
+    then = [rung for rung in approval.ladder[approval.rung + 1 :] if rung.state != "vacant"]
+    after = "it goes on to the next reviewers" if then else "it expires"
+    return NextStep(f"It waits for a decision; without one, {after}.", "Decide by", approval.deadline)
+
+
+def _planned(operation: OperationAnswer, stands: str, names: About) -> NextStep | None:
+    """What the subject says of when it goes on."""
+    match names.subject(operation.kind, operation.subject):
+        case PlanChangeSubject() as change if stands == "scheduled":
+            return NextStep("Stripe makes the change at the renewal. Until then the plan stays as it is.",
+                "Renews", day=change.period_end)  # fmt: skip
+        case CancellationSubject() as end if stands == "ending":
+            return NextStep("The plan stays in use until its end.", "Ends", day=end.ends_at)
+        case AccessTroubleSubject() as trouble if stands == ApprovalState.OPEN:
+            return NextStep(SOLVED, "Solve it by", trouble.deadline)
+    if operation.kind == Kind.REMINDER_RUN and stands == State.RUNNING:
+        return NextStep("Each reminder that is due is decided once, and mailed in the customer’s hours.")
+    return NextStep(WAITING[stands]) if stands in WAITING else None
