@@ -14,7 +14,7 @@ AUTHORITY_TOO_SMALL = declare(
     "authority_too_small",
     403,
     "Exceeds your authority",
-    "USD 1,200.00 exceeds the authority of controller, per item or for the rolling window. "
+    "USD 1,200.00 exceeds the authority of a controller, per item or for the rolling window. "
     "Someone with more authority must decide.",
 )
 

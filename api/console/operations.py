@@ -64,7 +64,7 @@ ACTIONS: Mapping[str, OperationAction] = {
     "revert": OperationAction("Revert to the previous plan", "resolution", required=True, resolves=True),
     "read_again": OperationAction("Read it from Stripe again", "resolution", required=True, resolves=True),
     "retry": OperationAction("Try again", "resolution", required=True, resolves=True),
-    "close": OperationAction("Close without the rest", "resolution", required=True, resolves=True),
+    "close": OperationAction("Close it as it is", "resolution", required=True, resolves=True),
     "take": OperationAction("Assign to me", "take", text=None),
 }
 CLOSE = OperationAction("Close it", "close", text="note", required=True)
@@ -206,7 +206,7 @@ async def _detail(id_: str, visit: InVisit, form: Form) -> Response:
     offered = {name: action_of(operation.kind, name) for name in allowed}
     return visit.page("operation",
         title=names.headline(operation.kind, operation.subject, operation.request),
-        next=await next_step(visit, operation, names),
+        next=await next_step(visit, operation, timeline.data[-1].code if timeline.data else None, names),
         operation=operation, events=timeline.data, told=told_once(timeline.data), form=form,
         subject=names.subject(operation.kind, operation.subject), names=names,
         actions={name: action for name, action in offered.items() if action is not None},

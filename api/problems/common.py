@@ -74,7 +74,7 @@ WRONG_ROLE = declare(
     "wrong_role",
     403,
     "Your role can't decide",
-    "Only controller can decide. Someone with a role on the current rung of the ladder, or an "
+    "Only a controller can decide. Someone with a role on the current rung of the ladder, or an "
     "earlier one, must decide.",
 )
 

@@ -1,6 +1,6 @@
 """How far an approval has come: whose yes counts, what is missing, whose authority covers the amount."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC
 
@@ -8,8 +8,9 @@ from ..core.errors import Code
 from ..core.money import Money
 from ..core.operations import Role
 from ..money.authority import AuthorityUse, any_within, in_currency, shortfall
+from ..policy import phrases
 from ..policy.policy import AuthorityLimit
-from .deciders import Capacity, Deciders, already_decided, join_roles, outstanding
+from .deciders import Capacity, Deciders, already_decided, outstanding
 from .ladder import Refusal, Rung, Signature
 
 ALREADY_DECIDED = "already_decided"
@@ -129,7 +130,7 @@ def evaluate_approval(
             beyond.append(capacity)
     if beyond and authority is not None:
         return Refusal(code=Code.AUTHORITY_TOO_SMALL, message=_too_small(progress, beyond, authority))
-    roles = join_roles(capacity.role for capacity in progress.options(person))
+    roles = phrases.capital(_called(capacity.role for capacity in progress.options(person)))
     return Refusal(code=ALREADY_DECIDED, message=_already(progress, f"{roles} has already approved it"))
 
 
@@ -170,14 +171,20 @@ def _missing(rung: Rung, signers: Collection[Capacity]) -> tuple[Role, ...]:
 def _wrong_role(roles: Collection[Role], progress: ApprovalProgress, asked: Collection[Role]) -> str:
     for later in progress.ladder[progress.rung + 1 :]:
         if early := set(later.roles).intersection(roles):
-            return f"{join_roles(early)} can decide from {_when(later)}, {join_roles(asked)} now."
-    return f"Only {join_roles(asked)} can decide."
+            who = phrases.capital(_called(early))
+            return f"{who} can decide from {_when(later)}, {_called(asked)} now."
+    return f"Only {_called(asked)} can decide."
+
+
+def _called(roles: Iterable[Role], join: str = "or") -> str:
+    """As people call them."""
+    return phrases.roles(sorted(set(roles)), join)
 
 
 def _already(progress: ApprovalProgress, what: str) -> str:
     for rung in reversed(progress.reached):
         if rung.needs == "all" and (roles := outstanding(rung, progress.signatures)):
-            return f"{what}; {join_roles(roles, 'and')} still to approve."
+            return f"{what}; it still needs {_called(roles, 'and')}."
     return f"{what}."
 
 
@@ -192,11 +199,11 @@ def _too_small(progress: ApprovalProgress, beyond: Sequence[Capacity], authority
         able.setdefault(when, []).extend(
             role for role in rung.roles if role not in known and authority.could_cover(role)
         )
-    required = ", or ".join(f"{join_roles(roles)} {when}" for when, roles in able.items() if roles)
+    required = ", or ".join(f"{_called(roles)} {when}" for when, roles in able.items() if roles)
     required = f"It requires {required}." if required else "No one on the ladder has enough authority."
     why = "; ".join(dict.fromkeys(authority.why_not(one) for one in beyond))
     return (
-        f"{authority.amount.format()} exceeds the authority of {join_roles(one.role for one in beyond)}: "
+        f"{authority.amount.format()} exceeds the authority of {_called(one.role for one in beyond)}: "
         f"{why}. {required}"
     )
 

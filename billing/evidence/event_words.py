@@ -105,8 +105,8 @@ WORDS: Mapping[EventCode, str] = {
     EventCode.SCHEDULE_UNREADABLE: "the schedule could not be read back from Stripe",
     EventCode.SCHEDULE_DIFFERS: "the schedule differs from the approval",
     EventCode.SCHEDULE_REMOVED: "the schedule was removed in Stripe",
-    EventCode.PLAN_CHANGE_REPLACED: "replaced by plan change {change}",
-    EventCode.TOOK_ITS_PLACE: "took the place of plan change {change}",
+    EventCode.PLAN_CHANGE_REPLACED: "replaced by another plan change",
+    EventCode.TOOK_ITS_PLACE: "took the place of another plan change",
     # Cancellations of the plan
     EventCode.CANCELLING_PLAN: "changing the end of the plan as approved",
     EventCode.PLAN_END_PLANNED: "set to end with its period, with the note in Stripe",
@@ -210,4 +210,6 @@ def words(code: str, detail: Mapping[str, Any] | None = None) -> str:
         for name, part in parts
     }
     said = WORDS[EventCode(code)].format_map(shown)
+    if code == EventCode.PLAN_CANCELLATION_REQUESTED and shown.get("action") == "take_back":
+        said = "taking back the plan's cancellation requested"
     return f"{said}, by the link in the mail" if shown.get("by_link") else said

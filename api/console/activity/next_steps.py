@@ -6,6 +6,7 @@ from datetime import datetime
 
 from billing.approvals.ladder import ApprovalState
 from billing.cancellations.cancellation import CancellationSubject
+from billing.core.events import EventCode
 from billing.core.operations import Kind, State
 from billing.operations.kinds import KINDS, ON_REQUEST
 from billing.plan_changes.subject import PlanChangeSubject
@@ -47,6 +48,8 @@ DIFFERS: Mapping[Kind, str] = {
     Kind.PLAN_CHANGE: "Somebody has to accept it as it is in Stripe, revert it, or have it read again.",
 }
 ACCEPT = "A controller or Legal has to accept it as it is in Stripe."
+NOTED = "Somebody closes it with a note that says who made it, and why."
+STUCK = "A fault in Plixo has stopped it. Its operators have been alerted; nothing is lost."
 SOLVED = "It closes by itself when the customer opens the invoice, or nobody has to pay it any more."
 OVER: Mapping[State, str] = {
     State.REJECTED: "Nothing was {done}.",
@@ -58,19 +61,25 @@ OVER: Mapping[State, str] = {
 """Of what somebody asked for and that came to nothing."""
 
 
-async def next_step(visit: PageVisit, operation: OperationAnswer, names: About) -> NextStep | None:
-    """None where nothing more is to come, or the page says it already."""
+async def next_step(
+    visit: PageVisit, operation: OperationAnswer, last: EventCode | None, names: About
+) -> NextStep | None:
+    """None where nothing more is to come, or the page says it already. `last` is what happened to it last."""
     stands = standing(operation)
     if operation.kind in ON_REQUEST and stands in OVER:
-        return NextStep(OVER[State(stands)].format(done=KINDS[operation.kind].done))
+        # Of a request to end a plan, "cancelled" would say that it has ended.
+        done = "changed" if operation.kind == Kind.CANCELLATION else KINDS[operation.kind].done
+        return NextStep(OVER[State(stands)].format(done=done))
+    if last == EventCode.WORKFLOW_STUCK:
+        return NextStep(STUCK)
     if stands == State.AWAITING_APPROVAL and operation.approval:
         return _review(await approvals.read_approval(operation.approval, visit.caller, visit.context))
     if stands == State.MISMATCHED:
         return NextStep(DIFFERS.get(operation.kind, ACCEPT))
     if operation.kind == Kind.CASE and stands == ApprovalState.OPEN:
         case = await cases.read_case(operation.id, visit.caller, visit.context)
-        words = WAITING.get(operation.stage, "Somebody closes it with a note that says who made it, and why.")
-        return NextStep(words, "Note due", case.deadline)
+        named = operation.stage == "maker_to_confirm"
+        return NextStep(WAITING[operation.stage] if named else NOTED, "Note due", case.deadline)
     return _planned(operation, stands, names)
 
 
@@ -90,6 +99,8 @@ def _planned(operation: OperationAnswer, stands: str, names: About) -> NextStep 
             return NextStep("The plan stays in use until its end.", "Ends", day=end.ends_at)
         case AccessTroubleSubject() as trouble if stands == ApprovalState.OPEN:
             return NextStep(SOLVED, "Solve it by", trouble.deadline)
+    if operation.kind == Kind.PORTAL_ACCESS and stands == ApprovalState.OPEN:
+        return NextStep(SOLVED)
     if operation.kind == Kind.REMINDER_RUN and stands == State.RUNNING:
         return NextStep("Each reminder that is due is decided once, and mailed in the customer’s hours.")
     return NextStep(WAITING[stands]) if stands in WAITING else None

@@ -8,7 +8,7 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from billing.cancellations.cancellation import CancellationSubject
-from billing.cases.case import NOUNS, CaseSubject
+from billing.cases.case import NOUNS, CaseObject, CaseSubject
 from billing.core.money import Money
 from billing.core.operations import Kind
 from billing.core.text import one_line
@@ -22,6 +22,8 @@ from db.tables import Customer, Invoice, Operation
 from .words import KINDS
 
 Document = Mapping[str, Any]
+GIVEN = frozenset({CaseObject.REFUND, CaseObject.CREDIT_NOTE, CaseObject.BALANCE_TRANSACTION})
+"""What goes to a customer; the rest is given up, or comes off what they owe."""
 
 
 @dataclass(frozen=True)
@@ -88,8 +90,11 @@ class About:
             return f"{self._plan(made.terms[0].plan)} cancelled"
         if made.terms:
             return self._terms(*made.terms)
-        amount = f" of {made.amount.format()}{self._to(made.customer)}" if made.amount else ""
-        return f"{NOUNS[made.object_kind]}{amount}"
+        if made.amount is None:
+            return NOUNS[made.object_kind]
+        given = made.object_kind in GIVEN
+        whose = self._to(made.customer) if given else f" for {self.customer(made.customer)}"
+        return f"{NOUNS[made.object_kind]} of {made.amount.format()}{whose}"
 
     def _terms(self, old: Terms, new: Terms) -> str:
         before, after = self._plan(old.plan), self._plan(new.plan)

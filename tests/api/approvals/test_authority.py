@@ -214,11 +214,11 @@ async def test_who_has_approved_sees_what_is_missing_and_does_not_decide_again(
     assert (again.status_code, again.json()["code"]) == (409, "already_decided")
     assert seen["signatures"] == [signature]
     assert seen["can_decide"] is False
-    assert "legal" in seen["why_not"]
+    assert "Legal" in seen["why_not"]
     assert (await shown(api, approval, acme.legal))["can_decide"] is True
     why_not = (await shown(api, approval, other))["why_not"]
     assert "controller" in why_not
-    assert "legal" in why_not
+    assert "Legal" in why_not
 
 
 # --- Lists ------------------------------------------------------------------------------------------------

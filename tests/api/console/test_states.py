@@ -6,11 +6,13 @@ from typing import Any
 
 import pytest
 
+from billing.core.events import EventCode
 from billing.core.money import Money
-from billing.core.operations import Kind, State
+from billing.core.operations import SYSTEM, Kind, State
 from billing.money.refund import RefundPart, RefundSubject
 from billing.money.waiver import WaiverSubject
 from billing.policy.policy import Policy
+from db.core import timeline
 from db.core.session import Database
 from db.tables import Decision, Operation, new_id
 
@@ -90,7 +92,7 @@ async def test_what_waits_for_a_decision_says_until_when_and_what_comes_then(
     visitor = await signed_in(acme.admin)
     page = " ".join((await visitor.get(f"/console/operations/{operation.id}")).text.split())
     assert "without one, it goes on to the next reviewers." in page
-    assert "Decide by <strong><time" in page
+    assert "Decide by</span> <strong><time" in page
     assert approval.deadline is not None
     assert f'datetime="{(approval.deadline).isoformat()[:16]}' in page
 
@@ -158,7 +160,7 @@ async def test_a_case_says_until_when_it_owes_its_note_and_no_more_once_it_has_i
     case = await a_case(database, policy, acme.id)
     visitor = await signed_in(acme.controller)
     page = (await visitor.get(f"/console/operations/{case.id}")).text
-    assert "Note due <strong>" in " ".join(page.split())
+    assert "Note due</span> <strong>" in " ".join(page.split())
     assert "somebody owes a note" in page
     async with database.transaction() as session:
         row = await session.get_one(Operation, case.id)
@@ -198,3 +200,29 @@ async def test_home_has_the_notices_that_one_can_acknowledge(
     for member, there in ((acme.controller, controller), (acme.finance, finance), (acme.admin, False)):
         page = (await (await signed_in(member)).get("/console/")).text
         assert ("/console/finance#ntc_1" in page) is there
+
+
+async def test_a_request_to_end_the_plan_that_was_withdrawn_says_that_nothing_changed(
+    signed_in: SignIn, acme: Tenant, database: Database
+) -> None:
+    withdrawn = {"kind": Kind.CANCELLATION.value, "state": "cancelled", "subject": None}
+    request = {"action": "at_period_end", "reason": "other", "note": NOTE}
+    page = await shown(signed_in, acme, database, request=request, **withdrawn)
+    assert "Nothing was changed." in page
+
+
+async def test_a_mail_that_never_came_says_to_whom(
+    signed_in: SignIn, acme: Tenant, database: Database
+) -> None:
+    operation = an_operation(acme, kind="refund", subject=REFUND.document())
+    await store(database, operation)
+    person = acme.controller.id
+    told = ((EventCode.MAIL_REFUSED, {"person": person}), (EventCode.MAIL_GIVEN_UP, {"people": [person]}))
+    async with database.transaction() as session:
+        for code, detail in told:
+            await timeline.append(
+                session, operation.id, key=code, event=code, actor=SYSTEM, at=NOW, detail=detail
+            )
+    page = (await (await signed_in(acme.admin)).get(f"/console/operations/{operation.id}")).text
+    assert f"Mail refused: {acme.controller.person.name}" in page
+    assert f"did not take it for days: {acme.controller.person.name}" in page

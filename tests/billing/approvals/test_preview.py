@@ -56,7 +56,7 @@ def test_a_rung_that_nobody_could_answer_is_passed_over_and_says_why():
 def test_whose_authority_is_too_small_is_named_with_the_reason():
     found = preview(authority=held_against(60_000))
     small = {one.person: one.why_not for one in found.rungs[0].people}
-    assert small["cleo"].startswith("USD 600.00 exceeds the authority of controller")
+    assert small["cleo"].startswith("USD 600.00 exceeds the authority of a controller")
     assert all(one.why_not is None for one in found.rungs[1].people if one.person in ("lee", "lou"))
 
 

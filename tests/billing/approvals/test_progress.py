@@ -71,11 +71,11 @@ def test_roles_of_the_rungs_that_were_reached_decide(person, rung, refused):
 
 def test_a_later_rung_is_told_from_when_it_may_decide():
     refusal = may_decide(case(), "lee")
-    assert refusal.message == "legal can decide from 2026-04-20 16:00 UTC, controller now."
+    assert refusal.message == "Legal can decide from 2026-04-20 16:00 UTC, a controller now."
 
 
 def test_others_are_told_who_may():
-    assert may_decide(case(rung=1), "dan").message == "Only controller or legal can decide."
+    assert may_decide(case(rung=1), "dan").message == "Only a controller or Legal can decide."
 
 
 def test_a_delegate_decides_for_the_delegator():
@@ -112,7 +112,7 @@ def test_nobody_approves_twice_whatever_roles_they_have():
     refusal = evaluate_approval(case(signed("both", C), rungs=ALL), "both")
     assert (refusal.code, refusal.message) == (
         "already_decided",
-        "You have already approved it; legal still to approve.",
+        "You have already approved it; it still needs Legal.",
     )
 
 
@@ -120,7 +120,7 @@ def test_a_second_one_of_the_same_role_adds_nothing():
     refusal = evaluate_approval(case(signed("cleo", C), rungs=ALL), "cody")
     assert (refusal.code, refusal.message) == (
         "already_decided",
-        "controller has already approved it; legal still to approve.",
+        "A controller has already approved it; it still needs Legal.",
     )
 
 
@@ -204,12 +204,12 @@ def test_a_role_without_an_authority_approves_no_amount():
 
 def test_whoever_is_refused_learns_why_and_who_may():
     assert evaluate_approval(case(), "cleo", held_against(50_000)).message == (
-        "USD 500.00 exceeds the authority of controller: USD 500.00 is more than USD 100.00 for one item. "
-        "It requires legal from 2026-04-20 16:00 UTC."
+        "USD 500.00 exceeds the authority of a controller: USD 500.00 is more than USD 100.00 for one item. "
+        "It requires Legal from 2026-04-20 16:00 UTC."
     )
     assert evaluate_approval(case(rung=1), "cleo", held_against(9_000, cleo=9_000)).message == (
-        "USD 90.00 exceeds the authority of controller: with USD 90.00 in the last 30 days it is more than "
-        "USD 150.00 in all. It requires controller or legal with enough authority left in their window."
+        "USD 90.00 exceeds the authority of a controller: with USD 90.00 in the last 30 days it is more than "
+        "USD 150.00 in all. It requires a controller or Legal with enough authority left in their window."
     )
 
 

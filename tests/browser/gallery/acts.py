@@ -62,6 +62,41 @@ def quote_plan(database: Database, **change: str) -> Say:
     return say
 
 
+def quote_end(database: Database, **fields: str) -> Say:
+    """Of an end of the plan, as if no change were open."""
+
+    async def say(page: Page) -> None:
+        opened = await _close_changes(database)
+        await send(page, "/console/plans/cancellation/quote", **{"reason": "other", "note": NOTE} | fields)
+        async with database.transaction() as session:
+            for row in await session.exec(select(Operation).where(col(Operation.id).in_(opened))):
+                row.closed_at = None
+
+    return say
+
+
+def change_while(database: Database, **fields: Any) -> Say:
+    """The page again while the open plan change has these fields; without any, while none is open."""
+
+    async def say(page: Page) -> None:
+        [opened] = await _close_changes(database)
+        before = await _change(database, opened, {"closed_at": None, **fields} if fields else {})
+        await page.reload()
+        await _change(database, opened, before | {"closed_at": None})
+
+    return say
+
+
+async def _change(database: Database, operation: str, fields: Mapping[str, Any]) -> dict[str, Any]:
+    """What it had before."""
+    async with database.transaction() as session:
+        row = await session.get_one(Operation, operation)
+        before = {name: getattr(row, name) for name in fields}
+        for name, value in fields.items():
+            setattr(row, name, value)
+    return before
+
+
 def look_while(database: Database, organization: str, **held: str) -> Say:
     """The page again while the organization's subscription has that in Stripe."""
 

@@ -1,6 +1,5 @@
 """What the gallery shows: an organization in which everything that can happen has happened."""
 
-from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, get_args
 
@@ -8,11 +7,12 @@ from sqlmodel import SQLModel
 
 from api.console.receivables import customer_lists
 from api.console.routes import ROUTERS
-from billing.core.operations import Role, State
+from billing.core.operations import Kind, Role, State
 from billing.money.dispute import DisputeStatus
 from billing.policy.policy import policy_from_toml
 from db.core.clock import utc_now
 from db.portal import links as portal_links
+from db.portal import promises
 from db.sign_in import links
 from db.tables import (
     Approval,
@@ -37,101 +37,12 @@ from ...support.incidents import a_hold
 from ...support.money_rows import a_delegation, a_dispute, a_payment, a_refund
 from ...support.portal_rows import a_link, a_promise
 from ...support.reconciliation_rows import a_difference, a_run
-from . import acts
+from . import acts, others, states
 from .kept import KeptOperation
+from .states import ADMIN, CONTROLLER, DECIDED, ENDS, FINANCE, ON_THE_WAY, REVIEWS, Cut
 from .studio import Scene, Studio
 
 DAY = timedelta(days=1)
-ADMIN, CONTROLLER, LEGAL, FINANCE = Role.BILLING_ADMIN, Role.CONTROLLER, Role.LEGAL, Role.FINANCE
-ENDS: Sequence[tuple[str, str]] = (
-    ("plan change: done", "plan_change_now"),
-    ("plan change: done at renewal", "plan_change_later_1"),
-    ("plan change: declined", "plan_change_declined"),
-    ("plan change: cancelled", "plan_change_cancelled"),
-    ("plan change: mismatch accepted", "plan_change_mismatched"),
-    ("plan change: reverted", "plan_change_reverted"),
-    ("plan change: revised", "plan_change_revised"),
-    ("refund: done", "refund_by_two"),
-    ("refund: done by a delegate", "refund_by_delegate"),
-    ("refund: of several payments", "refund_of_several"),
-    ("refund: blocked", "refund_blocked_or_rejected_1"),
-    ("refund: rejected", "refund_blocked_or_rejected_2"),
-    ("refund: failed", "refund_failed"),
-    ("refund: tried again", "refund_retried"),
-    ("refund: taken back", "refund_taken_back"),
-    ("refund: revised", "refund_revised"),
-    ("credit: done", "credit_within_authority"),
-    ("credit: by credit note", "credit_note"),
-    ("credit: held and given", "credit_held"),
-    ("void: done", "void_held"),
-    ("write-off: done", "write_off_held"),
-    ("case: closed", "case_1"),
-    ("refund: waits for nobody", "case_4"),
-    ("portal access: solved after failures", "portal_access_2"),
-    ("portal access: solved", "portal_access_1"),
-    ("reminder run: done", "reminder_run"),
-)
-"""Operations as they ended: what their pages are called, and under what name their evidence is kept."""
-
-NOW_AT: Sequence[tuple[str, str, str, str, dict[str, Any]]] = (
-    ("plan change: running", "plan_change_now", "applying", "running", {"stage": "applying"}),
-    ("plan change: held", "plan_change_now", "applying", "held", {"stage": "applying"}),
-    ("plan change: mismatched", "plan_change_mismatched", "lines_differ", "mismatched",
-     {"allowed_actions": ["accept", "revert", "read_again"]}),
-    ("plan change: scheduled", "plan_change_later_1", "scheduled", "running", {"stage": "scheduled"}),
-    ("plan change: to be paid", "plan_change_now", "applying", "running",
-     {"stage": "payment_due", "allowed_actions": ["cancel"], "result": {
-      "subscription": "sub_1", "invoice": "in_1", "number": "PLX-0007",
-      "amount": {"amount_minor": 6_000, "currency": "usd"}, "needs": "authentication",
-      "until": 1_776_384_000}}),
-    ("plan change: bank debit under way", "plan_change_now", "applying", "running",
-     {"stage": "payment_under_way", "result": {
-      "subscription": "sub_1", "invoice": "in_1", "number": "PLX-0007",
-      "amount": {"amount_minor": 6_000, "currency": "usd"}, "needs": "time", "until": None}}),
-    ("refund: issuing", "refund_by_two", "approved", "running", {"stage": "issuing"}),
-    ("refund: held", "refund_by_two", "approved", "held", {"stage": "issuing"}),
-    ("refund: failed and open", "refund_retried", "refund_failed", "failed",
-     {"stage": "refund_failed", "allowed_actions": ["retry", "close"]}),
-    ("refund: cancelled", "refund_by_two", "review_requested", "cancelled", {"stage": "done"}),
-    ("refund: expired", "refund_by_two", "review_requested", "expired", {"stage": "done"}),
-    ("credit: giving", "credit_held", "approved", "running", {"stage": "issuing"}),
-    ("credit: held", "credit_held", "approved", "held", {"stage": "issuing"}),
-    ("void: held", "void_held", "approved", "held", {"stage": "issuing"}),
-    ("write-off: under way", "write_off_held", "approved", "running", {"stage": "issuing"}),
-    ("credit: rejected", "credit_held", "review_requested", "rejected", {"stage": "done"}),
-    ("plan change: requested", "plan_change_now", "plan_change_requested", "accepted", {"stage": "accepted"}),
-    ("plan change: blocked by limits", "plan_change_now", "previewed", "blocked",
-     {"stage": "done", "error": {"code": "limits_exceeded",
-      "message": "Customers: 61 in use, 50 allowed after the change: 11 too many."}}),
-    ("plan change: expired", "plan_change_now", "review_requested", "expired", {"stage": "done"}),
-    ("plan change: rejected", "plan_change_now", "review_requested", "rejected", {"stage": "done"}),
-)  # fmt: skip
-"""Operations on their way: cut after an event, in a state."""
-
-REVIEWS: Sequence[tuple[str, str, str, dict[str, Any], dict[str, Any]]] = (
-    ("plan change: waiting", "plan_change_now", "review_requested", {}, {}),
-    ("refund: waiting", "refund_by_two", "review_requested", {}, {}),
-    ("credit: waiting", "credit_held", "review_requested", {}, {}),
-    ("void: waiting", "void_held", "review_requested", {}, {}),
-    ("write-off: waiting", "write_off_held", "review_requested", {}, {}),
-    ("refund: changes requested", "refund_revised", "changes_requested",
-     {"stage": "changes_requested", "allowed_actions": ["revise", "cancel"]},
-     {"state": "changes_requested"}),
-    ("refund: expired", "refund_by_two", "review_requested", {"state": "expired", "stage": "done"},
-     {"state": "expired"}),
-    ("credit: withdrawn", "credit_held", "review_requested", {"state": "cancelled", "stage": "done"},
-     {"state": "dismissed"}),
-    ("plan change: changes requested", "plan_change_revised", "changes_requested",
-     {"stage": "changes_requested", "allowed_actions": ["revise", "cancel"]},
-     {"state": "changes_requested"}),
-)  # fmt: skip
-"""Reviews: cut after an event, with fields of the operation and of the approval."""
-
-DECIDED = (
-    ("plan change, approved", "plan_change_now"),
-    ("refund, rejected", "refund_blocked_or_rejected_2"),
-    ("refund, by two", "refund_by_two"),
-)
 FAULTS = (
     ("stripe", "rate_limit"),
     ("mail", "mail_server_unreachable"),
@@ -151,6 +62,9 @@ def plain_pages() -> list[str]:
     ]
 
 
+ENDED = (
+    State.COMPLETED, State.REJECTED, State.CANCELLED, State.EXPIRED, State.BLOCKED, State.DECLINED,
+)  # fmt: skip
 TROUBLED = ("incident", "incidents", "banner", "unpaid bill")
 """Pages that are shown once something has gone wrong."""
 
@@ -160,7 +74,7 @@ class Seeds:
     to be seen once `worsen` was called."""
 
     def __init__(self, built: Studio) -> None:
-        self._built, self._database, self.acme = built, built.database, built.acme
+        self.built, self._database, self.acme = built, built.database, built.acme
         self.calm: list[Scene] = []
         self.troubled: list[Scene] = []
         self._late: list[SQLModel] = []
@@ -227,12 +141,18 @@ class Seeds:
         self.show("void form", "/console/voids/new?invoice=in_open")
         self.show("write-off form", "/console/write-offs/new?invoice=in_overdue")
         for tab in customer_lists.TABS:
-            self.show(f"customer: {tab}", f"/console/customers/{self.customer.id}?show={tab}")
+            asked = "" if tab == "invoices" else f"?show={tab}"
+            self.show(f"customer: {tab}", f"/console/customers/{self.customer.id}{asked}")
 
     async def _promise(self, invoice: Invoice, word: str | None = None, **fields: Any) -> None:
         link = a_link(invoice, created_at=self.at - 4 * DAY, end_reason="replaced", ended_at=self.at)
         promise = a_promise(link, word=word, promised_at=self.at - 3 * DAY, **fields)
-        await store(self._database, link, promise)
+        await store(self._database, link)
+        if promise.outcome is not None:
+            await store(self._database, promise)
+            return
+        async with self._database.transaction() as session:
+            await promises.make(session, promise)
 
     def _lines(self, invoice: Invoice) -> InvoiceLines:
         seconds = int(self.at.timestamp())
@@ -278,10 +198,10 @@ class Seeds:
             self.show(f"unpaid bill: {name}", f"/console/plans/invoices/{bill.id}")
 
     async def _operations(self) -> None:
-        for name, document in ENDS:
+        for name, document in ENDS.items():
             await self._kept(name, KeptOperation(document, self.acme))
-        for name, document, upto, state, fields in NOW_AT:
-            await self._kept(name, KeptOperation(document, self.acme, upto), state=state, **fields)
+        for name, cut in ON_THE_WAY.items():
+            await self._cut(name, cut)
         run = an_operation(
             self.acme,
             kind="reminder_run",
@@ -326,45 +246,56 @@ class Seeds:
         self.show("reminder run", f"/console/reminder-runs/{run.id}")
         self.show("reconciliation", f"/console/reconciliations/{found.id}")
 
-    async def _kept(self, name: str, kept: KeptOperation, **fields: Any) -> None:
-        if name.startswith("plan change") and "state" in fields:
-            # An organization has one open plan change: the others only look as if they were.
+    async def _cut(self, name: str, cut: Cut) -> KeptOperation:
+        """An operation on its way. An organization has one open plan change and one open cancellation: the
+        others only look as if they were."""
+        kept = KeptOperation(cut.kept, self.acme, cut.upto, cut.then)
+        fields: dict[str, Any] = {"state": cut.state, "stage": cut.stage, **cut.fields}
+        if cut.subject:
+            fields["subject"] = {**kept.subject, **cut.subject}
+        over = cut.state in ENDED or kept.kind in (Kind.PLAN_CHANGE, Kind.CANCELLATION)
+        if over and name != "plan change: waiting":
             fields["closed_at"] = self.at
-        await self._customers(kept)
+        if "confirm" in (fields.get("allowed_actions") or ()):
+            fields["result"] = {"named": self.acme.admin.id, "named_by": self.acme.controller.id}
+        approval: dict[str, Any] = {"deadline": self.at + DAY, **cut.approval}
+        if cut.approval.get("state"):
+            approval["closed_at"] = self.at
+        if cut.subject:
+            approval["subject"] = fields["subject"]
+        if cut.approval.get("state") == "rejected":
+            approval["decided_by"] = self.acme.controller.id
+        await self._kept(name, kept, approval=approval, **fields)
+        return kept
+
+    async def _kept(self, name: str, kept: KeptOperation, **fields: Any) -> None:
+        async with self._database.transaction() as session:
+            for customer in kept.customers():
+                await session.merge(customer)
+            for invoice in kept.invoices():
+                await session.merge(invoice)
         rows = list(kept.rows(**fields))
         await store(self._database, *rows)
+        if kept.kind == Kind.CASE:
+            operation = next(row for row in rows if isinstance(row, Operation))
+            await store(self._database, others.a_case_row(operation, self.at))
         self._late += [
             a_hold(row, len(self._late), self.at)
             for row in rows
-            if isinstance(row, Operation) and row.state == State.HELD
+            if isinstance(row, Operation) and row.state == State.HELD and row.stage != "paused"
         ]
         kind, _, state = name.partition(": ")
         self.show(f"operation: {kind}, {state}", f"/console/operations/{kept.id}")
 
-    async def _customers(self, kept: KeptOperation) -> None:
-        async with self._database.transaction() as session:
-            for one in kept.customers():
-                if await session.get(Customer, one.id) is None:
-                    session.add(one)
-
     async def _reviews(self) -> None:
-        for name, document, upto, fields, of_approval in REVIEWS:
-            kept = KeptOperation(document, self.acme, upto)
-            await self._customers(kept)
-            waiting = {"state": "awaiting_approval", "stage": "review"} | fields
-            approval = {"deadline": self.at + DAY} | of_approval
-            if name in ("refund: expired", "credit: withdrawn", "plan change: changes requested"):
-                waiting["closed_at"] = self.at
-            if "state" in of_approval:
-                approval["closed_at"] = self.at
-            await store(self._database, *kept.rows(approval=approval, **waiting))
+        for name, cut in REVIEWS.items():
+            kept = await self._cut(name, cut)
             kind, _, state = name.partition(": ")
             self.show(f"approval: {kind}, {state}", f"/console/approvals/{kept.approval}", CONTROLLER)
             if state == "waiting":
                 self.show(f"approval: {kind}, one's own", f"/console/approvals/{kept.approval}")
-                self.show(f"operation: {kind}, {state}", f"/console/operations/{kept.id}")
                 await self._mailed(kind, kept.approval)
-            if state == "changes requested" and kind != "plan change":
+            if state == "changes requested":
                 self.show(f"revise: {kind}", f"/console/operations/{kept.id}/revise")
             if name == "credit: waiting":
                 comment = CommentRow(
@@ -372,10 +303,9 @@ class Seeds:
                     text="Is this for the outage in March?", author=self.acme.controller.id, at=self.at,
                 )  # fmt: skip
                 await store(self._database, comment)
-        for name, document in DECIDED:
+        for name, document in DECIDED.items():
             kept = KeptOperation(document, self.acme)
-            await self._customers(kept)
-            await store(self._database, *kept.rows())
+            await self._kept(f"{name.partition(',')[0]}: decided", kept)
             self.show(f"approval: {name}", f"/console/approvals/{kept.approval}", CONTROLLER)
 
     async def _mailed(self, kind: str, approval: str) -> None:
@@ -398,7 +328,6 @@ class Seeds:
     async def _asked_by_mail(self) -> str:
         """A credit of its own, of which the controller was mailed."""
         kept = KeptOperation("credit_held", self.acme, "review_requested")
-        await self._customers(kept)
         waiting = {"state": "awaiting_approval", "stage": "review"}
         await store(self._database, *kept.rows(approval={"deadline": self.at + DAY}, **waiting))
         return await self._decision_link(kept.approval)
@@ -429,6 +358,22 @@ class Seeds:
         in_the_way = {"status": "past_due", "pause_collection": "void"}
         say = acts.look_while(self._database, self.acme.id, **in_the_way)
         self.show("plans: with obstacles", "/console/plans", say=say)
+        for name, choice in (
+            ("with the period", "at_period_end"),
+            ("now, credited", "now:credit"),
+            ("now, given up", "now:forfeit"),
+        ):
+            end = acts.quote_end(self._database, choice=choice)
+            self.show(f"cancellation quote: {name}", "/console/plans/cancellation", say=end)
+        end = acts.quote_end(self._database, choice="at_period_end", note="Why")
+        self.show("cancellation quote: refused", "/console/plans/cancellation", say=end)
+        ending = acts.look_while(self._database, self.acme.id, cancel_at=states.SOON)
+        self.show("plans: set to end", "/console/plans", say=ending)
+        self.show("plans/cancellation: to be taken back", "/console/plans/cancellation", say=ending)
+        self.show("plans: no change open", "/console/plans", say=acts.change_while(self._database))
+        for name, fields in states.OPEN_CHANGES.items():
+            say = acts.change_while(self._database, **fields)
+            self.show(f"plans: {name}", "/console/plans", say=say)
         for action in ("resend_links", "remind", "pause_reminders"):
             for state, go_on in (("question", False), ("result", True)):
                 say = acts.choose(action, go_on=go_on)
@@ -487,6 +432,11 @@ class Seeds:
         )
         await store(self._database, delegation)
         self.show("delegation", f"/console/delegations/{delegation.id}", CONTROLLER)
+        await others.all_cases(self)
+        await others.all_notices(self, operation)
+        await others.all_delegations(self)
+        await others.all_runs(self)
+        await others.all_links(self)
 
     def _lists(self) -> None:
         for role in Role:
@@ -594,6 +544,7 @@ class Seeds:
                 await self._promise(invoice, day=day, **broken)
         self._of_portal("account", language, f"/portal/{tokens['overdue']}", say=_click("account"))
         self._of_portal("promise", language, f"/portal/{tokens['overdue']}", say=_click("promise"))
+        self._of_portal("promise, made", language, f"/portal/{tokens['payable']}", say=_promised)
         self._of_portal("promise, wrong day", language, f"/portal/{tokens['overdue']}", say=_wrong_day)
         paying = f"/portal/{tokens['payable']}"
         self._of_portal("unavailable", language, paying, say=_press_first)
@@ -603,6 +554,9 @@ class Seeds:
         self._of_portal("asked", language, f"/portal/{'A' * 43}", say=_press)
         self._of_portal("opt-out, question", language, f"/portal/opt-out/{tokens['void']}")
         self._of_portal("opt-out, done", language, f"/portal/opt-out/{tokens['void']}", say=_press)
+        self._of_portal(
+            "opt-out, taken back", language, f"/portal/opt-out/{tokens['void']}", say=_press_twice
+        )
         self._of_portal("opt-out, dead", language, "/portal/opt-out/x", say=_press)
 
     def _of_portal(self, name: str, language: str, path: str, **more: Any) -> None:
@@ -632,6 +586,17 @@ def _click(target: str) -> Any:
 
 
 async def _press(page: Any) -> None:
+    await page.get_by_role("button").click()
+
+
+async def _press_twice(page: Any) -> None:
+    await _press(page)
+    await _press(page)
+
+
+async def _promised(page: Any) -> None:
+    await page.click("a[href='promise']")
+    await page.fill("#day", (utc_now() + 3 * DAY).date().isoformat())
     await page.get_by_role("button").click()
 
 
