@@ -47,6 +47,7 @@ async def run(settings: Settings, policy: Policy, to: Connection, looking: Datab
             hosted.reaper,
             hosted.outbox,
             hosted.mails,
+            hosted.chats,
             hosted.events,
             hosted.late_notices,
         )

@@ -53,13 +53,13 @@ from db.core.clock import utc_now
 from db.core.session import Database
 from db.incidents import turns
 from db.incidents.health_meter import HealthMeter
-from db.operations.outbox import MAILS
+from db.operations.outbox import CHATS, MAILS
 from db.tables import Outbox
 from settings.settings import Settings
 from workflows.client import dispatch, running
 
 from .late_notices import LateNotices
-from .mails import send_mail
+from .mails import post_to_chat, send_mail
 from .outbox import OutboxSweep
 from .queues import Activities, build_workers, stripe_places
 from .stripe_events import EventSweep
@@ -109,6 +109,8 @@ def build_activities(
     send = partial(_send, temporal)
     outbox = OutboxSweep(database, send)
     mails = OutboxSweep(database, partial(send_mail, mailer), lane=MAILS, at_once=CONNECTIONS, beside=outbox)
+    posts = ChatPosts(database, public_url, web)
+    chats = OutboxSweep(database, partial(post_to_chat, posts), lane=CHATS, beside=outbox)
 
     async def close() -> None:
         await mailer.close()
@@ -133,7 +135,6 @@ def build_activities(
             Incidents(database, probes, policy.stripe.requests_per_second, lambda: gate.waiting),
             IncidentMails(database, mailer, known),
             alerts,
-            ChatPosts(database, public_url, web),
             customer_mailer,
             events,
         ),
@@ -160,6 +161,7 @@ def build_activities(
         reaper=Reaper(database, temporal, alert=alerts.say, runtime=runtime),
         outbox=outbox,
         mails=mails,
+        chats=chats,
         events=EventSweep(
             database,
             events,

@@ -22,7 +22,6 @@ from workflows.cancellations.workflow import CancellationWorkflow
 from workflows.cases.workflow import CaseWorkflow
 from workflows.core import ids
 from workflows.incidents.workflow import IncidentWorkflow
-from workflows.mail.chat_post import ChatPostWorkflow
 from workflows.mail.customer_mail import CustomerMailWorkflow
 from workflows.mirror.event_catch_up import StripeEventCatchUpWorkflow
 from workflows.mirror.reconcile import ReconcileWorkflow
@@ -53,7 +52,6 @@ _MAIN: Sequence[type] = (
     CancellationWorkflow,
     NoteWorkflow,
     CustomerMailWorkflow,
-    ChatPostWorkflow,
     StripeEventCatchUpWorkflow,
     InvoiceFetchWorkflow,
     PlanChangeQuoteWorkflow,
@@ -114,6 +112,7 @@ class Activities:
     reaper: Reaper
     outbox: OutboxSweep
     mails: OutboxSweep
+    chats: OutboxSweep
     events: EventSweep
     late_notices: LateNotices
     close: Callable[[], Awaitable[None]]

@@ -4,8 +4,6 @@ import logging
 from datetime import datetime, timedelta
 
 import httpx
-from temporalio import activity
-from temporalio.exceptions import ApplicationError
 
 from billing.cancellations.cancellation import CancellationSubject
 from billing.core.money import Money
@@ -36,6 +34,14 @@ WITHIN = 10.0
 """Seconds for a webhook to answer."""
 
 
+class ChatLater(Exception):
+    """The message is to be posted again; `kind` is stable."""
+
+    def __init__(self, kind: str, message: str, retry_after: timedelta | None = None) -> None:
+        super().__init__(message)
+        self.kind, self.message, self.retry_after = kind, message, retry_after
+
+
 class ChatPosts:
     """A webhook's address is a secret: no error, log or history has it.
 
@@ -51,12 +57,11 @@ class ChatPosts:
         self._web = web
         self._clock = clock
 
-    @activity.defn
     async def post_to_chat(self, post: ChatPost) -> bool:
         """Whether the chat took it; False where there is nothing to tell any more, or the webhook refused.
 
-        One that refuses for good is disabled, and the billing admins are mailed. Raises ApplicationError, to
-        be tried again, when it can't be reached or asks to come back.
+        One that refuses for good is disabled, and the billing admins are mailed. Raises ChatLater when it
+        can't be reached or asks to come back.
         """
         async with self._database.reading() as session:
             webhook = await chat_webhooks.live(session, post.webhook)
@@ -70,11 +75,7 @@ class ChatPosts:
         if 200 <= status < 300:
             return True
         if status in (408, 429) or status >= 500:
-            raise ApplicationError(
-                f"The chat's webhook {webhook.id} answered {status}.",
-                type="chat_later",
-                next_retry_delay=retry_after,
-            )
+            raise ChatLater("chat_later", f"The chat's webhook {webhook.id} answered {status}.", retry_after)
         await self._disable(webhook, status)
         return False
 
@@ -82,10 +83,8 @@ class ChatPosts:
         try:
             answer = await self._web.post(webhook.url, json=body, timeout=WITHIN)
         except httpx.HTTPError as error:
-            raise ApplicationError(
-                f"The chat's webhook {webhook.id} can't be reached ({type(error).__name__}).",
-                type="chat_unreachable",
-            ) from None
+            why = f"The chat's webhook {webhook.id} can't be reached ({type(error).__name__})."
+            raise ChatLater("chat_unreachable", why) from None
         after = answer.headers.get("retry-after", "")
         return answer.status_code, timedelta(seconds=int(after)) if after.isdigit() else None
 

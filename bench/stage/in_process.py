@@ -70,7 +70,7 @@ async def product(stage: Stage, temporal: Client | None = None) -> AsyncIterator
     temporal = temporal or stage.temporal
     async with AsyncExitStack() as stack:
         hosted = await composition.hosted(stack, stage.settings, stage.policy, temporal)
-        for sweep in (hosted.outbox, hosted.mails, hosted.events):
+        for sweep in (hosted.outbox, hosted.mails, hosted.chats, hosted.events):
             stack.push_async_callback(_ended, asyncio.create_task(sweep.run()))
         database = Database(stage.settings.database_url)
         stack.push_async_callback(database.dispose)

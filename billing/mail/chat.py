@@ -8,9 +8,6 @@ from ..core.operations import Message
 from ..core.text import one_line
 from .messages import MailRequest
 
-CHAT_POST = "ChatPostWorkflow"
-"""What posts one message to one webhook; who has something to tell starts it with the same transaction."""
-
 MAX_TITLE, MAX_TEXT = 150, 2_000
 """Slack takes headers of 150 characters, and fields of 2,000."""
 
@@ -26,6 +23,11 @@ class ChatPost(Message):
     webhook: str
     mail: MailRequest
 
+    @property
+    def id(self) -> str:
+        """The mail's key names what is told, so that it is told once."""
+        return f"chat-{self.webhook}-{self.mail.key}"
+
 
 class ChatMessage(Message):
     """`facts` are labels with values. `link` leads to a page that asks whoever follows it to sign in."""
@@ -36,11 +38,6 @@ class ChatMessage(Message):
     """What a person wrote, or what it means."""
     link: str
     link_words: str
-
-
-def chat_workflow(webhook: str, key: str) -> str:
-    """`key` names what is told, so that it is told once."""
-    return f"chat-{webhook}-{key}"
 
 
 def payload(kind: ChatKind, message: ChatMessage) -> dict[str, Any]:

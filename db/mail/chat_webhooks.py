@@ -7,7 +7,7 @@ from sqlalchemy import update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from billing.mail.chat import CHAT_POST, ChatPost, chat_workflow
+from billing.mail.chat import ChatPost
 from billing.mail.messages import MailRequest
 
 from ..operations import outbox
@@ -27,14 +27,7 @@ async def tell(session: AsyncSession, mails: Collection[MailRequest], at: dateti
     )
     for webhook in found.all():
         mail = by_organization[webhook.organization_id]
-        await outbox.enqueue(
-            session,
-            action=outbox.START,
-            workflow_id=chat_workflow(webhook.id, mail.key),
-            name=CHAT_POST,
-            payload=ChatPost(webhook=webhook.id, mail=mail).model_dump(mode="json"),
-            at=at,
-        )
+        await outbox.post(session, ChatPost(webhook=webhook.id, mail=mail), at=at)
 
 
 async def live(session: AsyncSession, webhook_id: str) -> ChatWebhook | None:

@@ -1,5 +1,5 @@
-"""The outbox: what Temporal must still be told, and the mails that people must still get. Written with the
-row it belongs to, so that neither is lost.
+"""The outbox: what Temporal must still be told, and the mails and posts that people must still get. Written
+with the row it belongs to, so that neither is lost.
 
 A dispatcher claims what is due for a while, sends it outside of any transaction and settles it. If it dies in
 between, the claim runs out and another one does it again: telling twice does nothing more, and a mail that
@@ -14,6 +14,7 @@ from sqlalchemy import ColumnElement, delete, func, or_, update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from billing.mail.chat import ChatPost
 from billing.mail.messages import MailRequest
 
 from ..core.clock import utc_now
@@ -21,7 +22,7 @@ from ..core.statements import insert_if_new
 from ..tables import Operation, Outbox, new_id, oldest_id
 
 PENDING, DELIVERED, REFUSED = "pending", "delivered", "refused"
-START, UPDATE, SIGNAL, MAIL = "start", "update", "signal", "mail"
+START, UPDATE, SIGNAL, MAIL, POST = "start", "update", "signal", "mail", "post"
 
 _OF_OPERATIONS = "operation-"
 """How the ids of operations' workflows begin."""
@@ -45,6 +46,8 @@ class Lane(NamedTuple):
 
 TEMPORAL = Lane((START, UPDATE, SIGNAL), timedelta(seconds=30), timedelta(seconds=60))
 MAILS = Lane((MAIL,), timedelta(seconds=90), timedelta(minutes=10))
+CHATS = Lane((POST,), timedelta(seconds=30), timedelta(minutes=10))
+_LANES = {action: lane for lane in (TEMPORAL, MAILS, CHATS) for action in lane.actions}
 
 
 async def enqueue(
@@ -91,6 +94,19 @@ async def mail(session: AsyncSession, request: MailRequest, *, at: datetime) -> 
         action=MAIL,
         workflow_id=request.id,
         name=request.template,
+        payload=request.model_dump(mode="json"),
+        at=at,
+        due_at=min(at, utc_now()),
+    )
+
+
+async def post(session: AsyncSession, request: ChatPost, *, at: datetime) -> None:
+    """Note a message to a chat, once."""
+    await enqueue(
+        session,
+        action=POST,
+        workflow_id=request.id,
+        name=request.mail.template,
         payload=request.model_dump(mode="json"),
         at=at,
         due_at=min(at, utc_now()),
@@ -220,7 +236,7 @@ async def postpone(
     session: AsyncSession, row: Outbox, *, at: datetime, error: str, after: timedelta | None = None
 ) -> None:
     """It could not be sent: again `after` so long, or after 1 s, 2 s, 4 s … by the attempts so far."""
-    longest = (MAILS if row.action == MAIL else TEMPORAL).longest_wait
+    longest = _LANES[row.action].longest_wait
     wait = after or min(timedelta(seconds=2 ** min(max(row.attempts - 1, 0), 10)), longest)
     await _settle(session, row.id, next_attempt_at=at + wait, error=error)
 

@@ -465,7 +465,7 @@ async def house(
         )
         context: Context = app.state.context
         stack.push_async_callback(context.dispatcher.idle)
-        for sweep in (activities.outbox, activities.mails, activities.events):
+        for sweep in (activities.outbox, activities.mails, activities.chats, activities.events):
             await stack.enter_async_context(running(sweep.run()))
 
         hosted: set[type] = set()

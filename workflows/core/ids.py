@@ -3,7 +3,6 @@
 from billing.cases.case import CASE as CASE
 from billing.core.operations import Kind
 from billing.incidents.states import Component
-from billing.mail.chat import CHAT_POST as CHAT_POST
 from billing.mail.customer_mails import CUSTOMER_MAIL as CUSTOMER_MAIL
 from billing.mail.customer_mails import customer_mail_workflow as customer_mail_workflow
 
