@@ -200,9 +200,10 @@ def cancellation_hash(subject: CancellationSubject) -> str:
 
 
 def still_as_approved(approved: CancellationSubject, now: CancellationSubject) -> bool:
-    """Whether it is what was approved, to the last amount, but for the time that has passed since."""
-    if approved.action != "now":
-        return approved == now
+    """Whether it is what was approved, to the last amount, but for the time that has passed since.
+
+    What coupons, rates and products are called counts for nothing.
+    """
     rest = {"bill": None, "amount": None}
     if approved.model_copy(update=rest) != now.model_copy(update=rest) or now.amount > approved.amount:
         return False

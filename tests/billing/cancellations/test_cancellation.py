@@ -6,6 +6,7 @@ import pytest
 
 from billing.cancellations.cancellation import (
     Action,
+    CancellationSubject,
     check_wanted,
     ended_problem,
     plan_cancellation,
@@ -179,6 +180,30 @@ def test_a_discount_that_is_gone_is_not_as_approved(unused_time: Any) -> None:
     assert not still_as_approved(discounted, approved)
     if unused_time == "credit":
         assert not still_as_approved(discounted, later(-5_600))
+
+
+def called(name: str, action: Action, tax: int = 190) -> CancellationSubject:
+    """With a coupon, a rate and a product of this name."""
+    subject = a_cancellation(action)
+    assert subject.bill is not None
+    more = {
+        "discounts": (InvoiceDiscount(coupon="half", name=name, on_items=False, amount_minor=190),),
+        "taxes": (InvoiceTax(rate="txr_1", name=name, percentage="19", inclusive=False, amount_minor=tax),),
+        "total": subject.bill.amounts.total + tax - 190,
+    }
+    bill = {
+        "amounts": subject.bill.amounts.model_copy(update=more),
+        "lines": tuple(one.model_copy(update={"description": name}) for one in subject.bill.lines),
+    }
+    return subject.model_copy(update={"bill": subject.bill.model_copy(update=bill)})
+
+
+@pytest.mark.parametrize("action", ["now", "at_period_end", "take_back"])
+def test_what_is_called_otherwise_by_now_is_as_approved(action: Action) -> None:
+    """Coupons, rates and products can be renamed in Stripe at any time; what they come to counts."""
+    approved = called("VAT", action)
+    assert still_as_approved(approved, called("Value added", action))
+    assert not still_as_approved(approved, called("VAT", action, tax=240))
 
 
 def test_a_tax_that_takes_the_place_of_a_discount_is_not_as_approved() -> None:
