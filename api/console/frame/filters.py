@@ -15,7 +15,7 @@ from billing.approvals.ladder import ApprovalState
 from billing.approvals.subject_changes import NONE, SubjectChange
 from billing.cases.case import CaseObject
 from billing.core.money import Money
-from billing.core.operations import CUSTOMER, SYSTEM, State
+from billing.core.operations import CUSTOMER, SYSTEM, Kind, State
 from billing.core.text import one_line
 from billing.operations.questions import Question
 from billing.plan_changes.limits import LimitCheck, percent_reached
@@ -23,7 +23,7 @@ from billing.policy.reasons import REASON_WORDS
 from billing.stripe.invoice_amounts import InvoiceAmount, InvoiceAmounts, InvoiceTax, tax_words
 from db.core.clock import utc_now
 
-from .words import CASES, KINDS, MARKS, OBJECTS, ROLES, SEEN_TO_BY_PEOPLE, TOLD_BY_STAGE, state_words
+from .words import CASES, KINDS, MARKS, OBJECTS, ROLES, SEEN_TO_BY_PEOPLE, STATES, TOLD_BY_STAGE, state_words
 
 Moment = datetime | str | int
 """A time, RFC 3339 text as the API writes it, or UTC seconds."""
@@ -242,7 +242,10 @@ def state(name: str) -> Markup:
 
 def standing(operation: Any) -> str:
     """How an operation stands: its state, or the stage where that says what it waits for. What people have to
-    see to, rather than we, is open until they have."""
+    see to, rather than we, is open until they have, and nothing came of a cancellation in ways of its own."""
+    if operation.kind == Kind.CANCELLATION and operation.state == State.CANCELLED:
+        code = (operation.error or {}).get("code", "withdrawn")
+        return str(code if code in STATES else operation.state)
     if operation.kind in SEEN_TO_BY_PEOPLE and operation.state in (State.ACCEPTED, State.RUNNING):
         return ApprovalState.OPEN.value
     if operation.state == State.CANCELLED and "revert" in (operation.result or {}):

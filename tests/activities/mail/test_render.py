@@ -8,7 +8,8 @@ from jinja2 import DictLoader, TemplateSyntaxError
 
 from activities.mail.records import Mailing
 from activities.mail.render import MailTexts
-from billing.core.operations import State
+from billing.cancellations.report import ended_sooner_problem, taken_back_problem
+from billing.core.operations import Problem, State
 from billing.mail.messages import MailContext, MailRequest
 from billing.plan_changes.limits import LimitCheck
 from billing.plan_changes.obstacles import PlannedEnd
@@ -21,6 +22,7 @@ from billing.plan_changes.report import (
 from billing.plan_changes.subject import WaitingChange
 from billing.plan_changes.verification import ResultLines, verify
 
+from ...billing.cancellations.made import a_cancellation
 from .contexts import (
     API,
     APRIL_END,
@@ -203,6 +205,19 @@ def test_what_takes_the_place_of_another_says_so_and_the_other_that_it_was_repla
     assert "was replaced by another one. Nothing was changed or charged." in mail.plain
     assert "Its place was taken by another request" in mail.plain
     assert "Replaces: the change to Growth" in told.plain
+
+
+@pytest.mark.parametrize(
+    ("problem", "subject"),
+    [(taken_back_problem("op_2"), "Taken back: "), (ended_sooner_problem("op_2"), "Ended sooner: ")],
+)
+def test_a_planned_end_that_does_not_come_by_itself_was_not_withdrawn(problem: Problem, subject: str) -> None:
+    planned = a_cancellation("at_period_end")
+    mail = render("cancellation_ended", ended(State.CANCELLED, planned, problem=problem.model_dump()))
+    assert mail.subject.startswith(subject)
+    assert "does not take effect" in mail.plain
+    assert "ithdrawn" not in mail.plain
+    assert "Nothing was changed" not in mail.plain
 
 
 def test_who_reviews_a_change_is_told_which_end_it_takes_back() -> None:

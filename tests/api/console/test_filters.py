@@ -4,7 +4,15 @@ from datetime import timedelta
 
 import pytest
 
-from api.console.frame.filters import PersonAsked, invoice_state, linked, period_day, standing, whom
+from api.console.frame.filters import (
+    PersonAsked,
+    invoice_state,
+    linked,
+    period_day,
+    standing,
+    state_text,
+    whom,
+)
 from db.core.clock import utc_now
 from db.tables import Invoice, Operation
 
@@ -49,6 +57,21 @@ def test_a_delegate_is_one_of_those_who_are_asked(
 )
 def test_what_waits_says_what_for(kind: str, state: str, stage: str, said: str) -> None:
     assert standing(Operation(kind=kind, state=state, stage=stage)) == said
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        (None, "Withdrawn"),
+        ("cancellation_taken_back", "Taken back"),
+        ("cancellation_overtaken", "Ended sooner"),
+        ("ended_by_operator", "Cancelled"),
+    ],
+)
+def test_of_a_cancellation_of_which_nothing_came_it_is_said_how(code: str | None, said: str) -> None:
+    error = {"code": code, "message": "Why."} if code else None
+    ended = Operation(kind="cancellation", state="cancelled", stage="done", error=error)
+    assert state_text(standing(ended)) == said
 
 
 @pytest.mark.parametrize(
