@@ -9,8 +9,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from db.core.clock import utc_now
 from db.core.session import AWAY
-from db.incidents import incidents
+from db.incidents import backlog, incidents
 
 from ..http.context import Context
 from ..monitoring.lately import Lately
@@ -19,7 +20,7 @@ from ..monitoring.metrics import MEDIA_TYPE
 log = logging.getLogger(__name__)
 
 PATIENCE = 2.0
-"""Seconds for the database to say which incidents are open."""
+"""Seconds for the database to say what waits."""
 
 
 def figures_app(context: Context) -> Starlette:
@@ -33,10 +34,12 @@ def figures_app(context: Context) -> Starlette:
 
 
 async def figures(context: Context) -> bytes:
-    """All figures as of now. Without the database the incidents are those of the last time."""
+    """All figures as of now. Without the database those of the records are as the last time."""
+    at = utc_now()
     try:
         async with asyncio.timeout(PATIENCE), context.database.reading() as session:
             context.metrics.incidents({row.component for row in await incidents.open_ones(session)})
+            context.metrics.backlog(await backlog.read(session, at), at)
     except AWAY as error:
-        log.warning("could not read open incidents: %s", type(error).__name__)
+        log.warning("could not read what waits: %s", type(error).__name__)
     return context.metrics.exposition()

@@ -1,11 +1,14 @@
 """Figures about the API for Prometheus."""
 
-from collections.abc import Collection
+import math
+from collections.abc import Collection, Sequence
+from datetime import datetime
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
 from billing.incidents.states import Component
+from db.incidents.backlog import Backlog
 
 MEDIA_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -47,6 +50,32 @@ class Metrics:
             ["component"],
             registry=self._registry,
         )
+        self._operations = self._gauge(
+            "plixo_operations_open", "Operations that have not ended", ["kind", "state"]
+        )
+        self._operations_age = self._gauge(
+            "plixo_operations_oldest_seconds",
+            "Age of the oldest of them",
+            ["kind", "state"],
+        )
+        self._approvals = self._gauge("plixo_approvals_open", "Approvals that wait for a decision")
+        self._deadline = self._gauge(
+            "plixo_approvals_deadline_seconds",
+            "Until the next deadline at which silence escalates or expires one; negative: it is past",
+        )
+        self._waiting = self._gauge(
+            "plixo_waiting",
+            "What waits to be passed on: to Temporal, as a mail to people, of Stripe's events, to customers",
+            ["what"],
+        )
+        self._pace = self._gauge(
+            "plixo_stripe_requests_per_second", "The account's pace at Stripe, where it is not the policy's"
+        )
+        self._paused = self._gauge("plixo_stripe_paused_seconds", "Until Stripe may be asked again")
+        self._held = self._gauge("plixo_stripe_held", "1 while an incident keeps everything from Stripe")
+
+    def _gauge(self, name: str, text: str, labels: Sequence[str] = ()) -> Gauge:
+        return Gauge(name, text, labels, registry=self._registry)
 
     def request(self, method: str, route: str, status: int, seconds: float) -> None:
         known = method if method in _METHODS else "other"
@@ -66,6 +95,22 @@ class Metrics:
         """Which components have an open incident."""
         for component in Component:
             self._incidents.labels(component.value).set(component.value in open_)
+
+    def backlog(self, found: Backlog, at: datetime) -> None:
+        """What waits, as of `at`. Kinds and states of which there is nothing any more are not told."""
+        for gauge in (self._operations, self._operations_age):
+            gauge.clear()
+        for one in found.operations:
+            self._operations.labels(one.kind, one.state).set(one.number)
+            self._operations_age.labels(one.kind, one.state).set((at - one.since).total_seconds())
+        self._approvals.set(found.approvals)
+        left = (found.deadline - at).total_seconds() if found.deadline else math.nan
+        self._deadline.set(left)
+        for what, number in found.waiting.items():
+            self._waiting.labels(what).set(number)
+        self._pace.set(found.stripe.pace if found.stripe.pace is not None else math.nan)
+        self._paused.set(found.stripe.paused)
+        self._held.set(found.stripe.held)
 
     def exposition(self) -> bytes:
         """All figures in Prometheus' text format."""

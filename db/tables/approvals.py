@@ -17,6 +17,12 @@ class Approval(SQLModel, table=True):
         Index("ix_approvals_listing", "organization_id", "state"),
         Index("ix_approvals_closed", "organization_id", "kind", "closed_at"),
         Index("ix_approvals_deadline", "organization_id", "deadline", "id"),
+        Index(
+            "ix_approvals_open",
+            "deadline",
+            sqlite_where=text("state = 'open'"),
+            postgresql_where=text("state = 'open'"),
+        ),
     )
     id: str = Field(primary_key=True)
     organization_id: str = Field(foreign_key="organizations.id")

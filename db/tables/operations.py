@@ -42,6 +42,14 @@ class Operation(SQLModel, table=True):
         Index("ix_operations_person", "organization_id", "requested_by", "id"),
         Index("ix_operations_updated", "organization_id", "updated_at", "id"),
         Index("ix_operations_went_on", "updated_at"),
+        Index(
+            "ix_operations_open",
+            "kind",
+            "state",
+            "created_at",
+            sqlite_where=text("closed_at IS NULL"),
+            postgresql_where=text("closed_at IS NULL"),
+        ),
     )
     id: str = Field(primary_key=True)
     organization_id: str = Field(foreign_key="organizations.id")

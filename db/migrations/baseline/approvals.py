@@ -37,6 +37,7 @@ def create() -> None:
         sa.Column("since", DOCUMENT),
         sa.Index("ix_approvals_closed", "organization_id", "kind", "closed_at"),
         sa.Index("ix_approvals_deadline", "organization_id", "deadline", "id"),
+        sa.Index("ix_approvals_open", "deadline", **where("state = 'open'")),
         sa.Index("ix_approvals_listing", "organization_id", "state"),
     )
     op.create_table(

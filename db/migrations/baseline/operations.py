@@ -59,6 +59,7 @@ def create() -> None:
         sa.Index("ix_operations_requested", "organization_id", "kind", "created_at"),
         sa.Index("ix_operations_updated", "organization_id", "updated_at", "id"),
         sa.Index("ix_operations_went_on", "updated_at"),
+        sa.Index("ix_operations_open", "kind", "state", "created_at", **where("closed_at IS NULL")),
         sa.Index(
             "one_changes_subscription",
             "organization_id",
