@@ -80,7 +80,7 @@ async def dissect(stage: Stage, driver: Driver, organizations: list[Provisioned]
             )  # Finance reads what Stripe has told of it
             await plixo.acknowledge(changed.asked.place)
 
-        for _ in range(2):
+        for _ in organizations:
             await change()
         alone = await counted(stage, stage.temporal, change)
         for organization in organizations:

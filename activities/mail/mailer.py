@@ -91,7 +91,8 @@ class Mailer:
         if not request.operation or (request.about is None and not request.roles):
             return True
         people = [person.id for person in mailing.recipients]
-        async with self._database.transaction() as session:
+        in_chat = request.template in mail_records.TOLD_IN_CHAT
+        async with self._database.transaction() if in_chat else self._database.statement() as session:
             return await mail_records.begin(session, request, people, self._clock())
 
     async def send_to(self, request: MailRequest, mailing: Mailing) -> MailsSent:

@@ -9,25 +9,21 @@ from typing import Any
 from sqlalchemy import bindparam, or_
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
-from sqlmodel.sql.expression import Select
 
 from billing.core.events import EventCode
 from billing.core.hashing import digest
 from billing.core.operations import SYSTEM, Role
 from billing.mail.messages import MailRequest
-from db.approvals import approvals
 from db.core import timeline
 from db.core.record_hashes import wrote
 from db.core.statements import insert_new
 from db.mail import chat_webhooks
-from db.operations import notices, told
+from db.operations import told
 from db.people.people import may_have
 from db.tables import Customer, Invoice, Mail, Organization, Person, PlanRow
 
 TOLD_IN_CHAT = frozenset({"review_requested", "review_escalated"})
 """Mails of an operation that are posted to the organization's chats too."""
-
-MailingQuery = Select[Person, str, str, str]
 
 
 @dataclass(frozen=True)
@@ -55,20 +51,25 @@ async def find(session: AsyncSession, request: MailRequest) -> Mailing | None:
     """Everything; None when nobody is to get the mail and nobody is named."""
     context = request.context
     people = [*context.people, *request.people, *([request.person] if request.person else [])]
-    values = {"organization": request.organization, "operation": request.operation, "people": people}
+    values = {
+        "organization": request.organization,
+        "operation": request.operation,
+        "people": people,
+        "plans": context.plans,
+    }
     rows = (await session.exec(_query(request.roles), params=values)).all()
     if not rows:
         return None
-    everybody = {person.id: person for person, _, _, _ in rows}
+    everybody = {person.id: person for person, *_ in rows}
     return Mailing(
         organization=rows[0][1],
         zone=rows[0][2],
         names={person.id: person.name for person in everybody.values()},
         recipients=tuple(person for person in everybody.values() if _is_recipient(person, request)),
-        sent=frozenset(message_id for _, _, _, message_id in rows if message_id),
+        sent=frozenset(message_id for _, _, _, message_id, _, _ in rows if message_id),
         customers=await _named(session, Customer.id, Customer.name, request, context.customers),
         numbers=await _named(session, Invoice.id, Invoice.number, request, context.invoices),
-        plans=await _plans(session, context.plans),
+        plans={plan: name for *_, plan, name in rows if name},
     )
 
 
@@ -86,23 +87,18 @@ async def _named(
     return {key: str(value) for key, value in rows}
 
 
-async def _plans(session: AsyncSession, slugs: Collection[str]) -> dict[str, str]:
-    if not slugs:
-        return {}
-    rows = await session.exec(select(PlanRow).where(col(PlanRow.plan).in_(slugs)))
-    return {row.plan: str(row.document["name"]) for row in rows if row.document.get("name")}
-
-
 @lru_cache(maxsize=64)
-def _query(roles: tuple[Role, ...]) -> MailingQuery:
+def _query(roles: tuple[Role, ...]) -> Any:
     """Built once for each set of roles: building takes longer than running it."""
     return (
         select(Person, Organization.name, Organization.zone, Mail.message_id)
+        .add_columns(col(PlanRow.plan), col(PlanRow.document)["name"].as_string())
         .join(Organization, col(Organization.id) == col(Person.organization_id))
         .outerjoin(
             Mail,
             (col(Mail.recipient) == col(Person.id)) & (col(Mail.operation_id) == bindparam("operation")),
         )
+        .outerjoin(PlanRow, col(PlanRow.plan).in_(bindparam("plans", expanding=True)))
         .where(
             col(Person.organization_id) == bindparam("organization"),
             or_(col(Person.id).in_(bindparam("people", expanding=True)), *map(may_have, roles)),
@@ -122,29 +118,21 @@ def _is_recipient(person: Person, request: MailRequest) -> bool:
 async def begin(session: AsyncSession, request: MailRequest, people: Collection[str], at: datetime) -> bool:
     """Note who is told, before they are. False where what they would be asked for is closed already.
 
-    The row that is asked about is locked: whoever closes it later finds them, and tells them how it ended.
+    One statement, but for a mail that is told in chat: `Database.statement` is enough.
     """
-    if request.about is not None and not await _waits(session, request.about):
+    told_of: dict[str, Any] = {
+        "operation": request.operation,
+        "organization": request.organization,
+        "template": request.template,
+        "at": at,
+    }
+    if request.about is None:
+        await told.note(session, people, about=request.operation, **told_of)
+    elif not await told.note_if_waiting(session, people, about=request.about, **told_of):
         return False
     if request.template in TOLD_IN_CHAT:
         await chat_webhooks.tell(session, [request], at)
-    if request.about is not None or request.roles:
-        await told.note(
-            session,
-            people,
-            about=request.about or request.operation,
-            operation=request.operation,
-            organization=request.organization,
-            template=request.template,
-            at=at,
-        )
     return True
-
-
-async def _waits(session: AsyncSession, about: str) -> bool:
-    if about.startswith("ntc_"):
-        return (await notices.lock(session, about)).state in notices.WAITING
-    return (await approvals.lock(session, about)).state == approvals.OPEN
 
 
 async def note_sent(

@@ -53,6 +53,10 @@ async def tell_ended(session: AsyncSession, operation: Operation, progress: Prog
     if kind in ENDED and asked_by not in (SYSTEM, CUSTOMER):
         await _mail_operation(session, operation, progress, "requester", ENDED[kind], {asked_by}, context)
     heard.add(asked_by)
+    if operation.state == State.COMPLETED and not any(
+        is_moot(one, State.COMPLETED, operation.result) for one in NoticeKind
+    ):
+        return  # nobody was asked in vain, or told of what came to nothing
     people = await told.of_operation(session, operation.id)
     moot = await _set_aside(session, operation, progress)
     if operation.state != State.COMPLETED:

@@ -9,13 +9,12 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from billing.approvals.messages import Decide, RoundDecision
 from billing.core.errors import BillingError
 from db.approvals import approvals, decisions
-from db.core.clock import utc_now
 from db.operations import outbox
 from db.tables import Approval, Outbox
 from workflows.core import ids
 
 from ..dispatch.dispatcher import HEAD_START
-from ..http.auth import AnyCaller, Caller
+from ..http.auth import AnyCaller
 from ..http.context import InContext
 from ..http.csv_lists import answer_list, list_answers
 from ..http.examples import example
@@ -119,17 +118,18 @@ async def decide(id: Id, body: DecisionBody, caller: AnyCaller, context: InConte
         detail = f"comment is required to {verb}: tell the requester why."
         raise ApiProblem.at(COMMENT_REQUIRED, detail, "/comment")
     async with context.database.transaction() as session:
-        row = existing(await approvals.get(session, caller.organization, id))
-        told = await _settle(session, row, body, caller)
-        answer = await approval_views.shown(session, row, await viewer(session, caller), recent=True)
+        row = existing(await approvals.lock_own(session, caller.organization, id))
+        seen_by = await viewer(session, caller, row)
+        told = await _settle(session, row, body, seen_by)
+        answer = await approval_views.shown(session, row, seen_by, recent=True)
     if told is not None:
         context.dispatcher.hand_over(told)
     return answer
 
 
-async def _settle(session: AsyncSession, row: Approval, body: DecisionBody, caller: Caller) -> Outbox | None:
+async def _settle(session: AsyncSession, row: Approval, body: DecisionBody, seen_by: Viewer) -> Outbox | None:
     """The decision, and what its operation's workflow is told of it where it ends the round."""
-    at = utc_now()
+    at, caller = seen_by.at, seen_by.caller
     said = Decide(
         person=caller.person,
         verdict=body.decision,
@@ -139,7 +139,7 @@ async def _settle(session: AsyncSession, row: Approval, body: DecisionBody, call
     )
     caller.acts_with_all_roles()
     try:
-        outcome = await decisions.decide(session, row.id, said, at)
+        outcome = await decisions.decide(session, row, said, seen_by.pool, at)
     except BillingError as error:
         if error.code == STALE_SUBJECT.code:
             raise ApiProblem.of(STALE_SUBJECT, more={"subject_hash": row.subject_hash}) from error

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from billing.approvals.authorship import people
 from billing.approvals.deciders import ApproverPool
 from billing.approvals.ladder import Refusal
 from billing.approvals.progress import (
@@ -43,11 +44,12 @@ class Viewer:
         return not self.caller.withheld and may_decide(progress, self.caller.person) is None
 
 
-async def viewer(session: AsyncSession, caller: Caller) -> Viewer:
+async def viewer(session: AsyncSession, caller: Caller, of: Approval | None = None) -> Viewer:
+    """With `of` also who has a part in what that one decides."""
     at = utc_now()
-    return Viewer(
-        caller, await deciders.approver_pool(session, caller.organization, at, people=[caller.person]), at
-    )
+    authors = people(deciders.authors_of(of)) if of is not None else ()
+    pool = await deciders.approver_pool(session, caller.organization, at, people=[caller.person, *authors])
+    return Viewer(caller, pool, at)
 
 
 async def shown(

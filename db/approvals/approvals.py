@@ -166,6 +166,12 @@ async def lock(session: AsyncSession, approval_id: str) -> Approval:
     return approval
 
 
+async def lock_own(session: AsyncSession, organization_id: str, approval_id: str) -> Approval | None:
+    """As `lock`, if it is this organization's."""
+    approval = await lock_if_there(session, approval_id)
+    return approval if approval and approval.organization_id == organization_id else None
+
+
 async def lock_if_there(session: AsyncSession, approval_id: str) -> Approval | None:
     """As `lock`, of one that may not have been opened."""
     found = await session.exec(

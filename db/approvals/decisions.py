@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from billing.approvals.authorship import people
+from billing.approvals.deciders import ApproverPool
 from billing.approvals.ladder import ApprovalState, Refusal, Signature
 from billing.approvals.messages import ApprovalOutcome, Decide
 from billing.approvals.progress import ALREADY_DECIDED, YesResult, evaluate_approval, may_decide
@@ -31,33 +31,25 @@ VERDICTS = {
 
 
 async def decide(
-    session: AsyncSession, approval_id: str, said: Decide, at: datetime
+    session: AsyncSession, row: Approval, said: Decide, who: ApproverPool, at: datetime
 ) -> ApprovalOutcome | None:
     """Takes the decision and closes the round with it; None for a yes beside which others are still needed.
 
-    A final yes counts the money in somebody's authority in the same transaction. The same person saying the
-    same again changes nothing, and None is the answer. Raises BillingError with why it is refused.
+    The row is locked, and `who` was read since: the person and the authors of what is decided. A final yes
+    counts the money in somebody's authority in the same transaction. The same person saying the same again
+    changes nothing, and None is the answer. Raises BillingError with why it is refused.
     """
-    row = await approvals.lock(session, approval_id)
     if await _said_before(session, row, said):
         return None
-    verdict = await _judged(session, row, said, at)
+    verdict = await _judged(session, row, said, who, at)
     return await _accept(session, row, said, verdict, at)
 
 
 async def outcome_of(session: AsyncSession, row: Approval) -> ApprovalOutcome:
     """How an approval that is closed has ended."""
-    ends = [one for one in await approvals.decisions(session, row.id) if one.person_id == row.decided_by]
     ended = await timeline.find(session, row.operation_id, decided_key(row.id))
-    return ApprovalOutcome.model_validate(
-        {
-            "state": row.state,
-            "person": row.decided_by,
-            "role": ended.detail.get("role") if ended else None,
-            "comment": ends[0].comment if ends else None,
-            "for_person": ends[0].for_person if ends else None,
-        }
-    )
+    said = {name: ended.detail.get(name) for name in ("role", "comment", "for_person")} if ended else {}
+    return ApprovalOutcome.model_validate({"state": row.state, "person": row.decided_by} | said)
 
 
 def decided_key(approval: str) -> str:
@@ -66,16 +58,18 @@ def decided_key(approval: str) -> str:
 
 
 async def _said_before(session: AsyncSession, row: Approval, said: Decide) -> bool:
+    if row.decided_by is None and not row.signatures:
+        return False  # nobody has said anything
     return any(
         (one.person_id, one.decision, one.subject_hash) == (said.person, said.verdict, said.subject_hash)
         for one in await approvals.decisions(session, row.id)
     )
 
 
-async def _judged(session: AsyncSession, row: Approval, said: Decide, at: datetime) -> YesResult:
-    """As what the person decides, and what that comes to. The row is locked."""
-    authors = people(deciders.authors_of(row))
-    who = await deciders.approver_pool(session, row.organization_id, at, people=[said.person, *authors])
+async def _judged(
+    session: AsyncSession, row: Approval, said: Decide, who: ApproverPool, at: datetime
+) -> YesResult:
+    """As what the person decides, and what that comes to."""
     progress = deciders.progress_of(row, who)
     refusal = may_decide(progress, said.person)
     if row.state != approvals.OPEN and (refusal is None or refusal.code == ALREADY_DECIDED):

@@ -2,12 +2,20 @@
 
 from collections.abc import Collection, Iterable
 from datetime import datetime
+from typing import cast
 
+from sqlalchemy import Table, inspect, literal
+from sqlalchemy import select as select_columns
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from ..core.statements import insert_into
-from ..tables import ToldPerson
+from ..tables import Approval, Notice, Person, ToldPerson
+
+_TABLE = cast(Table, inspect(ToldPerson).local_table)
+
+_WAITING = ("open", "escalated")
+"""The states of an approval or a notice that still asks for something."""
 
 
 async def note(
@@ -34,6 +42,45 @@ async def note(
     ]
     if rows:
         await session.exec(insert_into(session, ToldPerson).values(rows).on_conflict_do_nothing())
+
+
+async def note_if_waiting(
+    session: AsyncSession,
+    people: Collection[str],
+    *,
+    about: str,
+    operation: str,
+    organization: str,
+    template: str,
+    at: datetime,
+) -> bool:
+    """As `note`, while the approval or notice that they are told of waits; False where it doesn't any more,
+    or for nobody.
+
+    It is locked for the statement: whoever closes it later finds them, and tells them how it ended.
+    """
+    asked: type[Notice] | type[Approval] = Notice if about.startswith("ntc_") else Approval
+    values = {
+        "about": literal(about),
+        "person_id": col(Person.id),
+        "operation_id": literal(operation),
+        "organization_id": literal(organization),
+        "template": literal(template),
+        "told_at": literal(at, _TABLE.c.told_at.type),
+    }
+    waiting = (
+        select_columns(*values.values())
+        .where(col(asked.id) == about, col(asked.state).in_(_WAITING), col(Person.id).in_(people))
+        .with_for_update(of=asked, key_share=True)
+    )
+    told = await session.exec(
+        insert_into(session, ToldPerson)
+        .from_select(list(values), waiting)
+        # Whoever was told before is among those who are found.
+        .on_conflict_do_update(index_elements=["about", "person_id"], set_={"about": about})
+        .returning(col(ToldPerson.person_id))
+    )
+    return told.first() is not None
 
 
 async def of(session: AsyncSession, about: Collection[str]) -> set[str]:

@@ -24,7 +24,7 @@ from billing.core.errors import BillingError
 from billing.core.operations import Problem, Role
 from billing.mail.messages import MailRequest
 from billing.policy.policy import LadderStep
-from db.approvals import approvals, decisions
+from db.approvals import approvals, deciders, decisions
 from db.core import timeline
 from db.core.session import Database
 from db.operations import operations, outbox
@@ -158,7 +158,10 @@ class Review:
     async def settle(self, said: Decide, database: Database | None = None) -> Settled:
         try:
             async with (database or self.database).transaction() as session:
-                return Settled(await decisions.decide(session, self.id, said, LATER))
+                row = await approvals.lock(session, self.id)
+                people = [said.person, *(one.person for one in deciders.authors_of(row))]
+                who = await deciders.approver_pool(session, row.organization_id, LATER, people=people)
+                return Settled(await decisions.decide(session, row, said, who, LATER))
         except BillingError as error:
             return Settled(refusal=Problem(code=error.code, message=error.message))
 
