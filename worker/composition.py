@@ -36,6 +36,7 @@ from activities.money.waivers import WaiverReads
 from activities.operations.holds import Holds
 from activities.operations.notes import NoteRecords
 from activities.operations.records import Records
+from activities.plan_changes.looks import ChangeLooks
 from activities.plan_changes.near_limits import NearLimits
 from activities.plan_changes.reads import StripeReads
 from activities.portal.invoice_fetch import InvoiceFetches
@@ -111,6 +112,7 @@ def build_activities(
     mails = OutboxSweep(database, partial(send_mail, mailer), lane=MAILS, at_once=CONNECTIONS, beside=outbox)
     posts = ChatPosts(database, public_url, web)
     chats = OutboxSweep(database, partial(post_to_chat, posts), lane=CHATS, beside=outbox)
+    plan_reads = StripeReads(stripe_api, database, rules)
 
     async def close() -> None:
         await mailer.close()
@@ -140,7 +142,8 @@ def build_activities(
         ),
         stripe=activities_of(
             StripeEffects(stripe_api, database, rules),
-            StripeReads(stripe_api, database, rules),
+            plan_reads,
+            ChangeLooks(plan_reads, database),
             MoneyReads(stripe_api, database, rules),
             WaiverReads(stripe_api, database, rules),
             CancellationReads(stripe_api, database, rules),

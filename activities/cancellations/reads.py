@@ -1,13 +1,24 @@
 """What a cancellation asks Stripe: the subscription, the invoice that it leads to, and its last one."""
 
+import asyncio
+from typing import Any
+
 import stripe
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
-from billing.cancellations.cancellation import CancellableFacts, CancellableQuery
-from billing.cancellations.invoices import InvoiceAhead, InvoiceAheadQuery, LastInvoice
+from billing.cancellations.cancellation import (
+    CancellableFacts,
+    CancellableQuery,
+    CancellationLook,
+    CancellationQuery,
+    CancellationWanted,
+    in_the_way_of,
+    plan_cancellation,
+)
+from billing.cancellations.invoices import InvoiceAhead, InvoiceAheadQuery, InvoicesAhead, LastInvoice
 from billing.cancellations.report import LastInvoiceQuery
-from billing.cancellations.stripe_params import ended_by
+from billing.cancellations.stripe_params import ended_by, preview_params
 from billing.core.errors import BillingError
 from billing.core.money import Money
 from billing.core.operations import Problem
@@ -36,6 +47,33 @@ class CancellationReads:
         self._invoices = StripeInvoices(client)
         self._database = database
         self._rules = rules
+
+    @activity.defn
+    async def look_at_cancellation(self, query: CancellationQuery) -> CancellationLook:
+        """What would be done, in one look: the subscription, and the invoices that it leads to."""
+        wanted, facts = query.wanted, await self.read_cancellable(query.of)
+        problem = in_the_way_of(wanted, facts) or facts.unsupported
+        if problem is not None:
+            return CancellationLook(problem=problem)
+        planned = plan_cancellation(wanted, facts, await self._ahead(wanted, facts))
+        if isinstance(planned, Problem):
+            return CancellationLook(problem=planned)
+        return CancellationLook(subject=planned)
+
+    async def _ahead(self, wanted: CancellationWanted, facts: CancellableFacts) -> InvoicesAhead:
+        if wanted.action != "now":
+            return InvoicesAhead(
+                invoice=await self._invoice_ahead(preview_params(facts, wanted.action), facts)
+            )
+        invoice, without = await asyncio.gather(
+            self._invoice_ahead(preview_params(facts, "now"), facts),
+            self._invoice_ahead(preview_params(facts, "now", credits=False), facts),
+        )
+        return InvoicesAhead(invoice=invoice, without=without)
+
+    async def _invoice_ahead(self, params: dict[str, Any], facts: CancellableFacts) -> InvoiceAhead | None:
+        metered = facts.terms.metered if facts.terms else frozenset[str]()
+        return await self.read_invoice_ahead(InvoiceAheadQuery(params=params, metered=metered))
 
     @activity.defn
     async def read_cancellable(self, query: CancellableQuery) -> CancellableFacts:

@@ -19,7 +19,8 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from billing.core.events import EventCode
-from billing.core.operations import SYSTEM, Problem
+from billing.core.operations import SYSTEM, Problem, State
+from billing.operations.messages import Progress
 from billing.operations.standing import NOTES, SettleBegun
 from billing.stripe.effect_limits import LIMITS, until_free
 from billing.stripe.effects import Effect, EffectKind, EffectOutcome
@@ -34,6 +35,7 @@ from db.tables import Intent
 
 from ..mirror.objects.snapshot import Owner
 from ..operations.abandonment import must_be_open
+from ..operations.records import write
 from ..operations.replacement import take_place
 from ..stripe.failures import JITTER, Failure, translate
 from .protocol import EffectResult, StripeEffect
@@ -101,8 +103,13 @@ class StripeEffects:
         try:
             async with self._database.transaction() as session:
                 now = self._clock()
-                if (wait := await self._too_soon(session, effect, now)) is None:
-                    await _check_open(session, effect)
+                # What has begun is finished in any case.
+                begun = await session.get(Intent, effect.key) is not None
+                wait = None if begun else await _too_soon(session, effect, now)
+                if wait is None:
+                    if not begun:
+                        await _check_open(session, effect)
+                        await _begin(session, effect, now)
                     opened = await self._open_intent(session, effect, now)
                     if opened[1] and effect.replaces is not None:
                         await take_place(session, effect.replaces, effect.operation, now)
@@ -150,15 +157,6 @@ class StripeEffects:
                 detail=detail,
             )
         return intent, fresh
-
-    async def _too_soon(self, session: AsyncSession, effect: Effect, now: datetime) -> timedelta | None:
-        """How long Stripe's limits of one object make it wait; what has begun is finished in any case."""
-        limits = LIMITS.get(effect.kind, ())
-        if not limits or await session.get(Intent, effect.key) is not None:
-            return None
-        most = max(limit.most for limit in limits)
-        newest = await intents.newest(session, effect.organization, effect.kind, limit=most)
-        return until_free(limits, newest, now)
 
     async def _read_back(self, kind: StripeEffect, effect: Effect) -> EffectResult | None:
         try:
@@ -233,14 +231,40 @@ class StripeEffects:
         )
 
 
+async def _too_soon(session: AsyncSession, effect: Effect, now: datetime) -> timedelta | None:
+    """How long Stripe's limits of one object make it wait."""
+    limits = LIMITS.get(effect.kind, ())
+    if not limits:
+        return None
+    most = max(limit.most for limit in limits)
+    newest = await intents.newest(session, effect.organization, effect.kind, limit=most)
+    return until_free(limits, newest, now)
+
+
 async def _check_open(session: AsyncSession, effect: Effect) -> None:
     """Nothing is begun for an operation that has ended or on which people still decide, nor can it be ended
     while something is begun."""
-    if effect.kind.endswith(NOTES) or await session.get(Intent, effect.key) is not None:
+    if effect.kind.endswith(NOTES):
         return
     await must_be_open(session, effect.operation)
     if await approvals.open_of(session, effect.operation):
         raise ApplicationError("Nobody has approved it yet.", type="in_review", non_retryable=True)
+
+
+async def _begin(session: AsyncSession, effect: Effect, at: datetime) -> None:
+    """The operation says what it begins."""
+    if effect.begins is None:
+        return
+    progress = Progress(
+        operation=effect.operation,
+        key=effect.begins.stage,
+        event=effect.begins.event,
+        at=at,
+        state=State.RUNNING,
+        stage=effect.begins.stage,
+        allowed_actions=(),
+    )
+    await write(session, progress)
 
 
 def _how(intent: Intent) -> dict[str, Any]:

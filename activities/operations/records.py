@@ -14,14 +14,10 @@ from billing.operations.standing import (
     Standing,
     StandingQuery,
 )
-from billing.plan_changes.limits import Usage
-from billing.plan_changes.messages import OtherChange, OtherChangeQuery, UsageQuery
-from billing.plan_changes.report import ScheduledPlanChange
-from billing.plan_changes.subject import PlanChangeSubject, WaitingChange
+from billing.plan_changes.messages import OtherChange, OtherChangeQuery
 from db.core import timeline
 from db.core.session import Database
-from db.mirror import subscription_usage
-from db.operations import operations, outbox
+from db.operations import operations, other_changes, outbox
 from db.tables import Operation
 
 from . import abandonment
@@ -94,31 +90,7 @@ class Records:
         """The organization's plan change that is open beside this one: while it waits for the end of the
         period, another may take its place."""
         async with self._database.reading() as session:
-            found = await operations.open_plan_changes(session, query.organization)
-        for other in found:
-            if other.id != query.operation:
-                asks = other.state == State.MISMATCHED
-                return OtherChange(operation=other.id, waiting=_waiting(other), for_people=asks)
-        return None
-
-    @activity.defn
-    async def read_usage(self, query: UsageQuery) -> Usage:
-        """What the organization uses of its plan, by our mirror and our people."""
-        async with self._database.reading() as session:
-            return await subscription_usage.usage(session, query.organization, query.currency)
-
-
-def _waiting(change: Operation) -> WaitingChange | None:
-    if not operations.waits(change):
-        return None
-    subject = PlanChangeSubject.model_validate(change.subject)
-    scheduled = ScheduledPlanChange.model_validate(change.result)
-    return WaitingChange(
-        operation=change.id,
-        schedule=scheduled.schedule,
-        to=subject.to,
-        effective_at=scheduled.effective_at,
-    )
+            return await other_changes.beside(session, query)
 
 
 async def tell(session: AsyncSession, step: Step) -> None:

@@ -1,6 +1,7 @@
 """What the workflows ask Stripe: one read each, as facts of ours. Every error is tried again or final."""
 
 from collections.abc import Collection
+from contextlib import suppress
 from typing import Any
 
 import stripe
@@ -131,7 +132,6 @@ class StripeReads:
             if found is not None:
                 source["coupon"] = found.to_dict()
 
-    @activity.defn
     async def read_lost_coupons(self, coupons: tuple[str, ...]) -> tuple[str, ...]:
         """Those of these coupons that nobody can redeem any more: deleted, used up, or expired."""
         found = [await ask_for(self._client.v1.coupons.retrieve_async(coupon)) for coupon in coupons]
@@ -139,7 +139,6 @@ class StripeReads:
             coupon for coupon, one in zip(coupons, found, strict=True) if one is None or not one.valid
         )
 
-    @activity.defn
     async def read_target_plan(self, query: TargetQuery) -> Target:
         """The plan and add-ons asked for, limits included, as Stripe has them; our mirror only says which
         prices."""
@@ -164,12 +163,10 @@ class StripeReads:
         found = await ask(self._client.v1.prices.retrieve_async(wanted.price, {"expand": ["product"]}))
         return priced_as_it_is(wanted, found.to_dict(), query.interval, query.currency)
 
-    @activity.defn
     async def read_preview(self, query: PreviewQuery) -> PreviewFacts:
         """The invoice that the change causes: at once, or the next one."""
         return await self._preview(preview_params(query), query.facts.terms.metered)
 
-    @activity.defn
     async def read_renewal_preview(self, query: PreviewQuery) -> PreviewFacts:
         """What one full period costs after the change, without prorations."""
         return await self._preview(renewal_preview_params(query), query.facts.terms.metered)
@@ -199,11 +196,22 @@ class StripeReads:
 
     @activity.defn
     async def read_change_payment(self, query: PaymentQuery) -> ChangePayment:
-        """Whether a change that is charged at once is there, and how its payment stands."""
+        """Whether a change that is charged at once is there, and how its payment stands; with its lines once
+        that is settled."""
         try:
-            return await ask(change_payment.find(self._client, self._invoices, query))
+            payment = await ask(change_payment.find(self._client, self._invoices, query))
         except BillingError as error:
             raise ApplicationError(error.message, type=error.code, non_retryable=True) from error
+        if not payment.settled:
+            return payment
+        own = payment.invoice or (query.invoice if query.is_own else None)
+        result = ResultQuery(
+            subject=query.subject, effect_key=query.effect_key, invoice=own, is_own=own is not None
+        )
+        with suppress(BillingError):  # whoever reads them alone is told why
+            lines = await ask(applied_lines.find(self._client, self._invoices, result))
+            return payment.model_copy(update={"lines": lines})
+        return payment
 
     @activity.defn
     async def read_schedule(self, schedule: str) -> ScheduleFacts:

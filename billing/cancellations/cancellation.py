@@ -118,6 +118,20 @@ class CancellationSubject(Payload):
         return Money(amount_minor=max(0, -balance), currency=self.amount.currency)
 
 
+class CancellationQuery(Message):
+    """What is wanted, of which subscription."""
+
+    of: CancellableQuery
+    wanted: CancellationWanted
+
+
+class CancellationLook(Message):
+    """What would be done by what Stripe says now, or why it can't be."""
+
+    subject: CancellationSubject | None = None
+    problem: Problem | None = None
+
+
 class CancellationInput(Message):
     operation: str
     organization: str

@@ -1,21 +1,75 @@
 """What must hold of a plan change before it is previewed, and of its preview."""
 
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 from ..core.errors import Code
 from ..core.operations import Problem
 from ..core.utc import utc_day
 from .items.add_ons import held_twice, others_after, to_be_priced
 from .items.others import OtherItem
-from .messages import Target, TargetQuery
+from .messages import OtherChange, Target, TargetQuery
+from .obstacles import in_the_way, not_taken_back
 from .phases import uncarried_problem
+from .report import not_replaced_now_problem
 from .subject import (
     PlanChangeRequest,
     PreviewFacts,
     PreviewQuery,
     SubscriptionFacts,
     Terms,
+    WaitingChange,
 )
+
+
+class Obstacles(NamedTuple):
+    """What stands in the way of a change, and the change of ours whose place it would take."""
+
+    in_stripe: tuple[Problem, ...]
+    still_open: OtherChange | None
+    """Another change of ours that is not over, and whose place can't be taken: what this one would bill can
+    be told all the same."""
+    waiting: WaitingChange | None
+
+
+def obstacles_to(wanted: PlanChangeRequest, facts: SubscriptionFacts, other: OtherChange | None) -> Obstacles:
+    """All that stands in the way of it, and the change of ours that waits, whose place it would take."""
+    waiting = other.waiting if other is not None else None
+    state, problems = facts, [several_alike(wanted, facts.terms)]
+    if wanted.take_back_end:
+        state = facts.model_copy(update={"cancel_at": None})
+        problems.append(not_taken_back(facts.planned_end, facts.period_end))
+    own = [problem for problem in problems if problem is not None]
+    if waiting is None or waiting.schedule != facts.schedule or has_come(waiting, facts):
+        return Obstacles((*in_the_way(state), *own), other, None)
+    found = (*in_the_way(state.model_copy(update={"schedule": None})), *own)
+    if wanted.effective != "period_end":
+        found = (*found, not_replaced_now_problem(waiting.operation))
+    return Obstacles(found, None, waiting)
+
+
+def has_come(waiting: WaitingChange, facts: SubscriptionFacts) -> bool:
+    """Whether it has come into force, though nobody has looked yet: its renewal is to be verified."""
+    return facts.period_start >= waiting.effective_at
+
+
+def preview_query(
+    facts: SubscriptionFacts,
+    wanted: PlanChangeRequest,
+    target: Target,
+    proration_date: int | None = None,
+    replaces: WaitingChange | None = None,
+) -> PreviewQuery:
+    """What is to be previewed of what is asked for."""
+    return PreviewQuery(
+        facts=facts,
+        to=terms_after(facts, wanted, target),
+        effective=wanted.effective,
+        invoicing=wanted.invoicing,
+        proration_date=proration_date,
+        replaces=replaces,
+        end=facts.planned_end if wanted.take_back_end else None,
+    )
 
 
 def target_query(

@@ -2,11 +2,19 @@
 
 from typing import Any, Literal
 
+from pydantic import Field
+
 from ..core.messages import Reply
-from ..core.operations import Message
+from ..core.operations import Message, Problem
 from .items.add_ons import PricedAddOn
 from .plans import Interval, Plan
-from .subject import PlanChangeRequest, WaitingChange
+from .subject import (
+    PlanChangeRequest,
+    PlanChangeSubject,
+    SubscriptionFacts,
+    SubscriptionQuery,
+    WaitingChange,
+)
 
 
 class Revise(Reply):
@@ -37,11 +45,6 @@ class OtherChange(Message):
     """The same, where it waits for the end of the period."""
     for_people: bool = False
     """Whether it goes on only once somebody has said what becomes of it."""
-
-
-class UsageQuery(Message):
-    organization: str
-    currency: str
 
 
 class TargetQuery(Message):
@@ -78,3 +81,40 @@ class ScheduleFacts(Message):
     phases: tuple[dict[str, Any], ...]
     uncarried: tuple[str, ...] = ()
     """The names of what its phases say beside that."""
+
+
+class ChangeQuery(Message):
+    """What to preview, of which subscription, and which change may be open beside it.
+
+    With `period_start` only within that period; with `proration_date` at that second (both UTC seconds), else
+    at one that Stripe chooses. `offered` are the add-ons of the policy. With `everything` it is looked on
+    although another change is open, and for all that stands in the way.
+    """
+
+    of: SubscriptionQuery
+    other: OtherChangeQuery
+    wanted: PlanChangeRequest
+    offered: tuple[str, ...]
+    proration_date: int | None = None
+    period_start: int | None = None
+    everything: bool = False
+
+
+class ChangeLook(Message):
+    """What a change would do (`subject`), unless something stands in its way or its period is over."""
+
+    facts: SubscriptionFacts
+    obstacles: tuple[Problem, ...] = ()
+    still_open: OtherChange | None = None
+    """Another change of ours that is not over, and whose place can't be taken."""
+    subject: PlanChangeSubject | None = None
+    amounts: dict[str, int | None] = Field(default_factory=dict)
+    """In minor units for one of it, by the prices' ids: what things cost then and now."""
+
+
+class RevertQuery(Message):
+    """Which change is to be taken back, and how that was `shown` to whoever asked for it."""
+
+    of: SubscriptionQuery
+    subject: PlanChangeSubject
+    shown: PlanChangeSubject | None = None

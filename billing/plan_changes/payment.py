@@ -13,7 +13,7 @@ from ..core.operations import Message, Payload, Problem
 from ..mirror.bill import AUTHENTICATION, UNDER_WAY
 from .obstacles import ENDED, subscription_ended_problem
 from .subject import Collected, PlanChangeSubject, SubscriptionFacts
-from .verification import ResultQuery
+from .verification import ResultLines, ResultQuery
 
 DEBITS = frozenset(
     {"acss_debit", "au_becs_debit", "bacs_debit", "bank_account", "sepa_debit", "us_bank_account"}
@@ -76,6 +76,13 @@ class ChangePayment(Message):
     """Stripe's status of the charge."""
     refusal: Problem | None = None
     """Why the last charge did not come through."""
+    lines: ResultLines | None = None
+    """What Stripe holds of the change, once it is there and settled, where that could be read with it."""
+
+    @property
+    def settled(self) -> bool:
+        """Whether the change is there, and no bank takes its days for it."""
+        return self.stands == "applied" and not self.under_way
 
     @property
     def under_way(self) -> bool:

@@ -4,6 +4,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from ..core.events import EventCode
 from ..core.hashing import digest
 from ..core.operations import Message, Problem
 
@@ -51,6 +52,14 @@ def effect_key(organization: str, operation: str, step: str, version: int) -> st
     return f"{organization}:{operation}:{step}:{version}"
 
 
+class EffectBegins(Message):
+    """What an operation tells as its effect is begun, and the stage that it is in from then on: nothing can
+    be asked of it any more."""
+
+    event: EventCode
+    stage: Literal["applying", "issuing"]
+
+
 class Effect(Message):
     """What is about to be done to Stripe, once.
 
@@ -68,6 +77,7 @@ class Effect(Message):
     version: int = 1
     replaces: str | None = None
     """The operation that waits for what this effect rewrites, and ends as it is begun."""
+    begins: EffectBegins | None = None
 
     @property
     def key(self) -> str:

@@ -37,7 +37,6 @@ class ChangeNow:
         commit("the review", "^apr_.*:opened$"),
         request("the re-check", "GET", SUBSCRIPTION, 2),
         request("the preview of the re-check", "POST", PREVIEW, 3),
-        commit("the start of applying", "applying"),
         INTENT,
         UPDATE,
         EFFECT,
@@ -170,13 +169,12 @@ class ChangeThatWaits(ChangeNow):
 
     calls: Sequence[str] = ("/webhooks/stripe$",)
     steps: Sequence[Step] = (
-        request("the look before the change", "GET", SUBSCRIPTION, 3),
         INTENT,
         UPDATE,
         EFFECT,
         request("the first look at the payment", "GET", "/v1/invoices/in_[^/]+"),
         WAITING,
-        request("the look after the event", "GET", SUBSCRIPTION, 5),
+        request("the look after the event", "GET", SUBSCRIPTION, 4),
         commit("the payment", "^payment_made$"),
         commit("the end", "ended"),
     )

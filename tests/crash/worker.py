@@ -110,7 +110,7 @@ def watch_commits(fuse: Fuse) -> None:
 
     @event.listens_for(Engine, "before_cursor_execute")
     def note(connection: Connection, _: Any, statement: str, parameters: Any, *__: Any) -> None:
-        if statement.startswith("INSERT INTO timeline"):
+        if "INSERT INTO timeline" in statement:
             values = parameters.values() if isinstance(parameters, dict) else parameters
             connection.info.setdefault("written", []).extend(v for v in values if isinstance(v, str))
         if statement.startswith("INSERT INTO intents"):

@@ -23,7 +23,7 @@ with workflow.unsafe.imports_passed_through():
     from billing.mail.messages import MailContext
     from billing.operations.standing import Standing
     from billing.plan_changes.obstacles import ENDED
-    from billing.stripe.effects import OPERATION_MARK, EffectKind
+    from billing.stripe.effects import OPERATION_MARK, EffectBegins, EffectKind
 
 from ..core import options
 from ..core.effects import OperationEffects
@@ -85,16 +85,13 @@ class PlanEnding:
     # --- In Stripe ------------------------------------------------------------------------------------
 
     async def _do(self) -> None:
-        await self._recorder.record_progress(
-            "applying",
-            EventCode.CANCELLING_PLAN,
-            state=State.RUNNING,
-            stage="applying",
-            allowed_actions=(),
-        )
         subject = self._subject
         done = await self._effects.perform(
-            "cancel", EFFECTS[subject.action], subject.subscription, effect_params(subject)
+            "cancel",
+            EFFECTS[subject.action],
+            subject.subscription,
+            effect_params(subject),
+            begins=EffectBegins(event=EventCode.CANCELLING_PLAN, stage="applying"),
         )
         if done.outcome == "refused":
             raise OperationEnded(Outcome(State.FAILED, EventCode.REFUSED_BY_STRIPE, done.problem))

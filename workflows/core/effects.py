@@ -15,7 +15,7 @@ with workflow.unsafe.imports_passed_through():
         SettleBegun,
         Standing,
     )
-    from billing.stripe.effects import NOT_WAITING, Effect, EffectKind, EffectOutcome
+    from billing.stripe.effects import NOT_WAITING, Effect, EffectBegins, EffectKind, EffectOutcome
 
 from . import options
 from .outcome import OperationEnded, Outcome, problem_of
@@ -58,16 +58,18 @@ class OperationEffects:
         target: str,
         params: dict[str, Any],
         version: int = 1,
+        *,
         replaces: str | None = None,
+        begins: EffectBegins | None = None,
     ) -> EffectOutcome:
         """Does one thing to Stripe, at most once; a higher `version` is a person's deliberate next try.
 
-        An operation that it `replaces` ends as it is begun. Raises OperationEnded where that one is over
-        already, or this one: then nothing was sent.
+        As it is begun, an operation that it `replaces` ends, and this one tells that it `begins`. Raises
+        OperationEnded where that one is over already, or this one: then nothing was sent.
         """
         if not kind.endswith(NOTES):
             self._doubted.add((step, version))
-        performed = await self._performed(step, kind, target, params, version, replaces)
+        performed = await self._performed(step, kind, target, params, version, replaces, begins)
         if performed.outcome == "refused":
             self._doubted.discard((step, version))
         return performed
@@ -80,6 +82,7 @@ class OperationEffects:
         params: dict[str, Any],
         version: int,
         replaces: str | None,
+        begins: EffectBegins | None,
     ) -> EffectOutcome:
         if (step, version) in self._begun:
             order = SettleBegun(operation=self._operation, step=step, version=version)
@@ -93,6 +96,7 @@ class OperationEffects:
             params=params,
             version=version,
             replaces=replaces,
+            begins=begins,
         )
         try:
             return await self.calls.call(StripeEffects.perform_effect, effect, options.STRIPE_EFFECT)

@@ -71,6 +71,9 @@ STRIPE_READ: ActivityConfig = STRIPE_EFFECT | {
     "schedule_to_close_timeout": timedelta(days=7),
 }
 
+STRIPE_LOOK: ActivityConfig = STRIPE_READ | {"start_to_close_timeout": timedelta(minutes=2)}
+"""Several reads, each of which may have to wait for its turn."""
+
 INVOICE_FETCH: ActivityConfig = STRIPE_READ | {
     "start_to_close_timeout": timedelta(seconds=20),
     "schedule_to_close_timeout": timedelta(seconds=30),

@@ -9,6 +9,7 @@ with workflow.unsafe.imports_passed_through():
     from billing.money.credit import CreditFound, CreditSubject, credit_params
     from billing.money.credit_report import CreditResult, credit_problem, credit_report
     from billing.operations.standing import Standing
+    from billing.stripe.effects import EffectBegins
 
 from ..core.effects import OperationEffects
 from ..core.notes import NoteSync
@@ -45,14 +46,15 @@ class CreditIssue:
         return problem or Outcome(State.COMPLETED, EventCode.CREDITED, result=self.report)
 
     async def _issue(self, subject: CreditSubject) -> None:
-        await self._recorder.record_progress(
-            "issuing", EventCode.ISSUING_CREDIT, state=State.RUNNING, stage="issuing", allowed_actions=()
-        )
         params = credit_params(subject, self._notes.initial_metadata(()))
-        if subject.instrument == "balance":
-            given = await self._effects.perform("credit", "balance.create", subject.customer, params)
-        else:
-            given = await self._effects.perform("credit", "credit_note.create", str(subject.invoice), params)
+        of_balance = subject.instrument == "balance"
+        given = await self._effects.perform(
+            "credit",
+            "balance.create" if of_balance else "credit_note.create",
+            subject.customer if of_balance else str(subject.invoice),
+            params,
+            begins=EffectBegins(event=EventCode.ISSUING_CREDIT, stage="issuing"),
+        )
         if given.outcome == "refused" or given.stripe_id is None:
             raise OperationEnded(Outcome(State.FAILED, EventCode.REFUSED_BY_STRIPE, given.problem))
         self._given = given.stripe_id

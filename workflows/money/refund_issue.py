@@ -21,6 +21,7 @@ with workflow.unsafe.imports_passed_through():
     from billing.money.refund_report import RefundResult, Share, first_found, refund_report
     from billing.operations.standing import Standing
     from billing.policy.policy import RefundPolicy
+    from billing.stripe.effects import EffectBegins
 
 from ..core import options
 from ..core.commands import PendingCommands
@@ -153,10 +154,6 @@ class RefundIssue:
 
     async def _issue(self) -> Problem | None:
         """Stops at the first part that Stripe refuses; later ones are not tried."""
-        if self._tries == 0:
-            await self._recorder.record_progress(
-                "issuing", EventCode.ISSUING_REFUND, state=State.RUNNING, stage="issuing", allowed_actions=()
-            )
         self._tries += 1
         for number, share in enumerate(self._shares):
             if share.through or share.under_way:
@@ -179,7 +176,10 @@ class RefundIssue:
         metadata = self._notes.initial_metadata([payment])
         params = refund_params(self._subject, share.part, metadata)
         version = share.version + 1
-        performed = await self._effects.perform(f"refund:{number}", "refund.create", payment, params, version)
+        begins = EffectBegins(event=EventCode.ISSUING_REFUND, stage="issuing")
+        performed = await self._effects.perform(
+            f"refund:{number}", "refund.create", payment, params, version, begins=begins
+        )
         if performed.outcome == "refused" or performed.stripe_id is None:
             return share.tried(version, refused=performed.problem)
         return share.tried(version, found=first_found(performed.stripe_id, performed.detail))

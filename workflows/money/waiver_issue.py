@@ -9,6 +9,7 @@ with workflow.unsafe.imports_passed_through():
     from billing.money.waiver import EFFECTS, WaivedInvoice, WaiverSubject
     from billing.money.waiver_report import WaiverResult, waiver_problem, waiver_report
     from billing.operations.standing import Standing
+    from billing.stripe.effects import EffectBegins
 
 from ..core.effects import OperationEffects
 from ..core.notes import NoteSync
@@ -47,10 +48,10 @@ class WaiverIssue:
         return problem or Outcome(State.COMPLETED, ISSUED[subject.about], result=self.report)
 
     async def _issue(self, subject: WaiverSubject) -> None:
-        await self._recorder.record_progress(
-            "issuing", ISSUING[subject.about], state=State.RUNNING, stage="issuing", allowed_actions=()
+        begins = EffectBegins(event=ISSUING[subject.about], stage="issuing")
+        done = await self._effects.perform(
+            "waiver", EFFECTS[subject.becomes], subject.invoice, {}, begins=begins
         )
-        done = await self._effects.perform("waiver", EFFECTS[subject.becomes], subject.invoice, {})
         if done.outcome == "refused":
             raise OperationEnded(Outcome(State.FAILED, EventCode.REFUSED_BY_STRIPE, done.problem))
 

@@ -20,6 +20,7 @@ with workflow.unsafe.imports_passed_through():
         unpaid_problem,
     )
     from billing.plan_changes.subject import PlanChangeSubject, SubscriptionFacts
+    from billing.plan_changes.verification import ResultLines
     from billing.stripe.effects import EffectOutcome, effect_key
 
 from ..core.commands import PendingCommands
@@ -74,6 +75,8 @@ class PlanChangePayment:
         self._number = 0
         self._told: str | None = None
         self._void_begun = self._voiding = False
+        self.lines: ResultLines | None = None
+        """What Stripe holds of the change, as the last look at its payment has read it."""
 
     def expect(self, subject: PlanChangeSubject, standing: Standing) -> None:
         """Whose payment it is; goes on where an earlier run was."""
@@ -102,7 +105,7 @@ class PlanChangePayment:
             await self._void("")
         while True:
             payment = await self._look()
-            if payment.stands == "dropped" or (payment.stands == "applied" and not payment.under_way):
+            if payment.stands == "dropped" or payment.settled:
                 break
             await self._tell(payment)
             if not await self._void_if_cancelled(payment):
@@ -129,6 +132,7 @@ class PlanChangePayment:
         if payment.invoice is not None:
             self._query = self._query.model_copy(update={"invoice": payment.invoice, "is_own": True})
         self._until = payment.expires_at or self._until
+        self.lines = payment.lines
         return payment
 
     # --- Waiting --------------------------------------------------------------------------------------

@@ -8,7 +8,12 @@ with workflow.unsafe.imports_passed_through():
     from billing.core.operations import Kind, State
     from billing.plan_changes.messages import Revise
     from billing.plan_changes.report import blocked_problem, preview_detail
-    from billing.plan_changes.subject import PlanChangeInput, PlanChangeSubject, subject_hash
+    from billing.plan_changes.subject import (
+        PlanChangeInput,
+        PlanChangeSubject,
+        SubscriptionFacts,
+        subject_hash,
+    )
     from billing.policy.policy import PlanChangePolicy
     from billing.quotes.quote import outdated_problem
 
@@ -39,6 +44,8 @@ class ReviewedPlanChange(ReviewedRequest[Proposal[PlanChangeSubject]]):
     ) -> None:
         """`glances` are reads that nobody waits for."""
         self._wanted, self._quoted = request.wanted, request.quoted
+        self.checked: SubscriptionFacts | None = None
+        """The subscription as it was when what is approved was found to hold still."""
         self._recorder, self._reads, self._glances = recorder, reads, glances
 
     async def propose(self) -> Proposal[PlanChangeSubject]:
@@ -47,9 +54,11 @@ class ReviewedPlanChange(ReviewedRequest[Proposal[PlanChangeSubject]]):
         What is not as quoted any more ends here, before anybody is asked.
         """
         quoted, self._quoted = self._quoted, None
-        subject = await self._reads.preview_again(self._wanted, quoted) if quoted is not None else None
-        if subject is None:
-            subject = await self._reads.preview(self._wanted)
+        previewed = await self._reads.preview(self._wanted, quoted)
+        if previewed is None:
+            previewed = await self._reads.preview(self._wanted)
+        assert previewed is not None, "it is held to no period"
+        subject = previewed.subject
         if quoted is not None and subject_hash(subject) != subject_hash(quoted):
             problem = outdated_problem(self.kind, quoted, subject)
             raise OperationEnded(Outcome(State.BLOCKED, EventCode.NOT_POSSIBLE, problem))
@@ -78,10 +87,11 @@ class ReviewedPlanChange(ReviewedRequest[Proposal[PlanChangeSubject]]):
     async def still_holds(self, proposal: Proposal[PlanChangeSubject]) -> bool:
         """Whether the same second still gives the same lines. Raises OperationEnded where the plan's limits
         are exceeded by now."""
-        current = await self._reads.preview_again(self._wanted, proposal.subject)
-        if current is None or subject_hash(current) != proposal.subject_hash:
+        current = await self._reads.preview(self._wanted, proposal.subject)
+        if current is None or subject_hash(current.subject) != proposal.subject_hash:
             return False
-        _stop_if_blocked(current)
+        _stop_if_blocked(current.subject)
+        self.checked = current.facts
         return True
 
     async def ended(self) -> Outcome | None:

@@ -14,6 +14,7 @@ with workflow.unsafe.imports_passed_through():
     from billing.mail.messages import MailContext
     from billing.operations.questions import Question
     from billing.operations.standing import Standing
+    from billing.plan_changes.checks import has_come
     from billing.plan_changes.messages import Resolve, Revise
     from billing.plan_changes.obstacles import (
         ENDED,
@@ -50,7 +51,7 @@ from ..core.effects import OperationEffects
 from ..core.outcome import TROUBLE, OperationEnded, Outcome, problem_of
 from ..core.recorder import OperationRecorder
 from ..core.stripe_changes import StripeChanges, wake
-from .reads import PlanChangeReads, has_come
+from .reads import PlanChangeReads
 from .verification import PlanChangeVerification
 
 END_AGAIN = "end_again"

@@ -149,7 +149,7 @@ class PlanChangeVerification:
             self._commands.cancel.close()
             key = effect_key(self._recorder.organization, self._recorder.operation, "apply", 1)
             own = self._payment.invoice
-            found = await self._reads.result(subject, key, own, is_own=own is not None)
+            found = self._payment.lines or await self._reads.result(subject, key, own, is_own=own is not None)
         checked = verify(subject, found, self._unforeseen)
         problem = unpaid if checked.ok else mismatch_problem(checked)
         report = applied_report(subject, found, checked, unpaid)

@@ -10,6 +10,7 @@ with workflow.unsafe.imports_passed_through():
     from billing.plan_changes.payment import may_wait
     from billing.plan_changes.stripe_params import apply_params
     from billing.plan_changes.subject import PlanChangeInput, PlanChangeSubject
+    from billing.stripe.effects import EffectBegins
 
 from ..approvals.object_end import OptionalCalls
 from ..approvals.review import Review
@@ -48,9 +49,8 @@ class PlanChangeWorkflow(OperationHandlers):
         self._effects = OperationEffects(organization=request.organization, operation=request.operation)
         reads = PlanChangeReads(request, self._effects.calls, self._changes)
         glances = PlanChangeReads(request, OptionalCalls(), self._changes)
-        reviewed = ReviewedPlanChange(request, self._recorder, reads, glances)
-        self._review = Review(self._recorder, self._commands, self._changes, reviewed)
-        self._reads = reads
+        self._reviewed = ReviewedPlanChange(request, self._recorder, reads, glances)
+        self._review = Review(self._recorder, self._commands, self._changes, self._reviewed)
         self._payment = PlanChangePayment(self._recorder, self._effects, reads, self._commands, self._changes)
         self._verification = PlanChangeVerification(
             self._recorder, self._effects, reads, glances, self._commands, self._payment
@@ -75,7 +75,7 @@ class PlanChangeWorkflow(OperationHandlers):
         self._verification.expect(subject, standing)
         if subject.effective == "period_end":
             return await self._schedule.carry_out(subject, standing)
-        return await self._change_now(subject, standing)
+        return await self._change_now(subject)
 
     async def _approved(self, standing: Standing) -> PlanChangeSubject:
         """The lines that approvers have agreed to, in this run or an earlier one."""
@@ -83,20 +83,14 @@ class PlanChangeWorkflow(OperationHandlers):
             return PlanChangeSubject.model_validate(standing.subject)
         return (await self._review.agree(standing)).subject
 
-    async def _change_now(self, subject: PlanChangeSubject, standing: Standing) -> Outcome:
+    async def _change_now(self, subject: PlanChangeSubject) -> Outcome:
         self._commands.cancel.pause()  # one that waits for its payment can be taken back again
-        await self._recorder.record_progress(
-            "applying",
-            EventCode.APPLYING,
-            state=State.RUNNING,
-            stage="applying",
-            allowed_actions=(),
-        )
-        before = None
-        if subject.charged_at_once and not standing.version("apply"):
-            before = await self._reads.facts()
+        before = self._reviewed.checked if subject.charged_at_once else None
         params = apply_params(subject, may_wait=before is not None and may_wait(subject, before))
-        applied = await self._effects.perform("apply", "subscription.update", subject.subscription, params)
+        begins = EffectBegins(event=EventCode.APPLYING, stage="applying")
+        applied = await self._effects.perform(
+            "apply", "subscription.update", subject.subscription, params, begins=begins
+        )
         if applied.outcome == "refused" and applied.declined:
             return Outcome(State.DECLINED, EventCode.CARD_DECLINED, applied.problem)
         if applied.outcome == "refused":

@@ -3,11 +3,10 @@
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from billing.core.operations import Kind, Problem
-    from billing.plan_changes.checks import in_the_way_of
-    from billing.plan_changes.obstacles import ENDED
+    from billing.core.operations import Kind
+    from billing.plan_changes.messages import ChangeLook
     from billing.plan_changes.report import blocked_problem
-    from billing.plan_changes.subject import PlanChangeInput, subject_hash
+    from billing.plan_changes.subject import PlanChangeInput, PlanChangeSubject, subject_hash
     from billing.policy.review_rules import ReviewRule
     from billing.quotes.costs import MonthlyCost, monthly_cost
     from billing.quotes.quote import PlanChangeQuote
@@ -16,7 +15,7 @@ from ..approvals.review import Proposal
 from ..core import ids
 from ..core.outcome import TROUBLE
 from ..core.stripe_changes import StripeChanges
-from ..plan_changes.reads import PlanChangeReads, PreviewedChange
+from ..plan_changes.reads import PlanChangeReads
 from ..plan_changes.review import terms_of
 from .parts import obstacle, quote_calls, quoted_review
 
@@ -28,21 +27,16 @@ class PlanChangeQuoteWorkflow:
     @workflow.run
     async def run(self, request: PlanChangeInput) -> PlanChangeQuote:
         reads = PlanChangeReads(request, quote_calls(), StripeChanges())
-        found: tuple[Problem, ...] = ()
         try:
-            facts = await reads.facts()
-            found, _, waiting = await reads.obstacles(request.wanted, facts)  # the route tells what is open
-            if facts.status in ENDED:
-                return PlanChangeQuote(obstacles=found)
-            asked = await reads.prepare(request.wanted, facts, replaces=waiting)
-            found = (*found, *in_the_way_of(asked.query))
-            if found:
-                return PlanChangeQuote(obstacles=found)
-            looked = await reads.look(asked)
+            looked = await reads.look(request.wanted, everything=True)  # the route tells what is open
         except TROUBLE as error:
-            return PlanChangeQuote(obstacles=(*found, obstacle(error)))
+            return PlanChangeQuote(obstacles=(obstacle(error),))
         subject = looked.subject
-        quote = PlanChangeQuote(subject=subject, subject_hash=subject_hash(subject), cost=_cost(looked))
+        if subject is None:
+            return PlanChangeQuote(obstacles=looked.obstacles)
+        quote = PlanChangeQuote(
+            subject=subject, subject_hash=subject_hash(subject), cost=_cost(subject, looked)
+        )
         if not subject.within_limits:
             return quote.model_copy(update={"obstacles": (blocked_problem(subject),)})
         terms = terms_of(request.policy.plan_change)
@@ -52,8 +46,8 @@ class PlanChangeQuoteWorkflow:
         return quote.model_copy(update={"review": review})
 
 
-def _cost(looked: PreviewedChange) -> MonthlyCost:
-    subject, currency = looked.subject, looked.facts.currency
+def _cost(subject: PlanChangeSubject, looked: ChangeLook) -> MonthlyCost:
+    currency = looked.facts.currency
     after = monthly_cost(subject.to, looked.amounts, currency)
     assert after is not None, "its price was read"
     return MonthlyCost(before=monthly_cost(subject.from_, looked.amounts, currency), after=after)

@@ -15,11 +15,13 @@ from activities.effects.registry import EFFECTS
 from activities.effects.subscriptions import SubscriptionUpdate
 from activities.mirror.objects.snapshot import Owner
 from activities.mirror.objects.subscription import SubscriptionSnapshot
+from billing.core.events import EventCode
 from billing.core.operations import SYSTEM
-from billing.stripe.effects import Effect, EffectOutcome
+from billing.stripe.effects import Effect, EffectBegins, EffectOutcome
 from db.cases.cases import CaseRules
 from db.core.session import Database
 from db.mirror import mirror
+from db.operations import operations
 
 from .effecting import Job, Killed, dying
 
@@ -28,6 +30,21 @@ DAY_AND_HOUR = 25 * 3600
 
 
 # --- Done -------------------------------------------------------------------------------------------------
+
+
+async def test_its_operation_says_what_it_begins_once_and_before_stripe_is_asked(job: Job) -> None:
+    begins = EffectBegins(event=EventCode.APPLYING, stage="applying")
+    effect = (await job.upgrade()).model_copy(update={"begins": begins})
+
+    with pytest.raises(Killed):
+        await job.attempt(effect, kinds=dying(effect.kind, after=False))
+    async with job.database.reading() as session:
+        operation = await operations.get_fresh(session, job.operation.id)
+    assert (operation.state, operation.stage, operation.allowed_actions) == ("running", "applying", [])
+    await job.attempt(effect)
+
+    told = [event.code for event in await job.events()]
+    assert told == ["applying", "asked_of_stripe", "changed_in_stripe"]
 
 
 async def test_an_effect_is_done_and_closed_with_its_mirror_and_its_event(job: Job) -> None:

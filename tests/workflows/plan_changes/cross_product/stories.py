@@ -7,6 +7,7 @@ from typing import Any
 import stripe
 
 from activities.effects.registry import EFFECTS
+from activities.plan_changes.looks import ChangeLooks
 from activities.plan_changes.reads import StripeReads
 from activities.stripe.failures import translate
 from billing.approvals.messages import ApprovalOutcome, OpenApproval, OpenedApproval
@@ -14,7 +15,7 @@ from billing.core.operations import Problem, State
 from billing.operations.messages import Progress
 from billing.operations.standing import Abandon, AbandonResult, RecordedEnd, Standing, StandingQuery
 from billing.plan_changes.limits import Usage
-from billing.plan_changes.messages import UsageQuery
+from billing.plan_changes.messages import OtherChangeQuery
 from billing.plan_changes.subject import (
     PlanChangeInput,
     PlanChangeRequest,
@@ -75,11 +76,25 @@ class Story:
         return self.state == "completed" and bool(getattr(self.end and self.end.result, "verified", False))
 
 
+class Looks(ChangeLooks):
+    """There is one change alone, and little in use."""
+
+    def __init__(self, reads: StripeReads) -> None:
+        self._reads = reads
+
+    async def other(self, query: OtherChangeQuery) -> None:
+        return None
+
+    async def usage(self, organization: str, currency: str) -> Usage:
+        return Usage(seats=1, customers=0, ar_balance=0, currency=currency)
+
+
 class Stories:
     """All changes of a test."""
 
     def __init__(self, client: stripe.StripeClient, reads: StripeReads, policy: Policy) -> None:
         self._client, self._reads, self._policy = client, reads, policy
+        self._looks = Looks(reads)
         self._told = dict[str, Story]()
         self._agreed = asyncio.Event()
         self.now = 0
@@ -94,11 +109,12 @@ class Stories:
                 "read_subscription": self._read_subscription,
                 "perform_effect": self._perform,
                 "read_standing": self._standing,
+                "look_at_change": self._looks.look_at_change,
+                "look_at_revert": self._looks.look_at_revert,
                 "record_progress": self._progress,
                 "end_operation": self._end,
                 "abandon_operation": self._abandon,
                 "read_other_change": self._nothing,
-                "read_usage": self._usage,
                 "check_events_known": self._known,
                 "open_approval": self._approve,
             },
@@ -170,9 +186,6 @@ class Stories:
 
     async def _abandon(self, _: Abandon) -> AbandonResult:
         return AbandonResult(outcome="begun")
-
-    async def _usage(self, query: UsageQuery) -> Usage:
-        return Usage(seats=1, customers=0, ar_balance=0, currency=query.currency)
 
     async def _known(self, _: Any) -> bool:
         return True
