@@ -7,12 +7,13 @@ from billing.approvals.delegation import check_of_approval, decided_already, not
 from billing.core.errors import BillingError
 from billing.core.operations import Role
 from db.approvals import approvals, deciders, delegations
+from db.approvals.closing import state_at
 from db.tables import Approval, Delegation
 
 from ..http.auth import Caller
 from ..problems.problem import ApiProblem, not_found
 from .problems import APPROVAL_CLOSED
-from .views import viewer
+from .views import Viewer, viewer
 
 
 async def seen(session: AsyncSession, delegation_id: str, caller: Caller) -> Delegation:
@@ -26,20 +27,17 @@ async def seen(session: AsyncSession, delegation_id: str, caller: Caller) -> Del
 
 async def check_open(session: AsyncSession, approval: Approval, caller: Caller) -> None:
     """Whether there is still something to decide in which whoever agrees may have a say."""
-    refusal = deciders.progress_of(approval, (await viewer(session, caller)).pool).deciders.refusal(
-        caller.person
-    )
+    seen_by = await viewer(session, caller)
+    refusal = deciders.progress_of(approval, seen_by.pool).deciders.refusal(caller.person)
     if refusal is not None:
         raise BillingError(refusal.code, refusal.message)
-    if approval.state != approvals.OPEN:
-        raise ApiProblem(
-            APPROVAL_CLOSED, f"This approval is already {approval.state}; there is nothing to decide."
-        )
+    _check_still_open(approval, seen_by, "decide")
 
 
 async def check_own(session: AsyncSession, approval: Approval, to: str, caller: Caller) -> None:
     """Whether the caller has a say of their own to give away, and this person may have it."""
-    progress = deciders.progress_of(approval, (await viewer(session, caller)).pool)
+    seen_by = await viewer(session, caller)
+    progress = deciders.progress_of(approval, seen_by.pool)
     refusal = progress.deciders.refusal(caller.person)
     if refusal is not None:
         raise BillingError(refusal.code, refusal.message)
@@ -47,10 +45,13 @@ async def check_own(session: AsyncSession, approval: Approval, to: str, caller: 
     if not roles & caller.roles:
         lent = any(one.role in roles for one in progress.deciders.capacities(caller.person))
         raise not_held(join_roles(roles), lent=lent)
-    if approval.state != approvals.OPEN:
-        raise ApiProblem(
-            APPROVAL_CLOSED, f"This approval is already {approval.state}; there is nothing to delegate."
-        )
+    _check_still_open(approval, seen_by, "delegate")
     if caller.person in already_decided(progress.signatures):
         raise decided_already()
     check_of_approval(to, progress.deciders)
+
+
+def _check_still_open(approval: Approval, seen_by: Viewer, to: str) -> None:
+    state = state_at(approval, seen_by.at)
+    if state != approvals.OPEN:
+        raise ApiProblem(APPROVAL_CLOSED, f"This approval is already {state}; there is nothing to {to}.")

@@ -19,6 +19,7 @@ from billing.approvals.progress import (
 )
 from billing.money.authority import left
 from db.approvals import approvals, deciders
+from db.approvals.closing import state_at
 from db.core.clock import utc_now
 from db.money import granted_amounts
 from db.tables import Approval
@@ -39,9 +40,8 @@ class Viewer:
     at: datetime
 
     def may_have_a_say(self, row: Approval) -> bool:
-        """Whether they may decide, if perhaps not approve."""
-        progress = deciders.progress_of(row, self.pool)
-        return not self.caller.withheld and may_decide(progress, self.caller.person) is None
+        """Whether they may decide now, if perhaps not approve."""
+        return _barred(row, self) is None
 
 
 async def viewer(session: AsyncSession, caller: Caller, of: Approval | None = None) -> Viewer:
@@ -84,7 +84,7 @@ def _answer(row: Approval, viewer: Viewer, standing: _Standing) -> ApprovalAnswe
         amount=deciders.amount_of(row),
         customer=row.customer_id,
         can_decide=standing.refusal is None,
-        can_reject=_barred(row, viewer) is None,
+        can_reject=viewer.may_have_a_say(row),
         why_not=standing.refusal.message if standing.refusal else None,
     )
 
@@ -109,8 +109,9 @@ async def _standings(session: AsyncSession, rows: Sequence[Approval], viewer: Vi
 def _barred(row: Approval, viewer: Viewer) -> Refusal | None:
     """Why the caller has no say now. The person comes first: theirs stays a refusal when it is closed."""
     refusal = may_decide(deciders.progress_of(row, viewer.pool), viewer.caller.person)
-    if row.state != approvals.OPEN and (refusal is None or refusal.code == ALREADY_DECIDED):
-        message = f"This approval is already {row.state}; no further decision is possible."
+    state = state_at(row, viewer.at)
+    if state != approvals.OPEN and (refusal is None or refusal.code == ALREADY_DECIDED):
+        message = f"This approval is already {state}; no further decision is possible."
         return Refusal(code="approval_closed", message=message)
     if viewer.caller.withheld:
         return Refusal(code=ROLE_MISSING.code, message=WITHHELD)

@@ -118,7 +118,7 @@ async def _asked(request: Request, context: Context, token: str) -> _Addressee |
     caller = replace(caller, by_link=True)
     visit = PageVisit(request, caller, context, await shell(caller, context))
     may = Viewer(caller, visit.shell.pool, at).may_have_a_say(row)
-    return _Addressee(holder.link, visit, row, row.state == approval_rows.OPEN and may)
+    return _Addressee(holder.link, visit, row, may)
 
 
 async def _approval(session: AsyncSession, link: PersonLink) -> Approval | None:

@@ -20,7 +20,7 @@ from ..core.record_hashes import wrote
 from ..money import commitments
 from ..tables import Approval, Decision, new_id
 from . import approvals, deciders, delegations
-from .closing import why_closed
+from .closing import state_at, why_closed
 from .decided_mails import tell_decided
 
 VERDICTS = {
@@ -72,8 +72,9 @@ async def _judged(
     """As what the person decides, and what that comes to."""
     progress = deciders.progress_of(row, who)
     refusal = may_decide(progress, said.person)
-    if row.state != approvals.OPEN and (refusal is None or refusal.code == ALREADY_DECIDED):
-        why = await why_closed(session, row)
+    closed = state_at(row, at) != approvals.OPEN
+    if closed and (refusal is None or refusal.code == ALREADY_DECIDED):
+        why = await why_closed(session, row, at)
         raise BillingError("approval_closed", why or f"This approval is already {row.state}.")
     if refusal is not None:
         raise _refused(refusal)

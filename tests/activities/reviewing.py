@@ -155,13 +155,13 @@ class Review:
         given = {"person": who.id, "verdict": fields.pop("decision", "approve")}
         return Decide.model_validate(given | {"subject_hash": row.subject_hash} | fields)
 
-    async def settle(self, said: Decide, database: Database | None = None) -> Settled:
+    async def settle(self, said: Decide, database: Database | None = None, at: datetime = LATER) -> Settled:
         try:
             async with (database or self.database).transaction() as session:
                 row = await approvals.lock(session, self.id)
                 people = [said.person, *(one.person for one in deciders.authors_of(row))]
-                who = await deciders.approver_pool(session, row.organization_id, LATER, people=people)
-                return Settled(await decisions.decide(session, row, said, who, LATER))
+                who = await deciders.approver_pool(session, row.organization_id, at, people=people)
+                return Settled(await decisions.decide(session, row, said, who, at))
         except BillingError as error:
             return Settled(refusal=Problem(code=error.code, message=error.message))
 

@@ -30,6 +30,8 @@ from db.tables import (
 
 NOW = datetime(2026, 3, 2, 15, 0, tzinfo=UTC)
 """A Monday, 10:00 in New York."""
+FAR = datetime(2126, 3, 4, 15, 0, tzinfo=UTC)
+"""By any test's clock there is time until then."""
 
 SUBJECT_HASH = "5" * 64
 
@@ -184,11 +186,11 @@ def authored(row: dict[str, Any]) -> list[dict[str, Any]]:
     return [{"person": row["requested_by"], "at": at, "how": "asked"}]
 
 
-def an_approval(operation: Operation, **fields: Any) -> Approval:
+def an_approval(operation: Operation, ends: datetime = FAR, **fields: Any) -> Approval:
     """An open review that asks the controller first, then Legal."""
     round_ = fields.get("round", 1)
     id_ = fields.get("id", f"apr_{operation.id.removeprefix('op_')}-{round_}")
-    middle, end = NOW + timedelta(hours=8), NOW + timedelta(hours=32)
+    middle = NOW + timedelta(hours=8)
     defaults: dict[str, Any] = {
         "id": id_,
         "organization_id": operation.organization_id,
@@ -198,7 +200,7 @@ def an_approval(operation: Operation, **fields: Any) -> Approval:
         "subject": {"to": {"plan": "scale"}},
         "subject_hash": SUBJECT_HASH,
         "state": "open",
-        "ladder": [_rung("controller", NOW, middle, "active"), _rung("legal", middle, end, "waiting")],
+        "ladder": [_rung("controller", NOW, middle, "active"), _rung("legal", middle, ends, "waiting")],
         "deadline": middle,
         "requested_by": operation.requested_by,
         "opened_at": NOW,

@@ -1,11 +1,12 @@
 """Decisions on a review: the first by somebody who may decide, on what they saw, wins."""
 
 import asyncio
+from datetime import timedelta
 
 import pytest
 
 from billing.approvals.messages import ApprovalOutcome
-from billing.core.operations import Role
+from billing.core.operations import Problem, Role
 from db.core.session import Database
 
 from ...support.builders import SUBJECT_HASH, member, tenant
@@ -60,6 +61,18 @@ async def test_another_decision_by_the_same_person_is_refused(review: Review) ->
     assert settled.refusal is not None
     assert settled.refusal.code == "approval_closed"
     assert (await review.row()).state == "approved"
+
+
+async def test_the_deadline_of_the_last_rung_binds_to_the_moment(review: Review) -> None:
+    *_, last = await review.open()
+    said = await review.decision(review.acme.controller)
+
+    late = await review.settle(said, at=last.deadline)
+    in_time = await review.settle(said, at=last.deadline - timedelta(microseconds=1))
+
+    assert late.refusal == Problem(code="approval_closed", message="It has expired: nobody answered in time.")
+    assert in_time.outcome is not None
+    assert in_time.outcome.state == "approved"
 
 
 async def test_whoever_is_asked_later_may_not_decide_yet(review: Review) -> None:

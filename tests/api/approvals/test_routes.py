@@ -1,6 +1,7 @@
 """Deciding: who may, on exactly what, once. Temporal is down here: a decision counts all the same."""
 
 import asyncio
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from billing.approvals.messages import RoundDecision
 from billing.core.operations import Role
 from db.approvals import approvals
 from db.core import timeline
+from db.core.clock import utc_now
 from db.core.session import Database
 from db.tables import Approval, Decision, Outbox
 
@@ -225,6 +227,31 @@ async def test_after_the_end_nothing_is_decided(
     shown = (await api.get(f"/v1/approvals/{review.id}", acme.controller)).json()
     assert not shown["can_decide"]
     assert state in shown["why_not"]
+    assert await counted(database, Decision, Outbox) == [0, 0]
+
+
+@pytest.mark.parametrize("decision", ["approve", "reject", "request_changes"])
+async def test_nobody_decides_after_the_last_deadline_also_while_no_worker_has_expired_it(
+    api: Api, acme: Tenant, database: Database, decision: str
+) -> None:
+    review = await opened(database, acme, ends=utc_now())
+    said = APPROVE | {"decision": decision, "comment": "Late."}
+    answer = await api.post(f"/v1/approvals/{review.id}/decision", acme.controller, said)
+    assert (answer.status_code, answer.json()["code"]) == (409, "approval_closed")
+    assert answer.json()["detail"] == "It has expired: nobody answered in time."
+    shown = (await api.get(f"/v1/approvals/{review.id}", acme.controller)).json()
+    assert (shown["state"], shown["can_decide"], shown["can_reject"]) == ("open", False, False)
+    assert shown["why_not"] == "This approval is already expired; no further decision is possible."
+    assert (await api.get("/v1/approvals?needs_me=true", acme.controller)).json()["data"] == []
+    lent = {
+        "to": acme.legal.id,
+        "until": (utc_now() + timedelta(days=1)).isoformat(),
+        "reason": "On leave.",
+    }
+    delegated = await api.post(f"/v1/approvals/{review.id}/delegate", acme.controller, lent)
+    assert (delegated.status_code, delegated.json()["code"]) == (409, "approval_closed")
+    own = await api.post(f"/v1/approvals/{review.id}/decision", acme.admin, said)
+    assert (own.status_code, own.json()["code"]) == (403, "own_request")
     assert await counted(database, Decision, Outbox) == [0, 0]
 
 

@@ -25,7 +25,7 @@ from db.tables import (
     PersonLinkToken,
 )
 
-from ...support.builders import SUBJECT_HASH, Member, Tenant, an_approval, store
+from ...support.builders import NOW, SUBJECT_HASH, Member, Tenant, an_approval, store
 from ...support.money_rows import a_delegation
 from ..approvals.test_authority import asked
 from ..conftest import ON_ONE_DATABASE, Api, counted
@@ -37,6 +37,14 @@ from .visitors import Visitor, sign_in, title
 __all__ = ["review"]
 
 DEAD = "This link doesn’t work"
+OVER = {
+    "roles": ["controller"],
+    "opens_at": NOW.isoformat(),
+    "remind_at": [],
+    "deadline": NOW.isoformat(),
+    "state": "active",
+}
+"""A rung whose time is over."""
 CONSOLE_PAGES = ("/console/", "/console/approvals", "/console/operations", "/console/invoices")
 
 
@@ -193,6 +201,7 @@ async def test_another_site_can_have_nobody_decide_and_learns_no_token(
         {"state": "dismissed"},
         {"state": "expired"},
         {"subject_hash": "6" * 64},
+        {"ladder": [OVER]},
     ],
 )
 async def test_it_dies_with_the_round(

@@ -3,13 +3,14 @@ perhaps otherwise."""
 
 import json
 from collections.abc import Iterator, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlmodel import SQLModel
 
 from billing.core.events import EventCode
 from billing.core.operations import SYSTEM, Kind, Role, State
+from db.core.clock import utc_now
 from db.tables import Approval, Customer, Decision, Invoice, NoteRow, Operation, TimelineEvent, new_id
 
 from ...support.builders import Tenant, a_customer, an_invoice
@@ -130,7 +131,15 @@ class KeptOperation:
         if document["id"] not in self._decided:
             partly = any(one["code"] == EventCode.PARTLY_APPROVED for one in self._events)
             signatures = document["signatures"][:1] if partly else []
-            cut = {"state": "open", "closed_at": None, "decided_by": None, "signatures": signatures}
+            *passed, last = document["ladder"]
+            ladder = [*passed, last | {"deadline": (utc_now() + timedelta(days=2)).isoformat()}]
+            cut = {
+                "state": "open",
+                "closed_at": None,
+                "decided_by": None,
+                "signatures": signatures,
+                "ladder": ladder,
+            }
         return Approval(**_times(kept) | amount | fields | cut | (changed or {}))
 
 

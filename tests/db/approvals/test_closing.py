@@ -42,7 +42,7 @@ async def told(database: Database, approval: Approval, key: str, event: EventCod
 
 async def why(database: Database, approval: Approval) -> str | None:
     async with database.reading() as session:
-        return await why_closed(session, approval)
+        return await why_closed(session, approval, LATER)
 
 
 @pytest.mark.parametrize(
