@@ -75,7 +75,9 @@ async def send(
         return _later("no_worker", "No worker has taken it yet.")
     except RPCError as error:
         if action != "start" and error.status == RPCStatusCode.NOT_FOUND:
-            return await _not_running(client, workflow_id, age)
+            # What a signal tells the records have: they say whether one that is not known goes on.
+            forgotten = action == "signal" or age > STARTED_WITHIN
+            return await _not_running(client, workflow_id, forgotten_if_unknown=forgotten)
         if error.status in NEVER_TAKEN:
             return Delivery(
                 outcome="refused",
@@ -109,12 +111,12 @@ async def _update(
             return
 
 
-async def _not_running(client: Client, workflow_id: str, age: timedelta) -> Delivery:
+async def _not_running(client: Client, workflow_id: str, *, forgotten_if_unknown: bool) -> Delivery:
     """Closed is final; never started may only mean that its start is still in the outbox, for a while."""
     try:
         await client.get_workflow_handle(workflow_id).describe()
     except RPCError as error:
-        if error.status != RPCStatusCode.NOT_FOUND or age <= STARTED_WITHIN:
+        if error.status != RPCStatusCode.NOT_FOUND or not forgotten_if_unknown:
             return _later("not_started", "The workflow has not been started yet.")
     problem = Problem(code="already_ended", message="It had already ended when the request arrived.")
     return Delivery(outcome="refused", problem=problem)

@@ -27,6 +27,7 @@ from db.tables import (
     Intent,
     Invoice,
     Operation,
+    Outbox,
     PaymentRow,
     RefundRow,
     StripeEvent,
@@ -36,7 +37,7 @@ from worker.stripe_events import EventSweep
 from worker.watch.event_care import EventCare
 
 from ...support import money
-from ...support.builders import Tenant, an_intent, an_operation, store
+from ...support.builders import NOW, Tenant, an_intent, an_operation, store
 from ...support.case_rules import case_rules
 from ...support.house import SECRET, House, until
 from ..conftest import ON_BOTH_DATABASES
@@ -290,9 +291,12 @@ async def test_the_workflow_that_waits_for_a_refund_is_woken(
     }
 
 
-async def test_a_workflow_that_has_ended_is_left_alone(home: House, acme: Tenant, waiters: None) -> None:
-    operation, never = an_operation(acme, kind="refund"), an_operation(acme, kind="refund")
-    await store(home.database, operation, never)
+async def test_a_workflow_that_has_ended_or_was_forgotten_is_left_alone(
+    home: House, acme: Tenant, waiters: None
+) -> None:
+    over: dict[str, Any] = {"kind": "refund", "state": "completed", "closed_at": NOW}
+    operation, forgotten = an_operation(acme, **over), an_operation(acme, **over)
+    await store(home.database, operation, forgotten)
     workflow = await waiting(home, operation)
     await workflow.signal(Waiting.stripe_changed, StripeChanged(event="evt_earlier"))
 
@@ -302,12 +306,16 @@ async def test_a_workflow_that_has_ended_is_left_alone(home: House, acme: Tenant
     await until(ended, lambda: "the workflow has not ended")
     payment = await money.pay(home.shop, await money.customer(home.shop, acme), 1000)
     home.stand_in.webhooks(mode="hold")
-    for one in (operation, never):
+    for one in (operation, forgotten):
         made = await refund(home, payment, amount=100)
         await store(home.database, its_intent(one, made.id))
     home.stand_in.webhooks(mode="normal")
     await home.followed()
     assert await states(home, "refund.created", "charge.refunded") == {"done"}
+    woken = await mirrored(home, Outbox, "workflow_id", "name", "state")
+    assert {told for told in woken.values() if told[1] == "stripe_changed"} == {
+        (one.workflow_id, "stripe_changed", "delivered") for one in (operation, forgotten)
+    }
 
 
 async def test_another_organizations_workflow_is_not_woken(home: House, acme: Tenant, waiters: None) -> None:
