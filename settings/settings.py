@@ -191,6 +191,8 @@ class Settings(BaseSettings):
     """So many quotes may be asked for within a minute; each is some reads from Stripe."""
     delegations_per_person: int = Field(default=20, ge=1)
     """So many delegations may be given within an hour: each may send a mail."""
+    release: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")] | None = None
+    """What this release is called where Temporal shares work out by releases; None: it does not."""
     log_format: LogFormat = LogFormat.TEXT
     """`json` for what collects logs."""
     health_port: int | None = Field(default=None, ge=0, le=65535)

@@ -13,7 +13,14 @@ from datetime import timedelta
 from typing import Any
 
 from temporalio.client import Client
-from temporalio.worker import PollerBehaviorAutoscaling, UnsandboxedWorkflowRunner, Worker, WorkflowRunner
+from temporalio.common import WorkerDeploymentVersion
+from temporalio.worker import (
+    PollerBehaviorAutoscaling,
+    UnsandboxedWorkflowRunner,
+    Worker,
+    WorkerDeploymentConfig,
+    WorkflowRunner,
+)
 
 from activities.stripe.client import TIMEOUT
 from billing.policy.policy import Policy
@@ -68,6 +75,9 @@ _MAIN: Sequence[type] = (
 
 WORKFLOWS: Mapping[str, Sequence[type]] = {ids.MAIN_QUEUE: _MAIN}
 """By the queue that they are started on."""
+
+DEPLOYMENT = "plixo"
+"""What releases are of, for Temporal."""
 
 CALL_TAKES = 0.6
 """Seconds from an activity's begin to its end, mostly, when Stripe takes its time."""
@@ -125,9 +135,15 @@ def stripe_places(requests_per_second: float) -> int:
     return min(max(math.ceil(requests_per_second * CALL_TAKES), MIN_CALLS), MAX_CALLS)
 
 
-def build_workers(temporal: Client, activities: Activities, policy: Policy) -> tuple[Worker, ...]:
-    """One for each queue."""
+def build_workers(
+    temporal: Client, activities: Activities, policy: Policy, release: str | None = None
+) -> tuple[Worker, ...]:
+    """One for each queue. Of a `release` they get only what Temporal was told to give it
+    (`docs/operating/releases.md`); without one, whatever there is."""
     every = {**EVERY_WORKER, "graceful_shutdown_timeout": LET_END}
+    if release is not None:
+        version = WorkerDeploymentVersion(DEPLOYMENT, release)
+        every["deployment_config"] = WorkerDeploymentConfig(version, use_worker_versioning=True)
     hosting = every | {
         "workflow_runner": RUNNER,
         "sticky_queue_schedule_to_start_timeout": STICKY,

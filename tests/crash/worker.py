@@ -150,7 +150,7 @@ async def run(plan: str | None, orders: "Pipe[str, str | None]") -> None:
         activities = composition.build_activities(
             settings, database, temporal, client, gate, policy, meter, permissions
         )
-        for worker in queues.build_workers(temporal, activities, policy):
+        for worker in queues.build_workers(temporal, activities, policy, settings.release):
             await stack.enter_async_context(worker)
         async with asyncio.TaskGroup() as beside:
             beside.create_task(activities.outbox.run())

@@ -8,7 +8,7 @@ import json
 import socket
 import sys
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -145,6 +145,8 @@ class House:
     ran: list[str] = field(default_factory=list)
     """What a schedule would have started, and quotes."""
     host: Callable[[type], Awaitable[str]] | None = None
+    deploy: Callable[[str | None], Sequence[Worker]] | None = None
+    """More workers that do the same, of another release."""
     """Hosts a workflow of a test's own, which writes the same records; returns its queue."""
 
     @property
@@ -434,8 +436,10 @@ async def house(
     plans: Plans = PLANS,
     currency: str = "usd",
     policy: Policy | None = None,
+    release: str | None = None,
 ) -> AsyncIterator[House]:
-    """Everything, in this process, around a Temporal server and a fresh database."""
+    """Everything, in this process, around a Temporal server and a fresh database; the workers of a `release`
+    or, without one, of none."""
     async with AsyncExitStack() as stack:
         mail = await stack.enter_async_context(MailSink())
         policy = policy or default_policy()
@@ -456,7 +460,11 @@ async def house(
             settings, database, environment.client, stripe_api, gate, policy, HealthMeter(), permissions
         )
         stack.push_async_callback(activities.close)
-        for worker in queues.build_workers(environment.client, activities, policy):
+
+        def deploy(release: str | None) -> Sequence[Worker]:
+            return queues.build_workers(environment.client, activities, policy, release)
+
+        for worker in deploy(release):
             await stack.enter_async_context(worker)
         account = StripeAccount(settings.webhook_secrets, settings.livemode)
         app = create_app(policy, database, environment.client, rate=1e6, calm=1e6, stripe=account)
@@ -499,6 +507,7 @@ async def house(
             mails=activities.mails,
             stripe_events=activities.events,
             host=host,
+            deploy=deploy,
         )
 
 

@@ -24,7 +24,7 @@ with workflow.unsafe.imports_passed_through():
     from billing.core.events import EventCode
     from billing.core.operations import SYSTEM, Problem, State
 
-from ..core import ids
+from ..core import anew, ids, options
 from ..core.effects import OperationEffects
 from ..core.notes import NoteSync
 from ..core.outcome import problem_of, refused
@@ -35,7 +35,7 @@ CLOSED = Problem(code="not_closable", message="It was closed before.")
 NOT_NAMED = Problem(code="not_confirmable", message="You are no longer named as having made it.")
 
 
-@workflow.defn(name=ids.CASE)
+@workflow.defn(name=ids.CASE, versioning_behavior=options.PINNED)
 class CaseWorkflow:
     """One case, open until somebody has written its note: silence only makes it louder."""
 
@@ -59,7 +59,7 @@ class CaseWorkflow:
         so_far = await self._begin()
         while not await self._closed_by(so_far):
             so_far = await self._remind(so_far)
-            if workflow.info().is_continue_as_new_suggested():
+            if anew.is_time():
                 await self._go_on_anew(so_far)
         await self._end(so_far)
         await workflow.wait_condition(workflow.all_handlers_finished)
@@ -189,4 +189,4 @@ class CaseWorkflow:
         await workflow.wait_condition(workflow.all_handlers_finished)
         if self._close is None:
             so_far = so_far.model_copy(update={"named": self._named})
-            workflow.continue_as_new(self._request.model_copy(update={"so_far": so_far}))
+            anew.go_on(self._request.model_copy(update={"so_far": so_far}))

@@ -30,9 +30,3 @@ async def recorded(activity: Callable[[Any, Arg], Awaitable[Answer]], arg: Arg) 
             raise
     answer: Answer = await workflow.execute_activity_method(activity, arg, **options.RECORD)
     return answer
-
-
-def history_is_long() -> bool:
-    """Whether it is time to go on in a new one."""
-    info = workflow.info()
-    return info.is_continue_as_new_suggested() or info.get_current_history_length() > options.LONG_HISTORY

@@ -18,14 +18,14 @@ with workflow.unsafe.imports_passed_through():
         ResolveIncident,
     )
 
-from ..core import ids, options
+from ..core import anew, ids, options
 from ..core.outcome import refused
-from ..core.recorded import history_is_long, recorded
+from ..core.recorded import recorded
 from .notify import IncidentNotifier
 from .release import Release
 
 
-@workflow.defn(name=ids.INCIDENT)
+@workflow.defn(name=ids.INCIDENT, versioning_behavior=options.PINNED)
 class IncidentWorkflow:
     """Open until the component works again and a person has said what was done."""
 
@@ -188,7 +188,7 @@ class IncidentWorkflow:
     def _in_a_new_history(self) -> None:
         """Goes on there when this one has grown long, unless something is just on its way."""
         clearing = self._cleared is not None and not self._is_cleared
-        if history_is_long() and self._telling.idle and workflow.all_handlers_finished() and not clearing:
+        if anew.is_time_early() and self._telling.idle and workflow.all_handlers_finished() and not clearing:
             more = {"pace": self._release.pace, "cleared": self._is_cleared}
             now = self._now.model_copy(update=self._telling.state() | more)
-            workflow.continue_as_new(self._request.model_copy(update={"now": now}))
+            anew.go_on(self._request.model_copy(update={"now": now}))

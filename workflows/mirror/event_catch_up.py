@@ -6,10 +6,10 @@ with workflow.unsafe.imports_passed_through():
     from activities.mirror.event_catch_up import EventCatchUp
     from billing.stripe.events import CatchUpDone, CatchUpPage
 
-from ..core import ids, options
+from ..core import anew, ids, options
 
 
-@workflow.defn(name=ids.EVENT_CATCH_UP)
+@workflow.defn(name=ids.EVENT_CATCH_UP, versioning_behavior=options.PINNED)
 class StripeEventCatchUpWorkflow:
     """One run knows every event until it began: a page of a hundred an activity, behind people's work."""
 
@@ -23,5 +23,5 @@ class StripeEventCatchUpWorkflow:
             if done.next is None:
                 return page.missed + done.missed
             page = done.next
-            if workflow.info().is_continue_as_new_suggested():
-                workflow.continue_as_new(page)
+            if anew.is_time():
+                anew.go_on(page)

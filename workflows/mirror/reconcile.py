@@ -29,9 +29,9 @@ with workflow.unsafe.imports_passed_through():
     )
     from billing.stripe.events import CatchUpDone, CatchUpPage
 
-from ..core import ids, options
+from ..core import anew, ids, options
 from ..core.outcome import problem_of
-from ..core.recorded import history_is_long, recorded
+from ..core.recorded import recorded
 
 
 class ReconcilePhase(NamedTuple):
@@ -64,7 +64,7 @@ PHASES = (
 history of a later release counts them."""
 
 
-@workflow.defn(name=ids.RECONCILE)
+@workflow.defn(name=ids.RECONCILE, versioning_behavior=options.PINNED)
 class ReconcileWorkflow:
     """Events that never came, plans, customers, subscriptions, then invoices and money; one activity a
     page, behind people's work. Then, of everything, what the mirror has and no page has shown.
@@ -229,8 +229,8 @@ class ReconcileWorkflow:
         self._asked = self._asked.model_copy(update=now)
 
     def _go_on_anew_if_long(self) -> None:
-        if history_is_long():
-            workflow.continue_as_new(self._asked)
+        if anew.is_time_early():
+            anew.go_on(self._asked)
 
     @property
     def _is_new(self) -> bool:

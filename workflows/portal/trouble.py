@@ -27,7 +27,7 @@ with workflow.unsafe.imports_passed_through():
     )
     from billing.stripe.events import StripeChanged
 
-from ..core import ids
+from ..core import anew, ids, options
 from ..core.outcome import refused
 from ..core.recorded import recorded
 
@@ -39,7 +39,7 @@ ENDS = {
 }
 
 
-@workflow.defn(name=ids.PORTAL_ACCESS)
+@workflow.defn(name=ids.PORTAL_ACCESS, versioning_behavior=options.PINNED)
 class PortalAccessWorkflow:
     """One trouble, open until it is over: silence only makes it louder."""
 
@@ -58,7 +58,7 @@ class PortalAccessWorkflow:
         so_far = request.so_far or await self._begin()
         while not await self._over():
             so_far = await self._louder(so_far)
-            if workflow.info().is_continue_as_new_suggested():
+            if anew.is_time():
                 await self._go_on_anew(so_far)
             await self._wait(so_far)
         await self._end(so_far)
@@ -266,4 +266,4 @@ class PortalAccessWorkflow:
         """With a fresh history; what people have sent meanwhile is looked at first."""
         await workflow.wait_condition(workflow.all_handlers_finished)
         if self._got_in is None and self._closed is None:
-            workflow.continue_as_new(self._request.model_copy(update={"so_far": so_far}))
+            anew.go_on(self._request.model_copy(update={"so_far": so_far}))

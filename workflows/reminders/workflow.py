@@ -27,16 +27,15 @@ with workflow.unsafe.imports_passed_through():
         SettlePromises,
     )
 
-from ..core import ids, options
+from ..core import anew, ids, options
 from ..core.outcome import Outcome, problem_of, refused
-from ..core.recorded import history_is_long
 from ..core.recorder import OperationRecorder
 
 _OVER = Problem(code="already_ended", message="The run has ended.")
 _GOING, _STOPPED = ("pause", "cancel"), ("resume", "cancel")
 
 
-@workflow.defn(name=ids.REMINDER_SWEEP)
+@workflow.defn(name=ids.REMINDER_SWEEP, versioning_behavior=options.PINNED)
 class ReminderSweepWorkflow:
     """Without a run it opens those that are needed now; with one it carries that out."""
 
@@ -121,8 +120,8 @@ class ReminderSweepWorkflow:
             if opened.after is None:
                 return
             order = order.model_copy(update={"after": opened.after})
-            if history_is_long():
-                workflow.continue_as_new(order)
+            if anew.is_time_early():
+                anew.go_on(order)
 
     async def _start(self, run: ReminderRunInput) -> None:
         try:
@@ -168,8 +167,8 @@ class ReminderSweepWorkflow:
             await self._decide_page()
             await self._send()
             going = not self._run.decided and self._pause is None
-            if going and history_is_long() and workflow.all_handlers_finished():
-                workflow.continue_as_new(self._run.model_copy(update={"later": self._later}))
+            if going and anew.is_time_early() and workflow.all_handlers_finished():
+                anew.go_on(self._run.model_copy(update={"later": self._later}))
 
     async def _decide_page(self) -> None:
         run = self._run
