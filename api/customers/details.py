@@ -8,6 +8,7 @@ from fastapi import APIRouter
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from billing.core.money import Money
+from billing.money.credit_lines import left_of
 from db.core.clock import utc_now
 from db.customers import receivables
 from db.mirror import invoice_detail
@@ -86,7 +87,7 @@ async def read_invoice(id: Id, caller: AnyCaller, context: InContext) -> Invoice
         operations = await _operations(session, caller, found)
     return InvoiceDetailAnswer(
         **views.invoice(found.invoice, found.beside).model_dump(),
-        lines=[_line(line, found.invoice.currency) for line in found.lines.lines] if found.lines else [],
+        lines=[_line(line, found) for line in found.lines.lines] if found.lines else [],
         lines_complete=_all_lines(found.lines),
         tax_and_discounts=_beside_lines(found),
         payments=[with_refunds(payment, refunds) for payment, refunds in found.payments],
@@ -132,12 +133,21 @@ def _all_lines(lines: InvoiceLines | None) -> bool:
     return lines is not None and lines.complete
 
 
-def _line(line: dict[str, Any], currency: str) -> InvoiceLineAnswer:
+def _line(line: dict[str, Any], found: InvoiceDetail) -> InvoiceLineAnswer:
+    billed = Money(amount_minor=line["amount"], currency=found.invoice.currency)
     return InvoiceLineAnswer(
         id=line.get("id"),
         description=line["description"],
         quantity=line["quantity"],
-        amount=Money(amount_minor=line["amount"], currency=currency),
+        amount=billed,
+        creditable=_creditable(line.get("id"), billed, found),
         period_start=datetime.fromtimestamp(line["period_start"], UTC),
         period_end=datetime.fromtimestamp(line["period_end"], UTC),
     )
+
+
+def _creditable(line: str | None, billed: Money, found: InvoiceDetail) -> Money | None:
+    notes = [note.lines for note in found.credit_notes if note.status == "issued"]
+    if line is None or None in notes:
+        return None
+    return left_of(billed, [one["amount"] for taken in notes for one in taken or () if one["line"] == line])

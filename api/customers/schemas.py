@@ -129,6 +129,10 @@ class LineAnswer(Answer):
 
 class InvoiceLineAnswer(LineAnswer):
     id: str | None = Field(description="Its id in Stripe, by which a credit note names it")
+    creditable: Money | None = Field(
+        description="What credit notes have left of it, before discounts and without taxes on top, as they "
+        "were last read; null where not all of their lines are known"
+    )
 
 
 class CreditNoteAnswer(Answer):

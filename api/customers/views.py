@@ -38,7 +38,7 @@ def invoice(row: Invoice, beside: BesideInvoice) -> InvoiceAnswer:
 
 def credit_note(row: CreditNoteRow) -> CreditNoteAnswer:
     return CreditNoteAnswer(
-        **row.model_dump(exclude={"amount", "refunded"}),
+        **row.model_dump(exclude={"amount", "refunded", "lines"}),
         invoice=row.invoice_id,
         operation=row.operation_id,
         amount=Money(amount_minor=row.amount, currency=row.currency),

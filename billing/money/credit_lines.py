@@ -70,8 +70,7 @@ class LineToCredit(Message):
     @property
     def left(self) -> Money:
         """What credit notes may still take of it, never less than nothing."""
-        taken = sum(one.amount for one in self.credits)
-        return Money(amount_minor=max(self.billed.amount_minor - taken, 0), currency=self.billed.currency)
+        return left_of(self.billed, (one.amount for one in self.credits))
 
     def without(self, operation: str) -> "LineToCredit":
         """As it was before this operation credited anything."""
@@ -109,6 +108,12 @@ class ReckonedLines(NamedTuple):
 
     total: int
     lines: tuple[LineToCredit, ...]
+
+
+def left_of(billed: Money, taken: Iterable[int]) -> Money:
+    """What credit notes may still take of a line of which they took these minor units, never less than
+    nothing."""
+    return Money(amount_minor=max(billed.amount_minor - sum(taken), 0), currency=billed.currency)
 
 
 def reckoned(

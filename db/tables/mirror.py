@@ -249,6 +249,9 @@ class CreditNoteRow(SQLModel, table=True):
     refunded: int = minor(default=0)
     """What of it was given by the refunds that it names."""
     reason: str | None = None
+    lines: list[dict[str, Any]] | None = document(default=None)
+    """What it takes of which of the invoice's lines, each with `line` and `amount`; None where it has more of
+    them than Stripe lists within it."""
 
 
 class BalanceTransactionRow(SQLModel, table=True):

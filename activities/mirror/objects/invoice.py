@@ -5,7 +5,7 @@ An invoice is one to a customer of an organization, or Plixo's own to an organiz
 
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Self
+from typing import Any, Self
 
 import stripe
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -184,6 +184,14 @@ def lines_row(data: Document, organization: str, synced_at: datetime) -> Invoice
     )
 
 
+def _taken(listed: Document) -> list[dict[str, Any]] | None:
+    """What a credit note takes of the invoice's lines; None where it has more lines than it lists."""
+    if listed["has_more"]:
+        return None
+    lines = [(line.get("invoice_line_item"), line["amount"]) for line in listed["data"]]
+    return [{"line": line, "amount": amount} for line, amount in lines if line]
+
+
 def credit_note_row(
     note: Document, organization: str, operation: str | None, synced_at: datetime
 ) -> CreditNoteRow:
@@ -201,6 +209,7 @@ def credit_note_row(
         currency=note["currency"],
         status=note["status"],
         reason=note.get("reason"),
+        lines=_taken(note["lines"]),
         created_at=time_of(note["created"]),
         synced_at=synced_at,
     )

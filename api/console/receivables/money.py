@@ -225,7 +225,9 @@ async def _of_invoice(visit: PageVisit, id_: str) -> MoneyTarget:
         unpaid=invoice.amount_remaining,
         invoice=invoice.id,
         number=invoice.number,
-        lines=[line for line in invoice.lines if line.id and line.amount.amount_minor > 0],
+        lines=[
+            line for line in invoice.lines if line.id and (line.creditable or line.amount).amount_minor > 0
+        ],
     )
 
 

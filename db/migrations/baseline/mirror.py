@@ -164,6 +164,7 @@ def create() -> None:
         sa.Column("claims", TEXT, index=True),
         sa.Column("refunded", MINOR, nullable=False),
         sa.Column("reason", TEXT),
+        sa.Column("lines", DOCUMENT),
         sa.Index("ix_credit_notes_customer", "customer_id", "created_at", "id"),
     )
     op.create_table(

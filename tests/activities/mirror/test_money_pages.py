@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from sqlmodel import select
@@ -115,6 +116,19 @@ async def test_refunds_are_those_of_known_customers(shop: Shop, database: Databa
         "duplicate",
     )
     assert (row.operation_id, row.claims) == (operation.id, "what anybody can write")
+
+
+async def test_what_a_credit_note_takes_of_which_lines_is_kept(shop: Shop, database: Database) -> None:
+    tenant = await shop.tenant(database)
+    invoice = await money.invoice(shop, await known_customer(shop, database, tenant), 5000)
+    [line] = (await shop.client.v1.invoices.retrieve_async(invoice)).lines.data
+    custom: Any = {"type": "custom_line_item", "description": "x", "quantity": 1, "unit_amount": 100}
+    ours: Any = {"type": "invoice_line_item", "invoice_line_item": line.id, "amount": 300}
+    await shop.client.v1.credit_notes.create_async({"invoice": invoice, "lines": [ours, custom]})
+    await money_pages.credit_notes_page(shop.access(database))
+
+    [row] = await stored(database, CreditNoteRow)
+    assert row.lines == [{"line": line.id, "amount": 300}]
 
 
 async def test_credit_notes_are_those_of_known_customers(shop: Shop, database: Database) -> None:

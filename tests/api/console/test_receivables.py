@@ -22,7 +22,7 @@ from db.tables import (
 )
 
 from ...support.builders import Tenant, a_customer, an_invoice, store
-from ...support.money_rows import a_note, a_payment, a_refund_operation
+from ...support.money_rows import a_credit_note, a_note, a_payment, a_refund_operation
 from ..conftest import ON_ONE_DATABASE
 from ..quoting import made
 from ..sign_in.visitors import Visitor
@@ -241,7 +241,7 @@ async def test_lines_of_an_invoice_are_credited_from_its_page(
 ) -> None:
     bill, house = an_invoice(blue, id="in_blue", number="BLUE-9"), House(database)
     line = {"description": "Consulting in March", "quantity": 2, "period_start": 0, "period_end": 0}
-    lines = [line | {"id": f"il_{number}", "amount": 30_000} for number in (1, 2)]
+    lines = [line | {"id": f"il_{number}", "amount": 30_000} for number in (1, 2, 3)]
     await store(
         database,
         bill,
@@ -249,8 +249,13 @@ async def test_lines_of_an_invoice_are_credited_from_its_page(
             invoice_id=bill.id, organization_id=acme.id, lines=lines, complete=True, synced_at=bill.synced_at
         ),
     )
+    taken = [{"line": "il_1", "amount": 12_000}, {"line": "il_3", "amount": 30_000}]
+    await store(database, a_credit_note(acme.id, customer_id=blue.id, invoice_id=bill.id, lines=taken))
     monkeypatch.setattr(QuoteDraft, "find_out", lambda _, request, result: made(house, request, utc_now()))
-    assert "line:il_2" in (await admin.get(f"/console/credits/new?invoice={bill.id}")).text
+    empty = (await admin.get(f"/console/credits/new?invoice={bill.id}")).text
+    words = re.sub("<[^>]*>", "", empty)
+    assert "Consulting in March, USD 300.00, of which USD 180.00 is not credited yet" in words
+    assert ("line:il_2" in empty, "line:il_3" in empty) == (True, False)
     typed = {
         "invoice": bill.id,
         "customer": blue.id,

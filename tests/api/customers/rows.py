@@ -7,11 +7,13 @@ from db.tables import Invoice, InvoiceLines, PortalLink, new_id
 
 from ...support.builders import NOW, Tenant
 
+SEATS = "il_1T4mHx2eZvKYlo2CQx8fR9aB"
+
 
 def some_lines(invoice: Invoice, **fields: Any) -> InvoiceLines:
     """One line over the whole invoice, for March."""
     line = {
-        "id": "il_1T4mHx2eZvKYlo2CQx8fR9aB",
+        "id": SEATS,
         "description": "12 × Seat",
         "quantity": 12,
         "amount": invoice.total,

@@ -20,7 +20,7 @@ from ...support.money_rows import (
 )
 from ..conftest import ON_ONE_DATABASE, Api
 from ..counting import queries
-from .rows import a_link, some_lines
+from .rows import SEATS, a_link, some_lines
 
 TODAY = datetime.now(UTC).replace(microsecond=0)
 DAY = timedelta(days=1)
@@ -114,16 +114,46 @@ async def rich(database: Database, acme: Tenant, blue: Customer) -> Invoice:
     return invoice
 
 
+@pytest.mark.parametrize(
+    ("notes", "left"),
+    [
+        ([], 10_000),
+        ([("issued", [{"line": SEATS, "amount": 4_000}, {"line": "il_other", "amount": 1_000}])], 6_000),
+        ([("issued", [{"line": SEATS, "amount": 4_000}]), ("void", [{"line": SEATS, "amount": 500}])], 6_000),
+        ([("issued", [{"line": SEATS, "amount": 4_000}]), ("issued", [{"line": SEATS, "amount": 6_000}])], 0),
+        ([("issued", [{"line": SEATS, "amount": 4_000}]), ("issued", None)], None),
+    ],
+    ids=["none", "of other lines", "voided", "all of it", "not all known"],
+)
+async def test_what_credit_notes_have_left_of_a_line_is_shown(
+    api: Api,
+    acme: Tenant,
+    blue: Customer,
+    database: Database,
+    notes: list[tuple[str, list[dict[str, Any]] | None]],
+    left: int | None,
+) -> None:
+    invoice = an_invoice(blue)
+    made = [
+        a_credit_note(acme.id, customer_id=blue.id, invoice_id=invoice.id, status=status, lines=lines)
+        for status, lines in notes
+    ]
+    await store(database, invoice, some_lines(invoice), *made)
+    [line] = (await read(api, acme, f"/v1/invoices/{invoice.id}"))["lines"]
+    assert line["creditable"] == ({"amount_minor": left, "currency": "usd"} if left is not None else None)
+
+
 async def test_an_invoice_is_shown_whole(api: Api, acme: Tenant, blue: Customer, database: Database) -> None:
     invoice = await rich(database, acme, blue)
     shown = await read(api, acme, f"/v1/invoices/{invoice.id}")
     assert (shown["number"], shown["customer_name"]) == ("BLUE-1", "Blue Bottle")
     assert shown["lines"] == [
         {
-            "id": "il_1T4mHx2eZvKYlo2CQx8fR9aB",
+            "id": SEATS,
             "description": "12 × Seat",
             "quantity": 12,
             "amount": {"amount_minor": 10_000, "currency": "usd"},
+            "creditable": None,
             "period_start": "2026-03-01T00:00:00Z",
             "period_end": "2026-04-01T00:00:00Z",
         }

@@ -15,7 +15,7 @@ from ...support.money_rows import (
 )
 from ..conftest import ON_ONE_DATABASE
 from ..recording import CUSTOMER, INVOICE, PAYMENT, ExampleHouse, first
-from .rows import a_link, some_lines
+from .rows import SEATS, a_link, some_lines
 
 pytestmark = ON_ONE_DATABASE
 
@@ -52,6 +52,7 @@ async def test_what_the_mirror_has(house: ExampleHouse) -> None:
         number="BLUE-0042-CN-01",
         customer_id=CUSTOMER,
         invoice_id=INVOICE,
+        lines=[{"line": SEATS, "amount": 1_000}],
     )
     link = a_link(house.acme, house.invoice, id="plk_01JD1B2K9F4S7N6V5C3X8Z0RQN", opens=1)
     link.first_opened_at = link.last_opened_at = NOW + timedelta(hours=2)
