@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import count
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import uvicorn
 from aiosmtpd.smtp import SMTP
@@ -40,7 +40,7 @@ from billing.policy.policy import Policy, policy_from_toml
 from billing.stripe.events import CatchUpPage
 from db.core.session import Database
 from db.incidents.health_meter import HealthMeter
-from db.tables import Person, StripeEvent
+from db.tables import Operation, Person, StripeEvent
 from sandbox.stack.mail import LOOPBACK, Mailbox
 from sandbox.stripe.server.inprocess import StandIn
 from settings.settings import DEFAULT_POLICY, Settings
@@ -121,6 +121,12 @@ class MailSink:
         return [mail_name(one) for one in self.mailbox.mails if to is None or to.email in one["to"]]
 
 
+class _Stand(NamedTuple):
+    state: str
+    stage: str
+    error: Any
+
+
 @dataclass
 class House:
     """A running house. `wait` and friends look at the API, as a person would."""
@@ -148,6 +154,7 @@ class House:
     deploy: Callable[[str | None], Sequence[Worker]] | None = None
     """More workers that do the same, of another release."""
     """Hosts a workflow of a test's own, which writes the same records; returns its queue."""
+    _last: _Stand | None = None
 
     @property
     def stand_in(self) -> StandIn:
@@ -272,14 +279,13 @@ class House:
 
         async def there() -> bool:
             nonlocal found
+            at = await self._stands(operation)
+            if at.state not in states or stage not in (None, at.stage):
+                return False
             found = await self.get(tenant.auditor, f"/v1/operations/{operation}")
             return bool(found["state"] in states and stage in (None, found["stage"]))
 
-        await until(
-            there,
-            lambda: f"{operation} is {found.get('state')}/{found.get('stage')}: {found.get('error')}",
-            self.patience,
-        )
+        await until(there, lambda: f"{operation} is {self._last}", self.patience)
         return found
 
     async def reviewed(self, tenant: Tenant, operation: str, round_: int = 1) -> dict[str, Any]:
@@ -288,6 +294,8 @@ class House:
 
         async def there() -> bool:
             nonlocal found
+            if (await self._stands(operation)).state != "awaiting_approval":
+                return False
             operation_now = await self.get(tenant.auditor, f"/v1/operations/{operation}")
             if operation_now["state"] != "awaiting_approval" or not operation_now["approval"]:
                 return False
@@ -296,6 +304,13 @@ class House:
 
         await until(there, lambda: f"{operation} has no open round {round_}", self.patience)
         return found
+
+    async def _stands(self, operation: str) -> _Stand:
+        """Where its row is. That is cheap to look at again and again; then the API is asked."""
+        columns = select(Operation.state, Operation.stage, Operation.error).where(Operation.id == operation)
+        async with self.database.reading() as session:
+            self._last = _Stand(*(await session.exec(columns)).one())
+        return self._last
 
     async def history(self, operation: str) -> Counter[str]:
         """How many of each event are in the history of an operation's workflow: `TIMER_STARTED` …"""
