@@ -86,6 +86,8 @@ def create_app(database: Database, secret: str) -> FastAPI:
                 "state": "pending",
                 "settled_at": None,
                 "missed": False,
+                "tries": 0,
+                "newcomer": False,
             }
         )
         return Response(b'{"received":true}', media_type="application/json")
