@@ -148,7 +148,7 @@ def _terms(name: str, words: Mapping[str, str] | None = None) -> Value:
     return value
 
 
-def _beside(side: str) -> Value:
+def _add_ons(side: str) -> Value:
     def value(subject: Subject) -> str:
         others = [OtherItem.model_validate(one) for one in subject[side]["others"]]
         return in_words(others) or NONE
@@ -216,10 +216,10 @@ COMPARED: Mapping[Kind, tuple[tuple[str, Names, Value], ...]] = {
     Kind.PLAN_CHANGE: (
         ("Current plan", "plan", lambda subject: str(subject["from"]["plan"])),
         ("Current seats", "text", lambda subject: str(subject["from"]["seats"])),
-        ("Current add-ons", "text", _beside("from")),
+        ("Current add-ons", "text", _add_ons("from")),
         ("New plan", "plan", _terms("plan")),
         ("New seats", "text", _terms("seats")),
-        ("Add-ons", "text", _beside("to")),
+        ("Add-ons", "text", _add_ons("to")),
         ("Billed", "text", _terms("interval", _INTERVALS)),
         ("Takes effect", "text", _text("effective", _EFFECTIVE)),
         ("Charged", "text", _text("invoicing", _INVOICING)),
@@ -254,7 +254,7 @@ COMPARED: Mapping[Kind, tuple[tuple[str, Names, Value], ...]] = {
         ("Ends", "text", _text("action", _ACTIONS)),
         ("Plan", "plan", lambda subject: str(subject["terms"]["plan"])),
         ("Seats", "text", lambda subject: str(subject["terms"]["seats"])),
-        ("Beside the plan", "text", _beside("terms")),
+        ("Add-ons", "text", _add_ons("terms")),
         ("Billed", "text", lambda subject: _INTERVALS[subject["terms"]["interval"]]),
         ("Ends on", "text", lambda subject: _day(subject["ends_at"])),
         ("Was to end on", "text", lambda subject: _day(subject["cancel_at"])),
