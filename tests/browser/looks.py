@@ -34,7 +34,11 @@ async def turn(page: Page, look: Look) -> None:
 
 
 async def faults(page: Page, looks: Sequence[Look]) -> list[tuple[str, ...]]:
-    """What axe finds on the open page in each look, and where it is wider than the screen."""
+    """What axe finds on the open page in each look, and where it is wider than the screen.
+
+    A click returns as soon as its answer begins: of a page that is still on its way axe would see nothing.
+    """
+    await page.wait_for_load_state()
     await page.evaluate(AXE)
     found: list[tuple[str, ...]] = []
     for look in looks:

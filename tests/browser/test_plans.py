@@ -81,6 +81,7 @@ async def test_a_renewal_that_failed_stands_above_every_page_until_it_is_paid(
         finance = await (await browser.new_context(viewport=PHONE)).new_page()
         await sign_in(home, finance, address, acme.finance, "/console/")
         await finance.click(f"{UNPAID} a")
+        await finance.wait_for_load_state()
         assert await finance.locator("text=Get the pay link").count() == 0
 
         [unpaid] = (await home.get(acme.admin, "/v1/organization/invoices?status=open"))["data"]

@@ -127,13 +127,14 @@ async def _close_changes(database: Database) -> list[str]:
 
 
 def choose(action: str, *, go_on: bool) -> Say:
-    """Several invoices of the list: the question, or what came of it."""
+    """All invoices of the list, of which some can be chosen for it: the question, or what came of it."""
 
     async def say(page: Page) -> None:
-        for box in (await page.locator("input.pick").all())[:4]:
+        for box in await page.locator("input.pick").all():
             await box.check()
         await page.click(f"button[value={action}]")
         if go_on:
+            await page.wait_for_load_state()
             if await page.locator("#field-reason").count():
                 await page.fill("#field-reason", "They wait for a corrected order.")
             await page.click("main button.btn-go")

@@ -610,6 +610,7 @@ async def _ended(page: Any) -> None:
 
 async def _wrong_day(page: Any) -> None:
     await page.click("a[href='promise']")
+    await page.wait_for_load_state()
     await page.evaluate("document.querySelector('form').noValidate = true")
     await page.fill("#day", "2020-01-01")
     await page.get_by_role("button").click()

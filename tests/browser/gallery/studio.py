@@ -93,6 +93,7 @@ class Studio:
         await page.goto(self.address + scene.path)
         if scene.say is not None:
             await scene.say(page)
+            await page.wait_for_load_state()
 
     async def close(self) -> None:
         for page in self._pages.values():
