@@ -98,7 +98,7 @@ _DE = {
     "changed": "Diese Rechnung hat sich geändert, seit Sie die Seite geöffnet haben. "
     "Es wurde nichts bezahlt; so steht sie jetzt.",
     "total": "Gesamtbetrag",
-    "lines": "Wofür",
+    "lines": "Positionen",
     "what": "Beschreibung",
     "amount": "Betrag",
     "charge": "Posten",

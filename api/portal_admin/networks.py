@@ -149,8 +149,7 @@ def _listed(earlier: PortalNetwork) -> ApiProblem:
     whom = "this customer" if earlier.customer_id else "all customers"
     return ApiProblem(
         NETWORK_LISTED,
-        f"{earlier.network} is {done} for {whom} by {earlier.id}: remove it first "
-        f"with DELETE /v1/portal-networks/{earlier.id}.",
+        f"{earlier.network} is {done} for {whom} already: remove that rule first.",
         more={"portal_network": earlier.id},
     )
 

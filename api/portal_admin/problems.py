@@ -7,8 +7,7 @@ NETWORK_LISTED = declare(
     "network_listed",
     409,
     "A conflicting rule exists",
-    "198.51.100.0/24 is allowed for all customers by net_01JD0V9Q4R7T1W5Y8B2D6F9HKM: remove it "
-    "first with DELETE /v1/portal-networks/net_01JD0V9Q4R7T1W5Y8B2D6F9HKM.",
+    "198.51.100.0/24 is allowed for all customers already: remove that rule first.",
     more={"portal_network": "net_01JD0V9Q4R7T1W5Y8B2D6F9HKM"},
 )
 

@@ -180,8 +180,7 @@ def _cancelling(state: SubscriptionState) -> Problem | None:
     return Problem(
         code="subscription_cancelling",
         message=f"The subscription is set to end on {utc_day(state.cancel_at)}. Keep it so, or take the end "
-        "back: with the plan change itself, or first, under Billing → Plans or by POST /v1/cancellations "
-        "with the action take_back.",
+        "back: with the plan change itself, or first by a cancellation of its own, under Plans.",
     )
 
 

@@ -19,7 +19,9 @@ from billing.core.operations import CUSTOMER, SYSTEM, Kind, State
 from billing.core.text import one_line
 from billing.operations.questions import Question
 from billing.plan_changes.limits import LimitCheck, percent_reached
+from billing.plan_changes.subject import Terms
 from billing.policy.reasons import REASON_WORDS
+from billing.quotes.costs import monthly_cost
 from billing.stripe.invoice_amounts import InvoiceAmount, InvoiceAmounts, InvoiceTax, tax_words
 from db.core.clock import utc_now
 
@@ -88,7 +90,19 @@ def install(environment: Environment) -> None:
         made_in_stripe,
         object_kind,
     )
-    figures = (money, amount_rows, tax_name, plan, person, named, state, standing, invoice_state, stripe_page)
+    figures = (
+        money,
+        amount_rows,
+        tax_name,
+        plan,
+        per_month,
+        person,
+        named,
+        state,
+        standing,
+        invoice_state,
+        stripe_page,
+    )
     for rule in (*figures, *times, *texts):
         environment.filters[rule.__name__] = rule
 
@@ -206,6 +220,14 @@ def lasting(seconds: float) -> str:
 def plan(context: Context, slug: str) -> str:
     """A plan's name, as people know it."""
     return line(context["shell"].plans.get(slug) or slug.replace("_", " ").replace("-", " ").title())
+
+
+@pass_context
+def per_month(context: Context, terms: Terms, currency: str) -> Money | None:
+    """What the seats of these terms cost a month by their list price; None where it isn't known any more."""
+    prices = [price for plan in context["shell"].catalog for price in plan.prices]
+    amounts = {price.id: price.unit_amount for price in prices if price.currency == currency}
+    return monthly_cost(terms.model_copy(update={"others": ()}), amounts, currency)
 
 
 @pass_context

@@ -23,7 +23,7 @@ from ...activities.mail.contexts import an_upgrade
 from ...billing.builders import some_amounts, taxed_amounts
 from ...support.builders import NOW, Tenant, an_approval, an_operation, store
 from ...support.case_rules import case_rules
-from ..conftest import HELD, ON_ONE_DATABASE
+from ..conftest import HELD, ON_ONE_DATABASE, sold
 from ..quoting import made
 from ..sign_in.visitors import Visitor
 from .conftest import SignIn
@@ -76,6 +76,24 @@ async def test_what_stands_between_the_lines_and_what_is_due_is_shown(
     shown = rows((await (await signed_in(acme.controller)).get(f"/console/{page}/{id}")).text)
     at = shown.index(ROWS[0])
     assert shown[at : at + len(ROWS)] == ROWS
+
+
+async def test_both_sides_say_what_they_cost_a_month_and_the_difference(
+    signed_in: SignIn, acme: Tenant, database: Database
+) -> None:
+    await sold(database)
+    document = a_taxed_change().document()
+    for side in ("from", "to"):
+        document[side] |= {"price": f"price_{document[side]['plan']}_month", "interval": "month"}
+    operation = an_operation(acme, subject=document)
+    approval = an_approval(operation, subject=document)
+    await store(database, operation, approval)
+    page = (await (await signed_in(acme.controller)).get(f"/console/approvals/{approval.id}")).text
+    before, after = 20 * document["from"]["seats"], 40 * document["to"]["seats"]
+    text = " ".join(re.sub(r"<[^>]+>", " ", page).split())
+    assert f"USD {before}.00 a month" in text
+    assert f"+ USD {after - before}.00 a month" in text
+    assert f"USD {after}.00 a month" in text
 
 
 async def test_an_amount_that_differs_is_named_with_both(

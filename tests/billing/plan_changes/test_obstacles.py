@@ -75,8 +75,7 @@ def test_nothing_stands_in_the_way_of_a_subscription_that_runs(status: str) -> N
             {"cancel_at": MAY},
             "subscription_cancelling",
             "The subscription is set to end on May 1, 2026. Keep it so, or take the end back: with the "
-            "plan change itself, or first, under Billing → Plans or by POST /v1/cancellations with the "
-            "action take_back.",
+            "plan change itself, or first by a cancellation of its own, under Plans.",
         ),
         (
             {"pending_update": MAY},

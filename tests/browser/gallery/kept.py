@@ -46,6 +46,7 @@ class KeptOperation:
         self._events: list[Json] = list(_cut(document["timeline"], upto))
         for code, role, detail in then:
             actor = acme.members[role].id if role else SYSTEM
+            detail = json.loads(json.dumps(detail).replace("per_1", acme.finance.id))
             last = self._events[-1]
             self._events.append(
                 last | {"seq": last["seq"] + 1, "code": code, "actor": actor, "detail": detail, "names": {}}
@@ -165,6 +166,10 @@ def _renamed(text: str, acme: Tenant) -> Json:
                 continue
             person = acme.members[Role(role)].person
             text = text.replace(id_, person.id).replace(f'"{named["name"]}"', json.dumps(person.name))
+    subject = document["operation"]["subject"] or {}
+    for terms in (subject.get(side) for side in ("from", "to")):
+        if terms:  # as the studio sells it
+            text = text.replace(terms["price"], f"price_{terms['plan']}_{terms['interval']}")
     id_ = document["operation"]["id"]
     text = text.replace(id_.removeprefix("op_"), new_id("op").removeprefix("op_"))
     renamed: Json = json.loads(text)
