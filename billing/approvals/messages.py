@@ -128,6 +128,8 @@ class ApprovalOutcome(Message):
     comment: str | None = None
     for_person: str | None = None
     """Whom `person` decided for, as their delegate."""
+    revise_by: AwareDatetime | None = None
+    """Until when the request waits for the changes that were requested."""
 
 
 class RoundDecision(Message):

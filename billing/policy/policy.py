@@ -2,11 +2,12 @@
 
 import tomllib
 from collections.abc import Collection, Iterator, Mapping
+from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal, Self, TypeVar, get_args
 
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
-from ..core.business_time import Calendar
+from ..core.business_time import Calendar, add_business
 from ..core.errors import InvalidPolicy as InvalidPolicy
 from ..core.hashing import digest, exact
 from ..core.money import CURRENCIES, Currency, Money, is_code
@@ -244,6 +245,16 @@ class Policy(Message):
     def money_rules(self, kind: Kind) -> MoneyPolicy:
         """The rules by which money of this kind is reviewed. Raises KeyError for a kind that gives none."""
         return self.money_sections[kind]
+
+    def revise_by(self, kind: Kind, at: datetime) -> datetime:
+        """Until when a request of this kind waits for the changes that its reviewer asked for then."""
+        by_kind: dict[Kind, PlanChangePolicy | ReviewPolicy] = {
+            Kind.PLAN_CHANGE: self.plan_change,
+            **({Kind.CANCELLATION: self.cancellation} if self.cancellation else {}),
+            **self.money_sections,
+        }
+        rules = by_kind[kind]
+        return add_business(at, timedelta(minutes=rules.revise_within), self.calendars[rules.calendar])
 
     @property
     def cancellations(self) -> CancellationPolicy:

@@ -40,6 +40,7 @@ from ..support.builders import (
     store,
     tenant,
 )
+from ..support.case_rules import case_rules
 from .mail.contexts import an_upgrade
 
 LATER = NOW + timedelta(hours=1)
@@ -191,6 +192,6 @@ class Review:
 
 async def a_review(database: Database) -> Review:
     acme = await tenant(database)
-    operation = an_operation(acme)
+    operation = an_operation(acme, policy=case_rules().document)
     await store(database, operation)
     return Review(database, acme, operation)

@@ -5,6 +5,7 @@ What is reviewed says what it would do (`ReviewedRequest`); how it is reviewed i
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any, Generic, Literal, Protocol, TypeVar
 
 from temporalio import workflow
@@ -225,6 +226,8 @@ class Review(Generic[Proposed]):
         """An approver asked for changes: somebody sends a revised request, or takes it back; and once more
         where what was sent is `impossible`."""
         key, problem = Question.REVISION.key(round_.number), impossible.why if impossible else None
+        until = outcome.revise_by
+        assert until is not None, "it comes with the changes that were requested"
         context = MailContext(
             subject=proposal.subject, comment=outcome.comment, person=outcome.person, problem=problem
         )
@@ -235,10 +238,10 @@ class Review(Generic[Proposed]):
             stage=Question.REVISION.stage,
             error=problem,
             allowed_actions=("revise", "cancel"),
-            detail=problem.model_dump() if problem else None,
+            detail=(problem.model_dump() if problem else {}) | {"revise_by": until.isoformat()},
             mails=(self._recorder.to_requester(key, "changes_requested", context),),
         )
-        revision = await self._revision(round_.number)
+        revision = await self._revision(round_.number, until)
         self._stop_if_cancelled()
         if revision is None:
             raise OperationEnded(Outcome(State.EXPIRED, EventCode.EXPIRED_UNREVISED))
@@ -258,15 +261,15 @@ class Review(Generic[Proposed]):
         )
         return Round(round_.number, "revised", summary, since)
 
-    async def _revision(self, round_: int) -> RevisedRequest | None:
-        """The revised request after a round, or None when it was cancelled or nobody sent one in time.
+    async def _revision(self, round_: int, until: datetime) -> RevisedRequest | None:
+        """The revised request after a round, or None when it was cancelled or nobody sent one by then.
 
         Raises OperationEnded with what the request is about.
         """
         revise, cancel = self._commands.revise, self._commands.cancel
         revise.ask(round_)
         ended = await self._end.before(
-            lambda: revise.received is not None or cancel.received is not None, self._commands.revise_within
+            lambda: revise.received is not None or cancel.received is not None, until - workflow.now()
         )
         revision: RevisedRequest | None = revise.pop()
         if ended is not None:

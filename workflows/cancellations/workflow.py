@@ -42,7 +42,6 @@ class CancellationWorkflow(OperationHandlers):
     @workflow.init
     def __init__(self, request: CancellationInput) -> None:
         self._commands: PendingCommands[ReviseCancellation, AcceptAsInStripe] = PendingCommands(
-            revise_within=request.policy.cancellations.revise_within,
             too_late="It is already being done in Stripe: an end that is planned is taken back by a request "
             "of its own.",
         )

@@ -5,7 +5,6 @@ between the two. So a handler waits until its command is taken, or can't be any 
 runs before the activity results of the same activation, may only look at what can't become true any more.
 """
 
-from datetime import timedelta
 from enum import Enum, auto
 from typing import Generic, TypeVar
 
@@ -123,9 +122,8 @@ class PendingReply(Generic[Given]):
 class PendingCommands(Generic[Revision, Resolution]):
     """The commands of one operation. It can be cancelled from the beginning."""
 
-    def __init__(self, *, revise_within: int, too_late: str) -> None:
-        """`revise_within` in plain minutes; `too_late` is what a late cancellation is told."""
-        self.revise_within = timedelta(minutes=revise_within)
+    def __init__(self, *, too_late: str) -> None:
+        """`too_late` is what a late cancellation is told."""
         self.decided: set[str] = set()
         """The approvals that are said to be decided: what was decided, the records say."""
         self.cancel = PendingCancel(Problem(code="too_late", message=too_late))

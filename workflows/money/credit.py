@@ -40,7 +40,7 @@ class CreditWorkflow(OperationHandlers):
     def __init__(self, request: CreditInput) -> None:
         rules = request.policy.credit
         self._commands: PendingCommands[ReviseCredit, AcceptAsInStripe] = PendingCommands(
-            revise_within=rules.revise_within, too_late="The credit is already being given in Stripe."
+            too_late="The credit is already being given in Stripe."
         )
         self._changes = StripeChanges()
         self._recorder = OperationRecorder(

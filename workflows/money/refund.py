@@ -40,7 +40,7 @@ class RefundWorkflow(OperationHandlers):
         self._failures = 0
         self._asks_again = False
         self._commands: PendingCommands[ReviseRefund, ResolveRefund] = PendingCommands(
-            revise_within=rules.revise_within, too_late="The refund is already being issued in Stripe."
+            too_late="The refund is already being issued in Stripe."
         )
         self._changes = StripeChanges()
         self._recorder = OperationRecorder(

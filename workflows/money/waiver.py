@@ -38,7 +38,7 @@ class WaiverWorkflow(OperationHandlers):
     def __init__(self, request: WaiverInput) -> None:
         rules = request.policy.money_rules(request.kind)
         self._commands: PendingCommands[ReviseWaiver, AcceptAsInStripe] = PendingCommands(
-            revise_within=rules.revise_within, too_late="The invoice is already being changed in Stripe."
+            too_late="The invoice is already being changed in Stripe."
         )
         self._changes = StripeChanges()
         self._recorder = OperationRecorder(

@@ -36,7 +36,6 @@ class PlanChangeWorkflow(OperationHandlers):
     @workflow.init
     def __init__(self, request: PlanChangeInput) -> None:
         self._commands: PendingCommands[Revise, Resolve] = PendingCommands(
-            revise_within=request.policy.plan_change.revise_within,
             too_late="The change is already being applied in Stripe.",
         )
         self._changes = StripeChanges()

@@ -80,7 +80,7 @@ async def test_beyond_their_authority_nobody_approves_and_learns_who_may(review:
 
     assert settled.refusal is not None
     assert settled.refusal.code == "authority_too_small"
-    for told in ("USD 500.00", "controller", "USD 100.00", "legal", "2026-03-03 15:00 UTC"):
+    for told in ("USD 500.00", "controller", "USD 100.00", "Legal", "2026-03-03 15:00 UTC"):
         assert told in settled.refusal.message
     assert (await committed(review)).decided_at is None
     assert (await review.row()).state == "open"

@@ -12,6 +12,8 @@ from db.core.session import Database
 from ...support.builders import SUBJECT_HASH, member, tenant
 from ..reviewing import LATER, Review, Settled
 
+TWO_BUSINESS_DAYS = LATER + timedelta(days=2)
+
 
 @pytest.mark.parametrize(
     ("verdict", "state"),
@@ -24,9 +26,10 @@ async def test_a_decision_closes_the_review_with_it(review: Review, verdict: str
     settled = await review.decide(controller, decision=verdict, comment="As discussed.")
 
     assert settled.refusal is None
-    assert settled.outcome == ApprovalOutcome.model_validate(
-        {"state": state, "person": controller.id, "role": "controller", "comment": "As discussed."}
-    )
+    until = {"revise_by": TWO_BUSINESS_DAYS.isoformat()} if verdict == "request_changes" else {}
+    said = {"person": controller.id, "role": "controller", "comment": "As discussed."}
+    assert settled.outcome == ApprovalOutcome.model_validate({"state": state, **said, **until})
+    assert await review.approvals.read_outcome(review.id) == settled.outcome
     row = await review.row()
     assert (row.state, row.decided_by, row.closed_at) == (state, controller.id, LATER)
     event = (await review.events())[-1]
@@ -36,6 +39,7 @@ async def test_a_decision_closes_the_review_with_it(review: Review, verdict: str
         "role": "controller",
         "comment": "As discussed.",
         "subject_hash": SUBJECT_HASH,
+        **until,
     }
 
 

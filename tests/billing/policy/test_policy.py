@@ -1,3 +1,4 @@
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -108,6 +109,12 @@ def test_a_bound_for_typing_twice_is_one_a_currency(bounds: str, wrong: str) -> 
         'retype_above = [{ amount_minor = 10_000, currency = "usd" }]', f"retype_above = {bounds}"
     )
     assert errors_of(text) == [f"{section}: {wrong}" for section in ("refund", "credit", "void", "write_off")]
+
+
+@pytest.mark.parametrize("kind", [Kind.PLAN_CHANGE, Kind.CANCELLATION, Kind.REFUND, Kind.VOID])
+def test_requested_changes_are_waited_for_in_business_time(kind: Kind) -> None:
+    friday = datetime(2026, 3, 6, 20, tzinfo=UTC)  # three in the afternoon in New York
+    assert policy_from_toml(DEFAULT).revise_by(kind, friday) == datetime(2026, 3, 10, 19, tzinfo=UTC)
 
 
 def test_calendars_are_named_by_their_tables():

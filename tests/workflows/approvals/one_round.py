@@ -23,7 +23,7 @@ async def _goes_on() -> Outcome | None:
 class OneRound(OperationHandlers):
     @workflow.init
     def __init__(self, request: ApprovalInput) -> None:
-        self._commands: PendingCommands[Any, Any] = PendingCommands(revise_within=1, too_late="Too late.")
+        self._commands: PendingCommands[Any, Any] = PendingCommands(too_late="Too late.")
         self._changes = StripeChanges()
 
     @workflow.run

@@ -73,3 +73,20 @@ async def test_a_revision_to_more_than_is_left_says_so_and_another_can_be_sent(
     assert [one.amount for one in (await home.shop.client.v1.refunds.list_async()).data] == (
         [amount, 50_000] if amount else [50_000]
     )
+
+
+async def test_changes_are_waited_for_in_business_time_and_the_timeline_says_until_when(home: House) -> None:
+    """Sixteen business hours are at least a night longer than sixteen hours."""
+    acme = await home.shop.tenant(home.database, "growth", seats=6)
+    operation = await home.ask(acme, seats=9)
+    await home.reviewed(acme, operation)
+    await home.decide(acme.controller, operation, "request_changes", "Smaller, please.")
+    await home.wait(acme, operation, "awaiting_approval", stage="changes_requested")
+    await home.skip(hours=17)
+    found = await home.get(acme.admin, f"/v1/operations/{operation}")
+    assert (found["state"], found["stage"]) == ("awaiting_approval", "changes_requested")
+    timeline = (await home.get(acme.admin, f"/v1/operations/{operation}/timeline"))["data"]
+    said = [one["detail"]["revise_by"] for one in timeline if "revise_by" in one["detail"]]
+    assert len(set(said)) == 1, "with the decision, and with what is waited for"
+    await home.skip_past(said[0])
+    await home.wait(acme, operation, "expired")

@@ -197,7 +197,7 @@ class Asking:
 
     @workflow.init
     def __init__(self) -> None:
-        self._commands: PendingCommands[Revise, Resolve] = PendingCommands(revise_within=60, too_late="Late.")
+        self._commands: PendingCommands[Revise, Resolve] = PendingCommands(too_late="Late.")
         self._commands.revise.ask(2)
         self._over = False
 

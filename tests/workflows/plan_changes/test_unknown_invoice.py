@@ -44,7 +44,7 @@ def stands(how: str, **fields: Any) -> ChangePayment:
 async def test_who_cancels_has_it_voided_as_soon_as_it_is_known() -> None:
     known = {"invoice": "in_1", "invoice_status": "draft"}
     stripe: Any = Stripe(stands("waits"), stands("waits", **known), stands("dropped", **known))
-    commands: PendingCommands[Any, Any] = PendingCommands(revise_within=1, too_late="It is done.")
+    commands: PendingCommands[Any, Any] = PendingCommands(too_late="It is done.")
     recorder: Any = SimpleNamespace(organization="org_1", operation="op_1")
     payment = PlanChangePayment(recorder, stripe, stripe, commands, stripe)
     payment.expect(a_subject(), Standing(state=State.RUNNING, stage="applying"))
