@@ -206,7 +206,7 @@ async def _detail(id_: str, visit: InVisit, form: Form) -> Response:
     offered = {name: action_of(operation.kind, name) for name in allowed}
     return visit.page("operation",
         title=names.headline(operation.kind, operation.subject, operation.request),
-        next=await next_step(visit, operation, timeline.data[-1].code if timeline.data else None, names),
+        next=await next_step(visit, operation, timeline.data, names),
         operation=operation, events=timeline.data, told=told_once(timeline.data), form=form,
         subject=names.subject(operation.kind, operation.subject), names=names,
         actions={name: action for name, action in offered.items() if action is not None},

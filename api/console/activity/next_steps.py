@@ -1,6 +1,6 @@
 """What is next for an operation, by whom and until when: what its page says below its state."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -9,12 +9,13 @@ from billing.cancellations.cancellation import CancellationSubject
 from billing.core.events import EventCode
 from billing.core.operations import Kind, State
 from billing.operations.kinds import KINDS, ON_REQUEST
+from billing.operations.questions import Question
 from billing.plan_changes.subject import PlanChangeSubject
 from billing.portal.trouble import AccessTroubleSubject
 
 from ...approvals import routes as approvals
 from ...cases import routes as cases
-from ...http.models import ApprovalAnswer, OperationAnswer
+from ...http.models import ApprovalAnswer, EventAnswer, OperationAnswer
 from ..frame.filters import standing
 from ..frame.subjects import About
 from ..frame.visit import PageVisit
@@ -34,7 +35,7 @@ WAITING: Mapping[str, str] = {
     State.ACCEPTED.value: "Plixo is reading what it needs from Stripe. Nothing has been changed.",
     State.RUNNING.value: "Plixo is carrying it out in Stripe.",
     State.HELD.value: "Nothing is sent to Stripe for now, and nothing is lost. It goes on by itself.",
-    "changes_requested": "Changes were requested. Whoever requested it revises it, or it expires.",
+    "withdrawn": "Nothing was changed.",
     "paused": "No reminder is decided until somebody resumes the run.",
     "pending": "Stripe has sent the refund, and the customer’s bank has yet to take it.",
     "requires_action": "Stripe asks the customer by mail where the money should go.",
@@ -48,6 +49,7 @@ DIFFERS: Mapping[Kind, str] = {
     Kind.PLAN_CHANGE: "Somebody has to accept it as it is in Stripe, revert it, or have it read again.",
 }
 ACCEPT = "A controller or Legal has to accept it as it is in Stripe."
+REVISED = "Changes were requested. Whoever requested it revises it in time, or it expires."
 NOTED = "Somebody closes it with a note that says who made it, and why."
 STUCK = "A fault in Plixo has stopped it. Its operators have been alerted; nothing is lost."
 SOLVED = "It closes by itself when the customer opens the invoice, or nobody has to pay it any more."
@@ -62,16 +64,19 @@ OVER: Mapping[State, str] = {
 
 
 async def next_step(
-    visit: PageVisit, operation: OperationAnswer, last: EventCode | None, names: About
+    visit: PageVisit, operation: OperationAnswer, events: Sequence[EventAnswer], names: About
 ) -> NextStep | None:
-    """None where nothing more is to come, or the page says it already. `last` is what happened to it last."""
+    """None where nothing more is to come, or the page says it already. `events` is its timeline."""
     stands = standing(operation)
     if operation.kind in ON_REQUEST and stands in OVER:
         # Of a request to end a plan, "cancelled" would say that it has ended.
         done = "changed" if operation.kind == Kind.CANCELLATION else KINDS[operation.kind].done
         return NextStep(OVER[State(stands)].format(done=done))
-    if last == EventCode.WORKFLOW_STUCK:
+    if events and events[-1].code == EventCode.WORKFLOW_STUCK:
         return NextStep(STUCK)
+    if stands == Question.REVISION.stage:
+        known = [until for one in events if (until := one.detail.get("revise_by"))]
+        return NextStep(REVISED, "Revise it by", datetime.fromisoformat(known[-1]) if known else None)
     if stands == State.AWAITING_APPROVAL and operation.approval:
         return _review(await approvals.read_approval(operation.approval, visit.caller, visit.context))
     if stands == State.MISMATCHED:

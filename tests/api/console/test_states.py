@@ -226,3 +226,27 @@ async def test_a_mail_that_never_came_says_to_whom(
     page = (await (await signed_in(acme.admin)).get(f"/console/operations/{operation.id}")).text
     assert f"Mail refused: {acme.controller.person.name}" in page
     assert f"did not take it for days: {acme.controller.person.name}" in page
+
+
+async def test_a_request_that_was_sent_back_says_until_when_it_can_be_revised(
+    signed_in: SignIn, acme: Tenant, database: Database
+) -> None:
+    operation, _ = await sent_back(database, acme, "request_changes", "changes_requested")
+    detail = {"comment": "Half of it, please.", "revise_by": (NOW + timedelta(days=2)).isoformat()}
+    async with database.transaction() as session:
+        await timeline.append(
+            session, operation.id, key="decided", event=EventCode.CHANGES_REQUESTED,
+            actor=acme.controller.id, at=NOW, detail=detail,
+        )  # fmt: skip
+    page = (await (await signed_in(acme.admin)).get(f"/console/operations/{operation.id}")).text
+    assert "Revise it by</span> <strong><time" in " ".join(page.split())
+
+
+@pytest.mark.parametrize(("member", "offered"), [("finance", True), ("controller", False), ("admin", False)])
+async def test_only_who_can_acknowledge_a_notice_is_offered_to(
+    signed_in: SignIn, acme: Tenant, database: Database, member: str, offered: bool
+) -> None:
+    operation = an_operation(acme)
+    await store(database, operation, a_notice(operation, id="ntc_1", state="open"))
+    page = (await (await signed_in(getattr(acme, member))).get("/console/finance")).text
+    assert ("/console/finance/ntc_1/acknowledge" in page) is offered

@@ -47,6 +47,8 @@ FAULTS = (
     ("stripe", "rate_limit"),
     ("mail", "mail_server_unreachable"),
     ("portal", "records_away"),
+    ("stripe_key", "stripe_permission_missing: rak_credit_note_write"),
+    ("database", "timeout"),
 )
 
 
@@ -480,7 +482,7 @@ class Seeds:
     async def _incidents(self) -> None:
         """Last, for they are told of on every page."""
         at = self.at
-        open_, over, cleared = (
+        open_, over, cleared, lacking, down = (
             Incident(
                 id=new_id("inc"), component=component, opened_at=at - DAY / 24, first_fault_at=at - DAY / 20,
                 alerted_at=at - DAY / 24, last_check_at=at, cause=cause, alerts=1,
@@ -493,7 +495,9 @@ class Seeds:
         for incident, state in ((open_, "degraded"), (over, "recovered"), (cleared, "cleared")):
             self.show(f"incident: {state}", f"/console/incidents/{incident.id}", CONTROLLER)
         self.show("banner: home", "/console/", ADMIN)
-        self._late += [open_, over, cleared]
+        self.show("incident: a permission is missing", f"/console/incidents/{lacking.id}", CONTROLLER)
+        self.show("incident: down", f"/console/incidents/{down.id}", CONTROLLER)
+        self._late += [open_, over, cleared, lacking, down]
 
     async def worsen(self) -> None:
         """The incidents begin, and bills go unpaid: from then on each page tells of them."""

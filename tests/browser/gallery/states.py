@@ -128,7 +128,8 @@ ON_THE_WAY: Mapping[str, Cut] = {
     "plan change: replaced": Cut(
         "plan_change_later_1", "scheduled", State.CANCELLED,
         then=[("plan_change_replaced", ADMIN, {"change": "op_01M8PQV3VVHA0T1SZF0KYN034B"})],
-        fields={"result": {"replaced_by": "op_01M8PQV3VVHA0T1SZF0KYN034B"}},
+        fields={"result": {"replaced_by": "op_01M8PQV3VVHA0T1SZF0KYN034B"},
+            "error": {"code": "replaced", "message": "Another plan change has taken its place."}},
     ),
     "plan change: to be confirmed": Cut(
         "plan_change_now", "applying", State.RUNNING, "payment_due", [("payment_due", None, {})],
@@ -182,6 +183,14 @@ ON_THE_WAY: Mapping[str, Cut] = {
     "cancellation: taken back later": Cut(
         "cancellation_planned", "plan_end_planned", State.CANCELLED,
         then=[("plan_end_taken_back", ADMIN, {})],
+        fields={"error": {"code": "cancellation_taken_back",
+            "message": "The end of the plan was taken back: it renews."}},
+    ),
+    "cancellation: ended sooner": Cut(
+        "cancellation_planned", "plan_end_planned", State.CANCELLED,
+        then=[("plan_ended_sooner", None, {})],
+        fields={"error": {"code": "cancellation_overtaken",
+            "message": "Another request ended the plan before its period did."}},
     ),
     "cancellation: that one is taken back": Cut(
         "cancellation_now", "approved", State.COMPLETED,
