@@ -8,17 +8,19 @@ Stripe's events, often hundreds at once, are on neither: they are followed besid
 
 import math
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
 from temporalio.client import Client
-from temporalio.common import WorkerDeploymentVersion
+from temporalio.common import VersioningBehavior, WorkerDeploymentVersion
 from temporalio.worker import (
     PollerBehaviorAutoscaling,
     UnsandboxedWorkflowRunner,
     Worker,
     WorkerDeploymentConfig,
+    WorkflowInstance,
+    WorkflowInstanceDetails,
     WorkflowRunner,
 )
 
@@ -135,6 +137,23 @@ def stripe_places(requests_per_second: float) -> int:
     return min(max(math.ceil(requests_per_second * CALL_TAKES), MIN_CALLS), MAX_CALLS)
 
 
+class _WithoutVersions(WorkflowRunner):
+    """Runs workflows without what they say of releases, which Temporal refuses of a worker that has none."""
+
+    def __init__(self, runner: WorkflowRunner) -> None:
+        self._runner = runner
+
+    def prepare_workflow(self, defn: Any) -> None:
+        self._runner.prepare_workflow(defn)
+
+    def create_instance(self, det: WorkflowInstanceDetails) -> WorkflowInstance:
+        plain = replace(det.defn, versioning_behavior=VersioningBehavior.UNSPECIFIED)
+        return self._runner.create_instance(replace(det, defn=plain))
+
+    def set_worker_level_failure_exception_types(self, types: Sequence[type[BaseException]]) -> None:
+        self._runner.set_worker_level_failure_exception_types(types)
+
+
 def build_workers(
     temporal: Client, activities: Activities, policy: Policy, release: str | None = None
 ) -> tuple[Worker, ...]:
@@ -145,7 +164,7 @@ def build_workers(
         version = WorkerDeploymentVersion(DEPLOYMENT, release)
         every["deployment_config"] = WorkerDeploymentConfig(version, use_worker_versioning=True)
     hosting = every | {
-        "workflow_runner": RUNNER,
+        "workflow_runner": RUNNER if release is not None else _WithoutVersions(RUNNER),
         "sticky_queue_schedule_to_start_timeout": STICKY,
         "max_cached_workflows": CACHED,
     }
