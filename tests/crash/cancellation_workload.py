@@ -20,7 +20,6 @@ REVIEWED: Sequence[Step] = (
     commit("the check", "^checked:1$"),
     commit("the opened approval", ":opened$"),
     request("the re-check", "GET", SUBSCRIPTION, 2),
-    commit("the start of it", "^applying$"),
     INTENT,
 )
 ENDED = commit("the end", "^ended$")

@@ -28,7 +28,6 @@ AUTHORITY = commit("the weighing of authority", "^authority:1$")
 BALANCE = request("the credit", "POST", f"{CUSTOMER}/balance_transactions")
 CREDIT_NOTE = request("the credit note", "POST", CREDIT_NOTES)
 PREVIEW = request("the preview of the note", "GET", f"{CREDIT_NOTES}/preview")
-ISSUING = commit("the start of giving", "^issuing$")
 INTENT = commit("the intent", "^intent$")
 EFFECT = commit("the effect", "^effect:credit:1$")
 ENDED = commit("the end", "^ended$")
@@ -42,7 +41,6 @@ class BalanceCredit:
         READ_CUSTOMER,
         CHECKED,
         AUTHORITY,
-        ISSUING,
         INTENT,
         BALANCE,
         EFFECT,
@@ -113,7 +111,6 @@ class CreditNote(BalanceCredit):
         request("the read of the invoice", "GET", INVOICE),
         CHECKED,
         AUTHORITY,
-        ISSUING,
         INTENT,
         CREDIT_NOTE,
         EFFECT,

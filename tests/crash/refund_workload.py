@@ -39,13 +39,12 @@ CREATE = request("the refund", "POST", REFUNDS)
 LOOK = request("the look at the refund", "GET", REFUND)
 CHECKED = commit("the check", "^checked:1$")
 AUTHORITY = commit("the weighing of authority", "^authority:1$")
-ISSUING = commit("the start of issuing", "^issuing$")
 INTENT = commit("the intent", "^intent$")
 EFFECT = commit("the effect", "^effect:refund:0:1$")
 COMPLETED = commit("the end", "^completed:0$")
 
 ASKED = (READ_PAYMENT, READ_INVOICE, CHECKED, AUTHORITY)
-ISSUED = (ISSUING, INTENT, CREATE, EFFECT, LOOK)
+ISSUED = (INTENT, CREATE, EFFECT, LOOK)
 REVIEWED = (
     commit("the opened approval", ":opened$"),
     request("the re-check of the payment", "GET", PAYMENT, 2),

@@ -17,7 +17,6 @@ INVOICE = "/v1/invoices/in_[^/]+"
 READ = request("the read of the invoice", "GET", INVOICE)
 CHECKED = commit("the check", "^checked:1$")
 AUTHORITY = commit("the weighing of authority", "^authority:1$")
-ISSUING = commit("the start of it", "^issuing$")
 INTENT = commit("the intent", "^intent$")
 VOID = request("the void", "POST", f"{INVOICE}/void")
 WRITE_OFF = request("the write-off", "POST", f"{INVOICE}/mark_uncollectible")
@@ -35,7 +34,6 @@ class Void:
         READ,
         CHECKED,
         AUTHORITY,
-        ISSUING,
         INTENT,
         VOID,
         EFFECT,
@@ -86,7 +84,7 @@ class ApprovedVoid(Void):
         OPENED,
         request("the re-check of the invoice", "GET", INVOICE, 2),
     )
-    steps: Sequence[Step] = (*Void.steps[:3], *reviewed, *Void.steps[3:7], NOTE, ENDED)
+    steps: Sequence[Step] = (*Void.steps[:3], *reviewed, *Void.steps[3:6], NOTE, ENDED)
     calls = ("POST /v1/voids$", "/decision$")
     amount = 60_000
     decisions = 1
