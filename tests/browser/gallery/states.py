@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from billing.core.operations import Role, State
@@ -71,6 +71,7 @@ def _usd(amount: int) -> dict[str, Any]:
 
 
 SOON = int((utc_now() + timedelta(hours=20)).timestamp())
+SENT_BACK: After = ("awaiting_revision", None, {"revise_by": datetime.fromtimestamp(SOON, UTC).isoformat()})
 HELD: After = ("held_by_incident", None, {})
 DISMISSED: Sequence[After] = (
     ("cancellation_requested", ADMIN, {"comment": "Too early."}),
@@ -341,7 +342,7 @@ REVIEWS: Mapping[str, Cut] = {
         "refund_by_two", "partly_approved", State.AWAITING_APPROVAL, "review", fields=_may("cancel")
     ),
     "refund: changes requested": Cut(
-        "refund_revised", "awaiting_revision", State.AWAITING_APPROVAL, "changes_requested",
+        "refund_revised", "changes_requested", State.AWAITING_APPROVAL, "changes_requested", [SENT_BACK],
         fields=_may("revise", "cancel"),
     ),
     "refund: second round": Cut(
@@ -356,7 +357,7 @@ REVIEWS: Mapping[str, Cut] = {
     ),
     "void: superseded": _waiting("void_held", approval={"state": "superseded"}),
     "plan change: changes requested": Cut(
-        "plan_change_revised", "awaiting_revision", State.AWAITING_APPROVAL, "changes_requested",
+        "plan_change_revised", "changes_requested", State.AWAITING_APPROVAL, "changes_requested", [SENT_BACK],
         fields=_may("revise", "cancel"),
     ),
 }  # fmt: skip
