@@ -9,6 +9,7 @@ from email.utils import parseaddr
 import uvicorn
 from starlette.types import ASGIApp
 
+from billing.approvals.marks import DecisionMarks
 from billing.policy.policy import Policy
 from db import migrate
 from db.core.session import Database
@@ -71,6 +72,7 @@ async def serve(settings: Settings, policy: Policy, to: Connection, database: Da
         trusted_proxies=settings.trusted_proxies,
         by_mail=settings.by_mail,
         provider=provider_of(settings),
+        marks=DecisionMarks.of(settings.keys),
         limits=Limits(
             operations_per_person=settings.operations_per_person,
             operations_per_organization=settings.operations_per_organization,

@@ -10,6 +10,7 @@ from starlette.routing import BaseRoute
 from temporalio.client import Client
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
+from billing.approvals.marks import UNMARKED, DecisionMarks
 from billing.policy.policy import Policy, policy_hash
 from db.core.session import Database
 from db.incidents.health_meter import HealthMeter
@@ -174,6 +175,7 @@ def create_app(
     limits: Limits | None = None,
     by_mail: bool = True,
     provider: Provider | None = None,
+    marks: DecisionMarks = UNMARKED,
 ) -> FastAPI:
     """An app on these records and this Temporal client, which may be lazy and not yet connected.
 
@@ -181,7 +183,7 @@ def create_app(
     without `stripe` no webhook is taken.
     `limits` are what a person and an organization may begin; without them as much as they like.
     `site` is how the customers' pages are reached; `by_mail`: people sign in to the console by mailed links,
-    and `provider` is where they sign in otherwise.
+    and `provider` is where they sign in otherwise. Decisions carry the `marks`.
     `trusted_proxies` are networks in CIDR notation: who connects from one of them says who the visitor is.
     """
     metrics, meter = Metrics(), HealthMeter()
@@ -220,6 +222,7 @@ def create_app(
         readiness=Lately(partial(health.readiness, database, temporal)),
         by_mail=by_mail,
         provider=provider,
+        marks=marks,
     )
     app.router.routes.extend(_routes())
     handlers.install(app)

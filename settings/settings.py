@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, Validati
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from billing.core.errors import InvalidRequest
+from billing.core.keys import Keys
 from billing.core.operations import Role
 from billing.mail.server import is_loopback, parse_mail_server
 from billing.policy.policy import InvalidPolicy, Policy, policy_from_toml
@@ -46,6 +47,14 @@ def _address(value: str) -> str:
     host, _, port = value.rpartition(":")
     if not host or not port.isdigit():
         raise ValueError("must be host:port, for example 127.0.0.1:7233")
+    return value
+
+
+def _keys(value: SecretStr) -> SecretStr:
+    try:
+        Keys.parse(value.get_secret_value())
+    except InvalidRequest as error:
+        raise ValueError(error.message) from None
     return value
 
 
@@ -143,8 +152,9 @@ class Settings(BaseSettings):
     )
     temporal_namespace: str | None = Field(default=None, min_length=1, validation_alias="TEMPORAL_NAMESPACE")
     """Both as Temporal's own tools call them; `workflows.client.connection` reads the others of theirs."""
-    payload_keys: SecretStr | None = None
-    """Encrypt what Temporal keeps, as `workflows.client.codec` says; None: it is readable there."""
+    secret_keys: Annotated[SecretStr, AfterValidator(_keys)] | None = None
+    """Encrypt what Temporal keeps (`workflows.client.codec`), and mark decisions (`billing.approvals.marks`);
+    None: neither."""
     stripe_api_key: Annotated[SecretStr, AfterValidator(_stripe_key)]
     stripe_api_base: HttpUrl = "https://api.stripe.com"
     stripe_webhook_secret: Annotated[SecretStr, AfterValidator(_signing_secrets)] | None = None
@@ -210,6 +220,11 @@ class Settings(BaseSettings):
         return self.oidc_issuer is None if self.sign_in_by_mail is None else self.sign_in_by_mail
 
     @property
+    def keys(self) -> Keys | None:
+        """The secret keys of the process."""
+        return Keys.parse(self.secret_keys.get_secret_value()) if self.secret_keys else None
+
+    @property
     def webhook_secrets(self) -> tuple[str, ...]:
         """Every secret that a webhook may be signed with."""
         return _separated(self.stripe_webhook_secret) if self.stripe_webhook_secret else ()
@@ -229,10 +244,10 @@ class Settings(BaseSettings):
                 "PLIXO_PUBLIC_URL is not https: browsers keep no session without TLS, except on this machine "
                 "itself, so nobody can sign in to the console."
             )
-        if self.livemode and not self.payload_keys:
+        if self.livemode and not self.secret_keys:
             found.append(
-                "PLIXO_PAYLOAD_KEYS is not set: whoever reaches Temporal can read what people wrote, and "
-                "start workflows of their own. Set a key."
+                "PLIXO_SECRET_KEYS is not set: whoever reaches Temporal can read what people wrote and start "
+                "workflows, and whoever writes to the database can approve. Set a key."
             )
         return tuple(found)
 

@@ -47,6 +47,7 @@ from activities.reminders.runs import Reminders
 from activities.stripe.client import stripe_client
 from activities.stripe.gate import StripeGate
 from activities.stripe.permissions import KEPT_FOR, KeyPermissions
+from billing.approvals.marks import DecisionMarks
 from billing.core.delivery import Delivery
 from billing.policy.policy import Policy
 from db.cases.cases import CaseRules
@@ -123,7 +124,7 @@ def build_activities(
     return Activities(
         main=activities_of(
             Records(database),
-            Approvals(database),
+            Approvals(database, DecisionMarks.of(settings.keys)),
             ReviewPreviews(database),
             Commitments(database),
             NoteRecords(database),

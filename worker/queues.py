@@ -81,6 +81,11 @@ WORKFLOWS: Mapping[str, Sequence[type]] = {ids.MAIN_QUEUE: _MAIN}
 DEPLOYMENT = "plixo"
 """What releases are of, for Temporal."""
 
+UPGRADED = frozenset({ids.PLAN_CHANGE, ids.CANCELLATION, ids.REFUND, ids.CREDIT, ids.WAIVER})
+"""They wait for people and periods, and go on by the current release: a step that is changed between two
+releases asks `workflow.patched`. All others end by the release that began them, or go on in a new history
+before that is gone (`workflows.core.anew`)."""
+
 CALL_TAKES = 0.6
 """Seconds from an activity's begin to its end, mostly, when Stripe takes its time."""
 MIN_CALLS, MAX_CALLS = 8, 100
@@ -90,6 +95,18 @@ CEILING = 2.0
 RUNNER: WorkflowRunner = UnsandboxedWorkflowRunner()
 """Tests and replays run every workflow in the SDK's sandbox, where one that looks at a clock or at random
 fails (`tests/support/prepared.py`). Here it would cost a tenth of the worker's time, and half of a replay."""
+
+
+class ReleasedRunner(UnsandboxedWorkflowRunner):
+    """Says with each step of a workflow by which release it goes on. Where there are no releases, a server
+    refuses a step that says so: hence not in the workflows' own definitions."""
+
+    def create_instance(self, det: WorkflowInstanceDetails) -> WorkflowInstance:
+        if det.info.workflow_type in UPGRADED:
+            defn = replace(det.defn, versioning_behavior=VersioningBehavior.AUTO_UPGRADE)
+            det = replace(det, defn=defn)
+        return super().create_instance(det)
+
 
 CACHED = 500
 """Workflows that are kept in memory between their tasks; refunds that are watched are the most."""
@@ -137,23 +154,6 @@ def stripe_places(requests_per_second: float) -> int:
     return min(max(math.ceil(requests_per_second * CALL_TAKES), MIN_CALLS), MAX_CALLS)
 
 
-class _WithoutVersions(WorkflowRunner):
-    """Runs workflows without what they say of releases, which Temporal refuses of a worker that has none."""
-
-    def __init__(self, runner: WorkflowRunner) -> None:
-        self._runner = runner
-
-    def prepare_workflow(self, defn: Any) -> None:
-        self._runner.prepare_workflow(defn)
-
-    def create_instance(self, det: WorkflowInstanceDetails) -> WorkflowInstance:
-        plain = replace(det.defn, versioning_behavior=VersioningBehavior.UNSPECIFIED)
-        return self._runner.create_instance(replace(det, defn=plain))
-
-    def set_worker_level_failure_exception_types(self, types: Sequence[type[BaseException]]) -> None:
-        self._runner.set_worker_level_failure_exception_types(types)
-
-
 def build_workers(
     temporal: Client, activities: Activities, policy: Policy, release: str | None = None
 ) -> tuple[Worker, ...]:
@@ -161,10 +161,13 @@ def build_workers(
     (`docs/operating/releases.md`); without one, whatever there is."""
     every = {**EVERY_WORKER, "graceful_shutdown_timeout": LET_END}
     if release is not None:
-        version = WorkerDeploymentVersion(DEPLOYMENT, release)
-        every["deployment_config"] = WorkerDeploymentConfig(version, use_worker_versioning=True)
+        every["deployment_config"] = WorkerDeploymentConfig(
+            WorkerDeploymentVersion(DEPLOYMENT, release),
+            use_worker_versioning=True,
+            default_versioning_behavior=VersioningBehavior.PINNED,
+        )
     hosting = every | {
-        "workflow_runner": RUNNER if release is not None else _WithoutVersions(RUNNER),
+        "workflow_runner": RUNNER if release is None else ReleasedRunner(),
         "sticky_queue_schedule_to_start_timeout": STICKY,
         "max_cached_workflows": CACHED,
     }

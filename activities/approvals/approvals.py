@@ -4,13 +4,16 @@ arbitrates.
 Who may decide is looked up again at each step: roles, delegations and authority as they are then.
 """
 
+import logging
 from collections.abc import Sequence
 from datetime import datetime
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 from temporalio import activity
+from temporalio.exceptions import ApplicationError
 
 from billing.approvals.ladder import ApprovalState, Opening, Rung
+from billing.approvals.marks import DecisionMarks
 from billing.approvals.messages import (
     LOOKED_AT_ANEW,
     ApprovalInput,
@@ -22,6 +25,7 @@ from billing.approvals.messages import (
     OpenedApproval,
     RemindApproval,
 )
+from billing.core.errors import BillingError
 from billing.core.events import EventCode
 from billing.operations.messages import Progress
 from db.approvals import approvals, deciders, ladders
@@ -34,12 +38,14 @@ from ..operations.abandonment import must_be_open
 from ..operations.records import write
 from . import asking, events
 
+log = logging.getLogger(__name__)
+
 
 class Approvals:
     """One transaction each, and each may be repeated."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, database: Database, marks: DecisionMarks) -> None:
+        self._database, self._marks = database, marks
 
     @activity.defn
     async def open_approval(self, order: OpenApproval) -> OpenedApproval:
@@ -62,7 +68,7 @@ class Approvals:
                     await write(session, event)
                 await asking.ask(session, row, who, order.at)
                 return _opened(row)
-            outcome = await _taken_up(session, order)
+            outcome = await self._taken_up(session, order)
             row = await approvals.get_any(session, request.approval)
             return _opened(row, outcome)
 
@@ -118,7 +124,7 @@ class Approvals:
         """How a round has ended; None while nobody has ended it, whoever says so."""
         async with self._database.reading() as session:
             row = await approvals.get_any(session, approval)
-            return await outcome_of(session, row) if row.state != approvals.OPEN else None
+            return await self._outcome_of(session, row) if row.state != approvals.OPEN else None
 
     @activity.defn
     async def close_approval(self, order: CloseApproval) -> ApprovalOutcome:
@@ -126,7 +132,7 @@ class Approvals:
         async with self._database.transaction() as session:
             row = await approvals.close(session, order.approval, state=order.state, at=order.at)
             if row.state != order.state:
-                return await outcome_of(session, row)
+                return await self._outcome_of(session, row)
             await write(session, events.closed(order, row))
             return ApprovalOutcome(state=order.state)
 
@@ -139,7 +145,24 @@ class Approvals:
             if last is None:
                 return None
             row = await _supersede(session, last.id, order.at)
-            return await outcome_of(session, row) if row.state == ApprovalState.REJECTED else None
+            return await self._outcome_of(session, row) if row.state == ApprovalState.REJECTED else None
+
+    async def _taken_up(self, session: AsyncSession, order: OpenApproval) -> ApprovalOutcome | None:
+        """How a round has ended that was opened before; None when it goes on, with what was said."""
+        request = order.request
+        row = await approvals.lock(session, request.approval)
+        if row.subject_hash != request.subject_hash:
+            await _supersede(session, row.id, order.at)
+            return ApprovalOutcome(state="superseded")
+        return await self._outcome_of(session, row) if row.state != approvals.OPEN else None
+
+    async def _outcome_of(self, session: AsyncSession, row: Approval) -> ApprovalOutcome:
+        """Raises ApplicationError `decision_forged`, which is final: nothing is done by it."""
+        try:
+            return await outcome_of(session, row, self._marks)
+        except BillingError as error:
+            log.error("the approval %s is forged in the records: nothing is done by it", row.id)
+            raise ApplicationError(error.message, type=error.code, non_retryable=True) from error
 
 
 def _opened(row: Approval, outcome: ApprovalOutcome | None = None) -> OpenedApproval:
@@ -155,16 +178,6 @@ async def _supersede(session: AsyncSession, approval_id: str, at: datetime) -> A
         )
         await write(session, events.closed(closing, row))
     return row
-
-
-async def _taken_up(session: AsyncSession, order: OpenApproval) -> ApprovalOutcome | None:
-    """How a round has ended that was opened before; None when it goes on, with what was said."""
-    request = order.request
-    row = await approvals.lock(session, request.approval)
-    if row.subject_hash != request.subject_hash:
-        await _supersede(session, row.id, order.at)
-        return ApprovalOutcome(state="superseded")
-    return await outcome_of(session, row) if row.state != approvals.OPEN else None
 
 
 # --- The row ----------------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from billing.approvals.marks import DecisionMarks
 from billing.approvals.messages import Decide, RoundDecision
 from billing.core.errors import BillingError
 from db.approvals import approvals, decisions
@@ -120,14 +121,16 @@ async def decide(id: Id, body: DecisionBody, caller: AnyCaller, context: InConte
     async with context.database.transaction() as session:
         row = existing(await approvals.lock_own(session, caller.organization, id))
         seen_by = await viewer(session, caller, row)
-        told = await _settle(session, row, body, seen_by)
+        told = await _settle(session, row, body, seen_by, context.marks)
         answer = await approval_views.shown(session, row, seen_by, recent=True)
     if told is not None:
         context.dispatcher.hand_over(told)
     return answer
 
 
-async def _settle(session: AsyncSession, row: Approval, body: DecisionBody, seen_by: Viewer) -> Outbox | None:
+async def _settle(
+    session: AsyncSession, row: Approval, body: DecisionBody, seen_by: Viewer, marks: DecisionMarks
+) -> Outbox | None:
     """The decision, and what its operation's workflow is told of it where it ends the round."""
     at, caller = seen_by.at, seen_by.caller
     said = Decide(
@@ -139,7 +142,7 @@ async def _settle(session: AsyncSession, row: Approval, body: DecisionBody, seen
     )
     caller.acts_with_all_roles()
     try:
-        outcome = await decisions.decide(session, row, said, seen_by.pool, at)
+        outcome = await decisions.decide(session, row, said, seen_by.pool, at, marks)
     except BillingError as error:
         if error.code == STALE_SUBJECT.code:
             raise ApiProblem.of(STALE_SUBJECT, more={"subject_hash": row.subject_hash}) from error

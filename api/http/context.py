@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Request
 
+from billing.approvals.marks import DecisionMarks
 from billing.policy.policy import Policy
 from db.core.session import Database
 from db.incidents.health_meter import HealthMeter
@@ -54,6 +55,7 @@ class Context:
     stripe: StripeAccount
     site: Site
     readiness: Lately[ReadyAnswer]
+    marks: DecisionMarks
     by_mail: bool = True
     provider: Provider | None = None
 

@@ -130,6 +130,8 @@ class ApprovalOutcome(Message):
     """Whom `person` decided for, as their delegate."""
     revise_by: AwareDatetime | None = None
     """Until when the request waits for the changes that were requested."""
+    subject_hash: str | None = None
+    """Of what the records have that was decided on."""
 
 
 class RoundDecision(Message):

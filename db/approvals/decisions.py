@@ -10,6 +10,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from billing.approvals.deciders import ApproverPool
 from billing.approvals.ladder import ApprovalState, Refusal, Signature
+from billing.approvals.marks import FORGED, FORGED_MESSAGE, DecisionMarks
 from billing.approvals.messages import ApprovalOutcome, Decide
 from billing.approvals.progress import ALREADY_DECIDED, YesResult, evaluate_approval, may_decide
 from billing.core.errors import BillingError
@@ -33,7 +34,12 @@ VERDICTS = {
 
 
 async def decide(
-    session: AsyncSession, row: Approval, said: Decide, who: ApproverPool, at: datetime
+    session: AsyncSession,
+    row: Approval,
+    said: Decide,
+    who: ApproverPool,
+    at: datetime,
+    marks: DecisionMarks,
 ) -> ApprovalOutcome | None:
     """Takes the decision and closes the round with it; None for a yes beside which others are still needed.
 
@@ -44,18 +50,33 @@ async def decide(
     if await _said_before(session, row, said):
         return None
     verdict = await _judged(session, row, said, who, at)
-    return await _accept(session, row, said, verdict, at)
+    return await _accept(session, row, said, verdict, at, marks)
 
 
-async def outcome_of(session: AsyncSession, row: Approval) -> ApprovalOutcome:
-    """How an approval that is closed has ended."""
+async def outcome_of(session: AsyncSession, row: Approval, marks: DecisionMarks) -> ApprovalOutcome:
+    """How an approval that is closed has ended. Raises BillingError `decision_forged` for a yes of which
+    somebody's decision isn't there as the API has taken it."""
+    if row.state == ApprovalState.APPROVED:
+        await _verify(session, row, marks)
     ended = await timeline.find(session, row.operation_id, decided_key(row.id))
     said = (
         {name: ended.detail.get(name) for name in ("role", "comment", "for_person", "revise_by")}
         if ended
         else {}
     )
-    return ApprovalOutcome.model_validate({"state": row.state, "person": row.decided_by} | said)
+    found = {"state": row.state, "person": row.decided_by, "subject_hash": row.subject_hash}
+    return ApprovalOutcome.model_validate(found | said)
+
+
+async def _verify(session: AsyncSession, row: Approval, marks: DecisionMarks) -> None:
+    taken = {
+        one.person_id
+        for one in await approvals.decisions(session, row.id)
+        if (one.decision, one.subject_hash) == ("approve", row.subject_hash) and marks.holds(one, one.mark)
+    }
+    signed = {signature["person"] for signature in row.signatures}
+    if not signed or row.decided_by not in signed or not signed <= taken:
+        raise BillingError(FORGED, FORGED_MESSAGE)
 
 
 def decided_key(approval: str) -> str:
@@ -99,7 +120,12 @@ async def _judged(
 
 
 async def _accept(
-    session: AsyncSession, row: Approval, said: Decide, verdict: YesResult, at: datetime
+    session: AsyncSession,
+    row: Approval,
+    said: Decide,
+    verdict: YesResult,
+    at: datetime,
+    marks: DecisionMarks,
 ) -> ApprovalOutcome | None:
     capacity, approve = verdict.capacity, said.verdict == "approve"
     if capacity.for_person is not None:
@@ -112,7 +138,7 @@ async def _accept(
             at=at,
         )
         wrote(session, row.operation_id, lent)  # what it says counts in the evidence of the decision
-    await _record(session, row, said, verdict, at)
+    await _record(session, row, said, verdict, at, marks)
     if row.state == approvals.OPEN:
         still = {"missing": sorted(set(verdict.missing))}
         await _tell(session, row, said, verdict, at, EventCode.PARTLY_APPROVED, still)
@@ -131,6 +157,7 @@ async def _accept(
         comment=said.comment,
         for_person=capacity.for_person,
         revise_by=more.get("revise_by"),
+        subject_hash=row.subject_hash,
     )
     if len(row.signatures) > 1:
         more["signatures"] = row.signatures
@@ -146,7 +173,12 @@ async def _revise_by(session: AsyncSession, row: Approval, at: datetime) -> date
 
 
 async def _record(
-    session: AsyncSession, row: Approval, said: Decide, verdict: YesResult, at: datetime
+    session: AsyncSession,
+    row: Approval,
+    said: Decide,
+    verdict: YesResult,
+    at: datetime,
+    marks: DecisionMarks,
 ) -> None:
     """The decision, and the approval moved on by it: a yes is a signature, and what is final closes it."""
     capacity, approve = verdict.capacity, said.verdict == "approve"
@@ -161,6 +193,7 @@ async def _record(
         decided_at=at,
         for_person=capacity.for_person,
     )
+    decision.mark = marks.mark(decision)
     session.add(decision)
     if approve:
         signature = Signature(person=said.person, role=capacity.role, at=at, for_person=capacity.for_person)

@@ -76,6 +76,8 @@ class Decision(SQLModel, table=True):
     decided_at: datetime = utc()
     for_person: str | None = None
     """Whom the person decided for, as their delegate."""
+    mark: str = ""
+    """What nobody can make who has only the database: `billing.approvals.marks`."""
 
 
 class Delegation(SQLModel, table=True):

@@ -9,6 +9,7 @@ from sqlmodel import col, select
 from activities.approvals.approvals import Approvals
 from billing.approvals.authorship import Author, Shaping
 from billing.approvals.ladder import Rung
+from billing.approvals.marks import DecisionMarks
 from billing.approvals.messages import (
     ApprovalInput,
     ApprovalOutcome,
@@ -21,6 +22,7 @@ from billing.approvals.messages import (
 )
 from billing.core.business_time import Calendar
 from billing.core.errors import BillingError
+from billing.core.keys import Keys
 from billing.core.operations import Problem, Role
 from billing.mail.messages import MailRequest
 from billing.policy.policy import LadderStep
@@ -73,7 +75,8 @@ class Review:
 
     def __init__(self, database: Database, acme: Tenant, operation: Operation) -> None:
         self.database, self.acme, self.operation = database, acme, operation
-        self.approvals = Approvals(database)
+        self.marks = DecisionMarks.of(Keys("test", {"test": b"k" * 32}))
+        self.approvals = Approvals(database, self.marks)
         self.asked: dict[str, Any] = {}
         self.id = f"apr_{operation.id.removeprefix('op_')}-1"
 
@@ -162,7 +165,7 @@ class Review:
                 row = await approvals.lock(session, self.id)
                 people = [said.person, *(one.person for one in deciders.authors_of(row))]
                 who = await deciders.approver_pool(session, row.organization_id, at, people=people)
-                return Settled(await decisions.decide(session, row, said, who, at))
+                return Settled(await decisions.decide(session, row, said, who, at, self.marks))
         except BillingError as error:
             return Settled(refusal=Problem(code=error.code, message=error.message))
 
@@ -175,7 +178,7 @@ class Review:
         order = CloseApproval(
             approval=self.id, operation=self.operation.id, state=state, reason="Silence.", at=LATER
         )
-        return await Approvals(database or self.database).close_approval(order)
+        return await Approvals(database or self.database, self.marks).close_approval(order)
 
     async def row(self) -> Approval:
         async with self.database.reading() as session:

@@ -25,7 +25,7 @@ FILLED = {
     "PLIXO_DB_PASSWORD": "db-password",
     "TEMPORAL_DB_PASSWORD": "temporal-password",
     "PLIXO_STRIPE_API_KEY": "sk_live_1",
-    "PLIXO_PAYLOAD_KEYS": "2026-12=MTIzNDU2Nzg5MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTI=",
+    "PLIXO_SECRET_KEYS": "2026-12=MTIzNDU2Nzg5MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTI=",
     "PLIXO_STRIPE_WEBHOOK_SECRET": "whsec_1",
     "PLIXO_SMTP_URL": "smtps://mail.example.com:465",
     "PLIXO_PUBLIC_URL": "https://billing.example.com",

@@ -15,7 +15,7 @@ from .kubernetes import of_kind
 OLDEST, NEWEST = "1.34", "1.37"
 SECRETS = {
     "PLIXO_DATABASE_URL",
-    "PLIXO_PAYLOAD_KEYS",
+    "PLIXO_SECRET_KEYS",
     "PLIXO_STRIPE_API_KEY",
     "PLIXO_STRIPE_WEBHOOK_SECRET",
     "PLIXO_SMTP_URL",

@@ -7,6 +7,7 @@ import asyncio
 import json
 import socket
 import sys
+from base64 import b64encode
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, nullcontext, suppress
@@ -36,6 +37,7 @@ from activities.stripe.gate import StripeGate
 from activities.stripe.permissions import KeyPermissions
 from api.app import create_app
 from api.http.context import Context, StripeAccount
+from billing.approvals.marks import DecisionMarks
 from billing.policy.policy import Policy, policy_from_toml
 from billing.stripe.events import CatchUpPage
 from db.core.session import Database
@@ -465,6 +467,7 @@ async def house(
             stripe_webhook_secret=SecretStr(SECRET),
             smtp_url=mail.url,
             public_url="http://plixo.test",
+            secret_keys=SecretStr(f"test={b64encode(b'k' * 32).decode()}"),
         )
         shop = await open_shop(stand_in, at, plans, currency)
         gate = StripeGate(database, policy.stripe.requests_per_second)
@@ -481,8 +484,11 @@ async def house(
 
         for worker in deploy(release):
             await stack.enter_async_context(worker)
+        marks = DecisionMarks.of(settings.keys)
         account = StripeAccount(settings.webhook_secrets, settings.livemode)
-        app = create_app(policy, database, environment.client, rate=1e6, calm=1e6, stripe=account)
+        app = create_app(
+            policy, database, environment.client, rate=1e6, calm=1e6, stripe=account, marks=marks
+        )
         http = await stack.enter_async_context(
             AsyncClient(transport=ASGITransport(app), base_url="http://plixo.test", timeout=30)
         )

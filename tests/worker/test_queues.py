@@ -1,17 +1,14 @@
 """What the process does at a time, against the connections that it has for it."""
 
-from dataclasses import fields
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
-from temporalio.common import VersioningBehavior
-from temporalio.worker import PollerBehaviorAutoscaling, WorkflowInstanceDetails
+from temporalio.worker import PollerBehaviorAutoscaling
 from temporalio.workflow import _Definition
 
 from db.core.session import POOL_SIZE
 from worker import queues
-from workflows.plan_changes.workflow import PlanChangeWorkflow
 
 from ..support.house import default_policy
 
@@ -44,23 +41,12 @@ def test_every_worker_asks_for_as_much_as_the_server_says_that_there_is(built: l
         assert "max_concurrent_workflow_task_polls" not in one
 
 
-def test_without_a_release_no_workflow_says_what_becomes_of_its_release(
-    built: list[Options], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A server refuses what one says, and its workflow would never begin."""
-    begun: list[WorkflowInstanceDetails] = []
-    monkeypatch.setattr(
-        queues, "RUNNER", SimpleNamespace(create_instance=begun.append, prepare_workflow=lambda _: None)
-    )
-    activities = SimpleNamespace(main=(), events=(), mails=(), stripe=())
-    queues.build_workers(cast(Any, None), cast(queues.Activities, activities), default_policy())
-    defined = _Definition.must_from_class(PlanChangeWorkflow)
-    assert defined.versioning_behavior is not VersioningBehavior.UNSPECIFIED
+@pytest.mark.parametrize("workflow", [one for kept in queues.WORKFLOWS.values() for one in kept])
+def test_no_workflow_says_by_itself_what_becomes_of_it_with_a_release(workflow: type) -> None:
+    """Of a worker without a release a server refuses that, and nothing would ever begin."""
+    assert not _Definition.must_from_class(workflow).versioning_behavior
 
-    given: dict[str, Any] = dict.fromkeys(field.name for field in fields(WorkflowInstanceDetails))
-    for hosting in [one for one in built if "workflows" in one][-1:]:
-        hosting["workflow_runner"].create_instance(WorkflowInstanceDetails(**given | {"defn": defined}))
 
-    [details] = begun
-    assert details.defn.versioning_behavior is VersioningBehavior.UNSPECIFIED
-    assert details.defn.cls is PlanChangeWorkflow
+def test_what_goes_on_by_the_current_release_is_a_workflow_that_there_is() -> None:
+    names = {_Definition.must_from_class(one).name for kept in queues.WORKFLOWS.values() for one in kept}
+    assert names >= queues.UPGRADED

@@ -11,6 +11,7 @@ from temporalio import workflow
 with workflow.unsafe.imports_passed_through():
     from activities.approvals.approvals import Approvals
     from billing.approvals.ladder import Rung
+    from billing.approvals.marks import FORGED, FORGED_MESSAGE
     from billing.approvals.messages import (
         ApprovalInput,
         ApprovalOutcome,
@@ -21,9 +22,10 @@ with workflow.unsafe.imports_passed_through():
         OpenedApproval,
         RemindApproval,
     )
+    from billing.core.operations import Problem
 
 from ..core.commands import PendingCommands
-from ..core.outcome import OperationEnded, Outcome
+from ..core.outcome import OperationEnded, Outcome, refused
 from ..core.recorded import recorded
 from .object_end import ObjectEnd
 
@@ -41,6 +43,13 @@ class ReviewRound:
     async def outcome(self) -> ApprovalOutcome:
         """The first decision that ends it wins. A cancellation on the way dismisses it, and so does the end
         of what it is about: of that OperationEnded is raised."""
+        outcome = await self._outcome()
+        if outcome.state == "approved" and outcome.subject_hash != self._request.subject_hash:
+            # The records say something else than what this workflow has asked about.
+            raise refused(Problem(code=FORGED, message=FORGED_MESSAGE))
+        return outcome
+
+    async def _outcome(self) -> ApprovalOutcome:
         opened = await self._open()
         if opened.outcome is not None:
             return opened.outcome

@@ -16,7 +16,7 @@ with workflow.unsafe.imports_passed_through():
 
 from ..approvals.object_end import OptionalCalls
 from ..approvals.review import Review
-from ..core import ids, options
+from ..core import ids
 from ..core.commands import PendingCommands
 from ..core.done_once import DoneOnce, MismatchTold
 from ..core.effects import OperationEffects
@@ -35,7 +35,7 @@ def kept(standing: Standing) -> CancellationSubject:
     return CancellationSubject.model_validate(standing.subject)
 
 
-@workflow.defn(name=ids.CANCELLATION, versioning_behavior=options.UPGRADED)
+@workflow.defn(name=ids.CANCELLATION)
 class CancellationWorkflow(OperationHandlers):
     """One cancellation, from the request to the end of the plan."""
 

@@ -24,7 +24,7 @@ with workflow.unsafe.imports_passed_through():
     from billing.core.events import EventCode
     from billing.core.operations import SYSTEM, Problem, State
 
-from ..core import anew, ids, options
+from ..core import anew, ids
 from ..core.effects import OperationEffects
 from ..core.notes import NoteSync
 from ..core.outcome import problem_of, refused
@@ -35,7 +35,7 @@ CLOSED = Problem(code="not_closable", message="It was closed before.")
 NOT_NAMED = Problem(code="not_confirmable", message="You are no longer named as having made it.")
 
 
-@workflow.defn(name=ids.CASE, versioning_behavior=options.PINNED)
+@workflow.defn(name=ids.CASE)
 class CaseWorkflow:
     """One case, open until somebody has written its note: silence only makes it louder."""
 

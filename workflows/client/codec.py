@@ -4,12 +4,10 @@ AES-256-GCM, each payload under the key whose id stands beside it, and bound to 
 to: what is copied from one workflow's history into another's start or signal is refused there.
 """
 
-import base64
-import binascii
 import logging
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -23,16 +21,15 @@ from temporalio.converter import (
     WithSerializationContext,
 )
 
+from billing.core.keys import Keys
+
 log = logging.getLogger(__name__)
 
 ENCODING = b"binary/encrypted"
 KEY, WORKFLOW = "encryption-key-id", "encryption-workflow-id"
 """Entries of a payload's metadata, which stay readable."""
 
-PLAIN = "plain"
-"""Among the keys: payloads that are not encrypted are read as well."""
-
-NONCE, KEY_BYTES = 12, 32
+NONCE = 12
 
 
 REFUSED = b"binary/refused"
@@ -44,44 +41,6 @@ class KeyUnknown(Exception):
     it is there: nothing is dropped for a mistake in a rotation."""
 
 
-@dataclass(frozen=True)
-class PayloadKeys:
-    """The first encrypts, every one decrypts; with `plain`, what was never encrypted is read, too."""
-
-    current: str
-    by_id: Mapping[str, AESGCM]
-    plain: bool = False
-
-    @classmethod
-    def parse(cls, value: str) -> "PayloadKeys":
-        """From `id=base64` of 32 bytes each, separated by commas, and `plain`. Raises ValueError, which never
-        repeats a key."""
-        keys: dict[str, AESGCM] = {}
-        parts = [part.strip() for part in value.split(",") if part.strip()]
-        for part in parts:
-            id_, _, key = part.partition("=")
-            if part == PLAIN:
-                continue
-            if not id_ or not key or not id_.isascii():
-                raise ValueError("must be id=key, for example 2026-12=…; several separated by commas")
-            keys[id_] = AESGCM(_key(id_, key))
-        if not keys:
-            raise ValueError("must have a key to encrypt with, for example 2026-12=…")
-        if len(keys) != len(parts) - (PLAIN in parts):
-            raise ValueError("must have each id once")
-        return cls(next(iter(keys)), keys, PLAIN in parts)
-
-
-def _key(id_: str, text: str) -> bytes:
-    try:
-        key = base64.b64decode(text, validate=True)
-    except binascii.Error:
-        key = b""
-    if len(key) != KEY_BYTES:
-        raise ValueError(f"{id_}: must be 32 bytes in base64, as of `openssl rand -base64 32`")
-    return key
-
-
 class EncryptionCodec(PayloadCodec, WithSerializationContext):
     """Encrypts for the workflow that a payload goes to, and decrypts what was encrypted for it.
 
@@ -89,8 +48,9 @@ class EncryptionCodec(PayloadCodec, WithSerializationContext):
     for another workflow, or never encrypted comes out as a payload that can't be converted.
     """
 
-    def __init__(self, keys: PayloadKeys, workflow: str | None = None) -> None:
+    def __init__(self, keys: Keys, workflow: str | None = None) -> None:
         self._keys, self._workflow = keys, workflow
+        self._ciphers = {id_: AESGCM(key) for id_, key in keys.by_id.items()}
 
     def with_context(self, context: SerializationContext) -> "EncryptionCodec":
         # By the name: within the SDK's sandbox the contexts are of classes of its own.
@@ -107,7 +67,7 @@ class EncryptionCodec(PayloadCodec, WithSerializationContext):
     def _encrypted(self, payload: Payload) -> Payload:
         key, workflow = self._keys.current, self._workflow or ""
         nonce = os.urandom(NONCE)
-        sealed = self._keys.by_id[key].encrypt(nonce, payload.SerializeToString(), workflow.encode())
+        sealed = self._ciphers[key].encrypt(nonce, payload.SerializeToString(), workflow.encode())
         metadata = {"encoding": ENCODING, KEY: key.encode(), WORKFLOW: workflow.encode()}
         return Payload(metadata=metadata, data=nonce + sealed)
 
@@ -117,13 +77,13 @@ class EncryptionCodec(PayloadCodec, WithSerializationContext):
                 return payload
             return _refused("it is not encrypted")
         key, workflow = (payload.metadata.get(name, b"").decode() for name in (KEY, WORKFLOW))
-        if key not in self._keys.by_id:
-            raise KeyUnknown(f"the key {key!r} is not among PLIXO_PAYLOAD_KEYS")
+        if key not in self._ciphers:
+            raise KeyUnknown(f"the key {key!r} is not among PLIXO_SECRET_KEYS")
         if self._workflow is not None and workflow != self._workflow:
             return _refused(f"it was made for the workflow {workflow!r}, not for {self._workflow!r}")
         nonce, sealed = payload.data[:NONCE], payload.data[NONCE:]
         try:
-            plain = self._keys.by_id[key].decrypt(nonce, sealed, workflow.encode())
+            plain = self._ciphers[key].decrypt(nonce, sealed, workflow.encode())
         except (InvalidTag, ValueError):
             return _refused("it was altered, or made with another key of that id")
         return Payload.FromString(plain)
@@ -134,7 +94,7 @@ def _refused(why: str) -> Payload:
     return Payload(metadata={"encoding": REFUSED}, data=why.encode())
 
 
-def converter(keys: PayloadKeys | None) -> DataConverter:
+def converter(keys: Keys | None) -> DataConverter:
     """Pydantic's; with keys everything is encrypted, messages and traces of failures included."""
     if keys is None:
         return pydantic_data_converter

@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from pydantic import SecretStr
 from temporalio.client import Client
 from temporalio.envconfig import ClientConfigProfile, ClientConnectConfig
 from temporalio.runtime import Runtime
 
-from .codec import PayloadKeys, converter
+from billing.core.keys import Keys
+
+from .codec import converter
 
 ADDRESS, NAMESPACE = "127.0.0.1:7233", "default"
 FILE, PROFILE = "TEMPORAL_CONFIG_FILE", "TEMPORAL_PROFILE"
@@ -28,7 +29,7 @@ class TemporalSettings(Protocol):
     @property
     def temporal_namespace(self) -> str | None: ...
     @property
-    def payload_keys(self) -> SecretStr | None: ...
+    def keys(self) -> Keys | None: ...
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class Connection:
     """Where Temporal is, and how payloads are encrypted for it: not at all without keys."""
 
     given: ClientConnectConfig
-    keys: PayloadKeys | None
+    keys: Keys | None
 
     @property
     def address(self) -> str:
@@ -69,8 +70,4 @@ def connection(settings: TemporalSettings) -> Connection:
         raise InvalidConnection(f"TEMPORAL_…: {error}") from error
     given = {"target_host": settings.temporal_address, "namespace": settings.temporal_namespace}
     found |= {name: value for name, value in given.items() if value is not None}  # type: ignore[typeddict-item]
-    try:
-        keys = PayloadKeys.parse(settings.payload_keys.get_secret_value()) if settings.payload_keys else None
-    except ValueError as error:
-        raise InvalidConnection(f"PLIXO_PAYLOAD_KEYS: {error}") from error
-    return Connection(found, keys)
+    return Connection(found, settings.keys)

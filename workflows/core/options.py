@@ -7,18 +7,12 @@ seconds; beating is the worker's business (an interceptor), not the activity's.
 from dataclasses import replace
 from datetime import timedelta
 
-from temporalio.common import Priority, RetryPolicy, VersioningBehavior
+from temporalio.common import Priority, RetryPolicy
 from temporalio.workflow import ActivityCancellationType, ActivityConfig, LocalActivityConfig
 
 from billing.incidents.holds import HELD, UNPERMITTED
 
 from . import ids
-
-PINNED = VersioningBehavior.PINNED
-"""It ends by the release that began it, or goes on anew before that is gone (`anew`)."""
-UPGRADED = VersioningBehavior.AUTO_UPGRADE
-"""It waits for people and periods, and goes on by the release that is current: a step that is changed between
-two releases asks `workflow.patched`."""
 
 PEOPLE = Priority(priority_key=1)
 """Somebody waits for it."""

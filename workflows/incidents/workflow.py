@@ -25,7 +25,7 @@ from .notify import IncidentNotifier
 from .release import Release
 
 
-@workflow.defn(name=ids.INCIDENT, versioning_behavior=options.PINNED)
+@workflow.defn(name=ids.INCIDENT)
 class IncidentWorkflow:
     """Open until the component works again and a person has said what was done."""
 

@@ -11,7 +11,7 @@ with workflow.unsafe.imports_passed_through():
 from ..core import ids, options
 
 
-@workflow.defn(name=ids.CUSTOMER_MAIL, versioning_behavior=options.PINNED)
+@workflow.defn(name=ids.CUSTOMER_MAIL)
 class CustomerMailWorkflow:
     """Tries for days, ever less often; the mail's row says what became of it."""
 

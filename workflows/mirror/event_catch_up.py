@@ -9,7 +9,7 @@ with workflow.unsafe.imports_passed_through():
 from ..core import anew, ids, options
 
 
-@workflow.defn(name=ids.EVENT_CATCH_UP, versioning_behavior=options.PINNED)
+@workflow.defn(name=ids.EVENT_CATCH_UP)
 class StripeEventCatchUpWorkflow:
     """One run knows every event until it began: a page of a hundred an activity, behind people's work."""
 

@@ -64,7 +64,7 @@ PHASES = (
 history of a later release counts them."""
 
 
-@workflow.defn(name=ids.RECONCILE, versioning_behavior=options.PINNED)
+@workflow.defn(name=ids.RECONCILE)
 class ReconcileWorkflow:
     """Events that never came, plans, customers, subscriptions, then invoices and money; one activity a
     page, behind people's work. Then, of everything, what the mirror has and no page has shown.

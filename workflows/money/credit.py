@@ -12,7 +12,7 @@ with workflow.unsafe.imports_passed_through():
 
 from ..approvals.object_end import OptionalCalls
 from ..approvals.review import Review
-from ..core import ids, options
+from ..core import ids
 from ..core.commands import PendingCommands
 from ..core.done_once import DoneOnce, MismatchTold
 from ..core.effects import OperationEffects
@@ -32,7 +32,7 @@ def kept(standing: Standing) -> CreditSubject:
     return CreditSubject.model_validate(standing.subject)
 
 
-@workflow.defn(name=ids.CREDIT, versioning_behavior=options.UPGRADED)
+@workflow.defn(name=ids.CREDIT)
 class CreditWorkflow(OperationHandlers):
     """One credit, from the request to the read-back."""
 

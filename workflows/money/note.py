@@ -13,7 +13,7 @@ from ..core.recorded import recorded
 from ..core.stripe_calls import StripeCalls
 
 
-@workflow.defn(name=ids.NOTE, versioning_behavior=options.PINNED)
+@workflow.defn(name=ids.NOTE)
 class NoteWorkflow:
     """One note. What its operation makes later carries the note from the beginning."""
 

@@ -13,7 +13,7 @@ with workflow.unsafe.imports_passed_through():
 
 from ..approvals.object_end import OptionalCalls
 from ..approvals.review import Review
-from ..core import ids, options
+from ..core import ids
 from ..core.commands import PendingCommands
 from ..core.effects import OperationEffects
 from ..core.handlers import OperationHandlers
@@ -28,7 +28,7 @@ from .reservation import MoneyReservation
 from .review import ReviewedMoney
 
 
-@workflow.defn(name=ids.REFUND, versioning_behavior=options.UPGRADED)
+@workflow.defn(name=ids.REFUND)
 class RefundWorkflow(OperationHandlers):
     """One refund, from the request to the last day on which it could still fail."""
 

@@ -11,7 +11,7 @@ with workflow.unsafe.imports_passed_through():
 
 from ..approvals.object_end import OptionalCalls
 from ..approvals.review import Review
-from ..core import ids, options
+from ..core import ids
 from ..core.commands import PendingCommands
 from ..core.done_once import DoneOnce, MismatchTold
 from ..core.effects import OperationEffects
@@ -30,7 +30,7 @@ MISMATCHES = {
 }
 
 
-@workflow.defn(name=ids.WAIVER, versioning_behavior=options.UPGRADED)
+@workflow.defn(name=ids.WAIVER)
 class WaiverWorkflow(OperationHandlers):
     """One void or write-off, from the request to the read-back."""
 

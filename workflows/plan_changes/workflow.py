@@ -14,7 +14,7 @@ with workflow.unsafe.imports_passed_through():
 
 from ..approvals.object_end import OptionalCalls
 from ..approvals.review import Review
-from ..core import ids, options
+from ..core import ids
 from ..core.commands import PendingCommands
 from ..core.effects import OperationEffects
 from ..core.handlers import OperationHandlers
@@ -29,7 +29,7 @@ from .schedule import PlanChangeSchedule
 from .verification import PlanChangeVerification
 
 
-@workflow.defn(name=ids.PLAN_CHANGE, versioning_behavior=options.UPGRADED)
+@workflow.defn(name=ids.PLAN_CHANGE)
 class PlanChangeWorkflow(OperationHandlers):
     """One plan change, from the request to the last verified line."""
 

@@ -9,7 +9,7 @@ with workflow.unsafe.imports_passed_through():
 from ..core import ids, options
 
 
-@workflow.defn(name=ids.INVOICE_FETCH, versioning_behavior=options.PINNED)
+@workflow.defn(name=ids.INVOICE_FETCH)
 class InvoiceFetchWorkflow:
     """One reading, by those who may call Stripe; given up when nobody waits for it any more."""
 

@@ -27,7 +27,7 @@ with workflow.unsafe.imports_passed_through():
     )
     from billing.stripe.events import StripeChanged
 
-from ..core import anew, ids, options
+from ..core import anew, ids
 from ..core.outcome import refused
 from ..core.recorded import recorded
 
@@ -39,7 +39,7 @@ ENDS = {
 }
 
 
-@workflow.defn(name=ids.PORTAL_ACCESS, versioning_behavior=options.PINNED)
+@workflow.defn(name=ids.PORTAL_ACCESS)
 class PortalAccessWorkflow:
     """One trouble, open until it is over: silence only makes it louder."""
 

@@ -9,12 +9,12 @@ with workflow.unsafe.imports_passed_through():
 
 from ..cancellations.reads import CancellationPlanner
 from ..cancellations.review import proposal_of, terms_of
-from ..core import ids, options
+from ..core import ids
 from ..core.outcome import TROUBLE
 from .parts import obstacle, quote_calls, quoted_review
 
 
-@workflow.defn(name=ids.CANCELLATION_QUOTE, versioning_behavior=options.PINNED)
+@workflow.defn(name=ids.CANCELLATION_QUOTE)
 class CancellationQuoteWorkflow:
     """It reads, and tells nobody but who waits for its result."""
 

@@ -14,7 +14,7 @@ with workflow.unsafe.imports_passed_through():
     from billing.money.waiver import WaiverInput, WaiverSubject
     from billing.quotes.quote import CreditQuote, QuotedReview, RefundQuote, WaiverQuote
 
-from ..core import ids, options
+from ..core import ids
 from ..core.outcome import TROUBLE
 from ..core.recorded import recorded
 from ..money.credit_reads import CreditReads
@@ -28,7 +28,7 @@ from .parts import FIRST, obstacle, quote_calls, quoted_review
 Subject = TypeVar("Subject", bound=RefundSubject | CreditSubject | WaiverSubject)
 
 
-@workflow.defn(name=ids.REFUND_QUOTE, versioning_behavior=options.PINNED)
+@workflow.defn(name=ids.REFUND_QUOTE)
 class RefundQuoteWorkflow:
     """It reads, and tells nobody but who waits for its result."""
 
@@ -48,7 +48,7 @@ class RefundQuoteWorkflow:
         )
 
 
-@workflow.defn(name=ids.CREDIT_QUOTE, versioning_behavior=options.PINNED)
+@workflow.defn(name=ids.CREDIT_QUOTE)
 class CreditQuoteWorkflow:
     """It reads, and tells nobody but who waits for its result."""
 
@@ -67,7 +67,7 @@ class CreditQuoteWorkflow:
         )
 
 
-@workflow.defn(name=ids.WAIVER_QUOTE, versioning_behavior=options.PINNED)
+@workflow.defn(name=ids.WAIVER_QUOTE)
 class WaiverQuoteWorkflow:
     """It reads, and tells nobody but who waits for its result."""
 

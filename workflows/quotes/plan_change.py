@@ -12,7 +12,7 @@ with workflow.unsafe.imports_passed_through():
     from billing.quotes.quote import PlanChangeQuote
 
 from ..approvals.review import Proposal
-from ..core import ids, options
+from ..core import ids
 from ..core.outcome import TROUBLE
 from ..core.stripe_changes import StripeChanges
 from ..plan_changes.reads import PlanChangeReads
@@ -20,7 +20,7 @@ from ..plan_changes.review import terms_of
 from .parts import obstacle, quote_calls, quoted_review
 
 
-@workflow.defn(name=ids.PLAN_CHANGE_QUOTE, versioning_behavior=options.PINNED)
+@workflow.defn(name=ids.PLAN_CHANGE_QUOTE)
 class PlanChangeQuoteWorkflow:
     """It reads, and tells nobody but who waits for its result."""
 

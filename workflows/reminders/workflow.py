@@ -35,7 +35,7 @@ _OVER = Problem(code="already_ended", message="The run has ended.")
 _GOING, _STOPPED = ("pause", "cancel"), ("resume", "cancel")
 
 
-@workflow.defn(name=ids.REMINDER_SWEEP, versioning_behavior=options.PINNED)
+@workflow.defn(name=ids.REMINDER_SWEEP)
 class ReminderSweepWorkflow:
     """Without a run it opens those that are needed now; with one it carries that out."""
 

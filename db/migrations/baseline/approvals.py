@@ -51,6 +51,7 @@ def create() -> None:
         sa.Column("subject_hash", TEXT, nullable=False),
         sa.Column("decided_at", TIME, nullable=False),
         sa.Column("for_person", TEXT),
+        sa.Column("mark", TEXT, nullable=False),
     )
     op.create_table(
         "delegations",

@@ -5,14 +5,16 @@ from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 import pytest
+from temporalio.exceptions import ApplicationError
 
 from billing.approvals.ladder import Rung
 from billing.approvals.messages import ApprovalOutcome, CloseOpenRound
 from billing.core.operations import Role
+from db.approvals import approvals
 from db.core.session import Database
 from db.operations import operations
 
-from ...support.builders import NOW, SUBJECT_HASH
+from ...support.builders import NOW, SUBJECT_HASH, a_decision
 from ..mail.contexts import an_upgrade
 from ..reviewing import LATER, Review
 
@@ -167,7 +169,11 @@ async def test_a_decision_just_before_the_end_stands(review: Review) -> None:
     outcome = await review.close()
 
     assert outcome == ApprovalOutcome(
-        state="rejected", person=controller.id, role=Role.CONTROLLER, comment="Too dear."
+        state="rejected",
+        person=controller.id,
+        role=Role.CONTROLLER,
+        comment="Too dear.",
+        subject_hash=SUBJECT_HASH,
     )
     assert [event.code for event in await review.events()] == ["review_requested", "rejected"]
 
@@ -199,3 +205,32 @@ async def test_nobody_is_reminded_of_what_is_decided_although_its_workflow_does_
     await review.remind()
 
     assert [event.code for event in await review.events()] == ["review_requested", "approved"]
+
+
+# --- Forged -----------------------------------------------------------------------------------------------
+
+
+async def test_an_approval_that_somebody_wrote_into_the_database_is_none(review: Review) -> None:
+    await review.open()
+    who = review.acme.controller
+    async with review.database.transaction() as session:
+        row = await approvals.get_any(session, review.id)
+        row.state, row.closed_at, row.decided_by = "approved", NOW, who.id
+        row.signatures = [{"person": who.id, "role": "controller", "at": NOW.isoformat()}]
+        session.add_all([row, a_decision(row, who.person)])
+
+    with pytest.raises(ApplicationError, match="has taken no such decision") as refused:
+        await review.approvals.read_outcome(review.id)
+    assert (refused.value.type, refused.value.non_retryable) == ("decision_forged", True)
+
+
+async def test_a_decision_counts_for_nothing_else_than_it_was_about(review: Review) -> None:
+    await review.open()
+    await review.decide(review.acme.controller)
+    async with review.database.transaction() as session:
+        row = await approvals.get_any(session, review.id)
+        row.subject_hash = "6" * 64
+        session.add(row)
+
+    with pytest.raises(ApplicationError, match="has taken no such decision"):
+        await review.approvals.read_outcome(review.id)

@@ -28,6 +28,7 @@ async def test_a_decision_closes_the_review_with_it(review: Review, verdict: str
     assert settled.refusal is None
     until = {"revise_by": TWO_BUSINESS_DAYS.isoformat()} if verdict == "request_changes" else {}
     said = {"person": controller.id, "role": "controller", "comment": "As discussed."}
+    said |= {"subject_hash": SUBJECT_HASH}
     assert settled.outcome == ApprovalOutcome.model_validate({"state": state, **said, **until})
     assert await review.approvals.read_outcome(review.id) == settled.outcome
     row = await review.row()

@@ -12,7 +12,7 @@ from billing.policy.policy import LadderStep
 from db.approvals import delegations
 from db.core.session import Database
 
-from ...support.builders import NOW, Member, member, store, tenant
+from ...support.builders import NOW, SUBJECT_HASH, Member, member, store, tenant
 from ...support.money_rows import a_delegation
 from ..reviewing import LATER, Review, Settled
 from .test_vacancies import BOTH, told
@@ -40,7 +40,11 @@ async def test_a_delegate_decides_for_the_delegator_and_the_record_says_so(revie
     settled = await review.settle(decision)
 
     assert settled.outcome == ApprovalOutcome(
-        state="approved", person=finance.id, role=Role.CONTROLLER, for_person=controller.id
+        state="approved",
+        person=finance.id,
+        role=Role.CONTROLLER,
+        for_person=controller.id,
+        subject_hash=SUBJECT_HASH,
     )
     assert await review.settle(decision) == Settled()
     row, event = await review.row(), (await review.events())[-1]
@@ -154,7 +158,9 @@ async def test_it_is_approved_when_somebody_of_each_role_has(
     two = await review.decide(second)
 
     assert (one, between.state, between.decided_by) == (Settled(), "open", None)
-    assert two.outcome == ApprovalOutcome(state="approved", person=second.id, role=order[1])
+    assert two.outcome == ApprovalOutcome(
+        state="approved", person=second.id, role=order[1], subject_hash=SUBJECT_HASH
+    )
     assert await told(review) == [
         "review_requested",
         f"partly_approved {order[1]}",

@@ -17,6 +17,7 @@ from temporalio.testing import ActivityEnvironment
 from activities.approvals.approvals import Approvals
 from activities.money.commitments import Commitments
 from billing.approvals.ladder import Rung
+from billing.approvals.marks import UNMARKED
 from billing.approvals.messages import OpenApproval
 from billing.core.money import Money
 from billing.core.operations import Kind, Role
@@ -188,7 +189,7 @@ class Desk:
         terms = terms_of(self.policy.money_rules(case.kind), proposal, result.why)
         asked = approval_input(request, case.kind, proposal, terms, Round(1))
         opening = OpenApproval(request=asked, at=case.at)
-        await ActivityEnvironment().run(Approvals(self.database).open_approval, opening)
+        await ActivityEnvironment().run(Approvals(self.database, UNMARKED).open_approval, opening)
         async with self.database.reading() as session:
             found = await session.exec(select(Approval).where(Approval.operation_id == operation.id))
             return False, result.why, found.one()

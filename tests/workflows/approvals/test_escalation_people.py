@@ -10,7 +10,7 @@ from billing.approvals.messages import ApprovalOutcome
 from billing.core.messages import Cancel
 from billing.core.operations import Role
 
-from ...support.builders import Member, member, store
+from ...support.builders import SUBJECT_HASH, Member, member, store
 from ...support.house import House
 from ...support.money_rows import a_delegation
 from ..conftest import ON_BOTH_DATABASES
@@ -102,7 +102,9 @@ async def test_both_approve_in_either_order(home: House, order: Sequence[Role]) 
     between = await review.shown(second)
     await review.decide(second)
 
-    assert await review.handle.result() == ApprovalOutcome(state="approved", person=second.id, role=order[1])
+    assert await review.handle.result() == ApprovalOutcome(
+        state="approved", person=second.id, role=order[1], subject_hash=SUBJECT_HASH
+    )
     assert (between["state"], between["can_decide"]) == ("open", True)
     assert [one["role"] for one in between["signatures"]] == [order[0]]
     assert (await review.told())[1:] == [
@@ -192,7 +194,11 @@ async def test_a_delegate_is_told_by_mail_and_decides(home: House) -> None:
     assert given.status_code == 201, given.text
     assert decided.status_code == 200, decided.text
     assert await review.handle.result() == ApprovalOutcome(
-        state="approved", person=acme.finance.id, role=Role.CONTROLLER, for_person=acme.controller.id
+        state="approved",
+        person=acme.finance.id,
+        role=Role.CONTROLLER,
+        for_person=acme.controller.id,
+        subject_hash=SUBJECT_HASH,
     )
     assert await review.told() == [
         "review_requested",

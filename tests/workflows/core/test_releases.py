@@ -24,7 +24,7 @@ from temporalio.worker import UnsandboxedWorkflowRunner, Worker, WorkerDeploymen
 from db.core.session import Database
 from sandbox.stripe.server.inprocess import StandIn
 from worker import queues, replay
-from workflows.core import anew, ids, options
+from workflows.core import anew, ids
 
 from ...support import cancellations, evidence_kept, money, quotes
 from ...support.builders import Tenant
@@ -203,7 +203,7 @@ async def test_a_release_that_would_have_done_otherwise_is_named_before_it_is_de
     assert ids.operation_workflow(operation) in broken
 
 
-@workflow.defn(versioning_behavior=options.PINNED)
+@workflow.defn(versioning_behavior=common.VersioningBehavior.PINNED)
 class Ticks:
     """Goes on for ever, and anew where it is time."""
 
