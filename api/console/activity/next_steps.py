@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from billing.approvals.ladder import ApprovalState
 from billing.cancellations.cancellation import CancellationSubject
@@ -13,9 +14,8 @@ from billing.operations.questions import Question
 from billing.plan_changes.subject import PlanChangeSubject
 from billing.portal.trouble import AccessTroubleSubject
 
-from ...approvals import routes as approvals
 from ...cases import routes as cases
-from ...http.models import ApprovalAnswer, EventAnswer, OperationAnswer
+from ...http.models import EventAnswer, OperationAnswer
 from ..frame.filters import standing
 from ..frame.subjects import About
 from ..frame.visit import PageVisit
@@ -77,8 +77,8 @@ async def next_step(
     if stands == Question.REVISION.stage:
         known = [until for one in events if (until := one.detail.get("revise_by"))]
         return NextStep(REVISED, "Revise it by", datetime.fromisoformat(known[-1]) if known else None)
-    if stands == State.AWAITING_APPROVAL and operation.approval:
-        return _review(await approvals.read_approval(operation.approval, visit.caller, visit.context))
+    if stands == State.AWAITING_APPROVAL:
+        return _review(events)
     if stands == State.MISMATCHED:
         return NextStep(DIFFERS.get(operation.kind, ACCEPT))
     if operation.kind == Kind.CASE and stands == ApprovalState.OPEN:
@@ -88,10 +88,31 @@ async def next_step(
     return _planned(operation, stands, names)
 
 
-def _review(approval: ApprovalAnswer) -> NextStep:
-    then = [rung for rung in approval.ladder[approval.rung + 1 :] if rung.state != "vacant"]
+VACANT = {EventCode.RUNG_VACANT_ANY_ASKED, EventCode.RUNG_VACANT_ALL_ASKED, EventCode.RUNG_VACANT_LAST}
+
+
+def _review(events: Sequence[EventAnswer]) -> NextStep:
+    """By its timeline: who were to be asked when its last round was opened, and who is by now."""
+    ladder, asked, deadline = list[Any](), 0, None
+    for event in events:
+        if event.code == EventCode.REVIEW_REQUESTED:
+            ladder, asked = list(event.detail.get("asked", ())), 0
+        elif event.code in VACANT:
+            ladder = [None if number == event.detail["rung"] else of for number, of in enumerate(ladder)]
+        elif event.code == EventCode.ESCALATED:
+            asked = _rung(ladder, event.detail["to"], asked)
+        else:
+            continue
+        deadline = event.detail.get("deadline", deadline)
+    then = any(ladder[asked + 1 :])
     after = "it goes on to the next reviewers" if then else "it expires"
-    return NextStep(f"It waits for a decision; without one, {after}.", "Decide by", approval.deadline)
+    until = datetime.fromisoformat(deadline) if deadline else None
+    return NextStep(f"It waits for a decision; without one, {after}.", "Decide by", until)
+
+
+def _rung(ladder: Sequence[Any], roles: Any, after: int) -> int:
+    """Which one asks these; the one before, where none is told to."""
+    return next((number for number in range(after + 1, len(ladder)) if ladder[number] == roles), after)
 
 
 def _planned(operation: OperationAnswer, stands: str, names: About) -> NextStep | None:
