@@ -19,7 +19,7 @@ from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.service import RPCError
 from temporalio.testing import WorkflowEnvironment
-from temporalio.worker import UnsandboxedWorkflowRunner, Worker, WorkerDeploymentConfig
+from temporalio.worker import UnsandboxedWorkflowRunner, Worker, WorkerDeploymentConfig, WorkflowRunner
 
 from db.core.session import Database
 from sandbox.stripe.server.inprocess import StandIn
@@ -258,3 +258,19 @@ async def test_what_goes_on_for_long_goes_on_by_the_next_release_with_the_next_t
             return await by(NEW)
 
         await until(upgraded, lambda: "it has not changed over")
+
+
+@pytest.mark.parametrize("runner", [UnsandboxedWorkflowRunner(), queues.RUNNER], ids=["as is", "sandbox"])
+async def test_workers_of_no_release_do_what_is_to_be_done(
+    database: Database, stand_in: StandIn, runner: WorkflowRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where nobody sets PLIXO_RELEASE: on a server that would know of releases."""
+    monkeypatch.setitem(vars(queues), "RUNNER", runner)
+    environment = await WorkflowEnvironment.start_local(
+        dev_server_existing_path=str(BIN / "temporal"),
+        data_converter=pydantic_data_converter,
+        dev_server_log_level="never",
+    )
+    async with environment, house(environment, database, stand_in) as home:
+        acme = await home.shop.tenant(home.database)
+        await home.reviewed(acme, await home.ask(acme))
