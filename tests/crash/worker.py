@@ -37,7 +37,7 @@ from .plan import Kill
 queues.STICKY = timedelta(seconds=1.5)
 """Shorter than in production: what a dead worker leaves behind is waited for again and again here."""
 
-vars(late_notices)["LOOK_EVERY"] = 0.5
+vars(late_notices)["LOOK_EVERY"] = 2.0
 vars(composition)["MAILS"] = composition.MAILS._replace(claim=timedelta(seconds=2))
 vars(event_turns)["CLAIM"] = timedelta(seconds=2)
 vars(stripe_events)["RENEW_EVERY"] = timedelta(seconds=0.5)
