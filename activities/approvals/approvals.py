@@ -23,11 +23,14 @@ from billing.approvals.messages import (
     CloseOpenRound,
     OpenApproval,
     OpenedApproval,
+    ReadOutcome,
     RemindApproval,
 )
 from billing.core.errors import BillingError
 from billing.core.events import EventCode
+from billing.core.operations import Kind
 from billing.operations.messages import Progress
+from billing.policy.policy import Policy
 from db.approvals import approvals, deciders, ladders
 from db.approvals.decisions import outcome_of
 from db.core.session import Database
@@ -120,11 +123,11 @@ class Approvals:
             await asking.remind(session, row, deciders.progress_of(row, who).deciders, order.number, order.at)
 
     @activity.defn
-    async def read_outcome(self, approval: str) -> ApprovalOutcome | None:
+    async def read_outcome(self, order: ReadOutcome) -> ApprovalOutcome | None:
         """How a round has ended; None while nobody has ended it, whoever says so."""
         async with self._database.reading() as session:
-            row = await approvals.get_any(session, approval)
-            return await self._outcome_of(session, row) if row.state != approvals.OPEN else None
+            row = await approvals.get_any(session, order.approval)
+            return await self._outcome_of(session, row, order.at) if row.state != approvals.OPEN else None
 
     @activity.defn
     async def close_approval(self, order: CloseApproval) -> ApprovalOutcome:
@@ -132,7 +135,7 @@ class Approvals:
         async with self._database.transaction() as session:
             row = await approvals.close(session, order.approval, state=order.state, at=order.at)
             if row.state != order.state:
-                return await self._outcome_of(session, row)
+                return await self._outcome_of(session, row, order.at)
             await write(session, events.closed(order, row))
             return ApprovalOutcome(state=order.state)
 
@@ -145,7 +148,11 @@ class Approvals:
             if last is None:
                 return None
             row = await _supersede(session, last.id, order.at)
-            return await self._outcome_of(session, row) if row.state == ApprovalState.REJECTED else None
+            return (
+                await self._outcome_of(session, row, order.at)
+                if row.state == ApprovalState.REJECTED
+                else None
+            )
 
     async def _taken_up(self, session: AsyncSession, order: OpenApproval) -> ApprovalOutcome | None:
         """How a round has ended that was opened before; None when it goes on, with what was said."""
@@ -154,15 +161,23 @@ class Approvals:
         if row.subject_hash != request.subject_hash:
             await _supersede(session, row.id, order.at)
             return ApprovalOutcome(state="superseded")
-        return await self._outcome_of(session, row) if row.state != approvals.OPEN else None
+        return await self._outcome_of(session, row, order.at) if row.state != approvals.OPEN else None
 
-    async def _outcome_of(self, session: AsyncSession, row: Approval) -> ApprovalOutcome:
-        """Raises ApplicationError `decision_forged`, which is final: nothing is done by it."""
+    async def _outcome_of(self, session: AsyncSession, row: Approval, at: datetime) -> ApprovalOutcome:
+        """Where changes were requested, with the moment until which they are waited for.
+
+        Raises ApplicationError `decision_forged`, which is final: nothing is done by it.
+        """
         try:
-            return await outcome_of(session, row, self._marks)
+            outcome = await outcome_of(session, row, self._marks)
         except BillingError as error:
             log.error("the approval %s is forged in the records: nothing is done by it", row.id)
             raise ApplicationError(error.message, type=error.code, non_retryable=True) from error
+        if outcome.state != "changes_requested":
+            return outcome
+        operation = await session.get_one(Operation, row.operation_id)
+        until = Policy.model_validate(operation.policy).revise_by(Kind(row.kind), at)
+        return outcome.model_copy(update={"revise_by": until})
 
 
 def _opened(row: Approval, outcome: ApprovalOutcome | None = None) -> OpenedApproval:

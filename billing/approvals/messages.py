@@ -140,6 +140,13 @@ class RoundDecision(Message):
     approval: str
 
 
+class ReadOutcome(Message):
+    """Of a round that somebody is said to have ended."""
+
+    approval: str
+    at: AwareDatetime
+
+
 class OpenedApproval(Message):
     """The ladder with its deadlines, computed as each rung opens, and the index of the rung that is open."""
 

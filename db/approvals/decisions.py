@@ -15,13 +15,11 @@ from billing.approvals.messages import ApprovalOutcome, Decide
 from billing.approvals.progress import ALREADY_DECIDED, YesResult, evaluate_approval, may_decide
 from billing.core.errors import BillingError
 from billing.core.events import EventCode
-from billing.core.operations import Kind
-from billing.policy.policy import Policy
 
 from ..core import timeline
 from ..core.record_hashes import wrote
 from ..money import commitments
-from ..tables import Approval, Decision, Operation, new_id
+from ..tables import Approval, Decision, new_id
 from . import approvals, deciders, delegations
 from .closing import state_at, why_closed
 from .decided_mails import tell_decided
@@ -59,11 +57,7 @@ async def outcome_of(session: AsyncSession, row: Approval, marks: DecisionMarks)
     if row.state == ApprovalState.APPROVED:
         await _verify(session, row, marks)
     ended = await timeline.find(session, row.operation_id, decided_key(row.id))
-    said = (
-        {name: ended.detail.get(name) for name in ("role", "comment", "for_person", "revise_by")}
-        if ended
-        else {}
-    )
+    said = {name: ended.detail.get(name) for name in ("role", "comment", "for_person")} if ended else {}
     found = {"state": row.state, "person": row.decided_by, "subject_hash": row.subject_hash}
     return ApprovalOutcome.model_validate(found | said)
 
@@ -148,15 +142,12 @@ async def _accept(
         await commitments.lock(session, row.organization_id)
         await commitments.decide(session, row.operation_id, authority_of=covering, at=at)
     more: dict[str, Any] = {"authority_of": verdict.authority_of} if verdict.authority_of else {}
-    if said.verdict == "request_changes":
-        more["revise_by"] = (await _revise_by(session, row, at)).isoformat()
     outcome = ApprovalOutcome(
         state=VERDICTS[said.verdict].value,
         person=said.person,
         role=capacity.role,
         comment=said.comment,
         for_person=capacity.for_person,
-        revise_by=more.get("revise_by"),
         subject_hash=row.subject_hash,
     )
     if len(row.signatures) > 1:
@@ -164,12 +155,6 @@ async def _accept(
     await _tell(session, row, said, verdict, at, EventCode(outcome.state), more)
     await tell_decided(session, row, outcome)
     return outcome
-
-
-async def _revise_by(session: AsyncSession, row: Approval, at: datetime) -> datetime:
-    """By the policy that the operation started under."""
-    operation = await session.get_one(Operation, row.operation_id)
-    return Policy.model_validate(operation.policy).revise_by(Kind(row.kind), at)
 
 
 async def _record(

@@ -18,6 +18,7 @@ from billing.approvals.messages import (
     Decide,
     OpenApproval,
     OpenedApproval,
+    ReadOutcome,
     RemindApproval,
 )
 from billing.core.business_time import Calendar
@@ -168,6 +169,9 @@ class Review:
                 return Settled(await decisions.decide(session, row, said, who, at, self.marks))
         except BillingError as error:
             return Settled(refusal=Problem(code=error.code, message=error.message))
+
+    async def read(self) -> ApprovalOutcome | None:
+        return await self.approvals.read_outcome(ReadOutcome(approval=self.id, at=LATER))
 
     async def decide(self, who: Member, **fields: Any) -> Settled:
         return await self.settle(await self.decision(who, **fields))

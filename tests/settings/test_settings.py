@@ -240,3 +240,12 @@ def test_a_console_that_nobody_can_sign_in_to_is_warned_of(monkeypatch: pytest.M
     assert load()[0].warnings == ()
     monkeypatch.setenv("PLIXO_PUBLIC_URL", "http://billing.acme.example")
     assert "nobody can sign in" in load()[0].warnings[0]
+
+
+def test_secret_keys_that_are_none_are_named_and_not_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PLIXO_STRIPE_API_KEY", "sk_test_1")
+    assert load()[0].keys is None
+    monkeypatch.setenv("PLIXO_SECRET_KEYS", "2026-12=c2VjcmV0")
+    with pytest.raises(InvalidSettings, match="PLIXO_SECRET_KEYS: 2026-12: must be 32 bytes") as wrong:
+        load()
+    assert "c2VjcmV0" not in str(wrong.value)

@@ -20,6 +20,7 @@ with workflow.unsafe.imports_passed_through():
         CloseOpenRound,
         OpenApproval,
         OpenedApproval,
+        ReadOutcome,
         RemindApproval,
     )
     from billing.core.operations import Problem
@@ -95,7 +96,8 @@ class ReviewRound:
             if self._request.approval not in self._commands.decided:
                 return self._ended is not None or self._answered()
             self._commands.decided.discard(self._request.approval)
-            self._decided = await recorded(Approvals.read_outcome, self._request.approval)
+            order = ReadOutcome(approval=self._request.approval, at=workflow.now())
+            self._decided = await recorded(Approvals.read_outcome, order)
             if self._decided is not None:
                 return True
 

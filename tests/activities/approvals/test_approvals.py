@@ -220,7 +220,7 @@ async def test_an_approval_that_somebody_wrote_into_the_database_is_none(review:
         session.add_all([row, a_decision(row, who.person)])
 
     with pytest.raises(ApplicationError, match="has taken no such decision") as refused:
-        await review.approvals.read_outcome(review.id)
+        await review.read()
     assert (refused.value.type, refused.value.non_retryable) == ("decision_forged", True)
 
 
@@ -233,4 +233,4 @@ async def test_a_decision_counts_for_nothing_else_than_it_was_about(review: Revi
         session.add(row)
 
     with pytest.raises(ApplicationError, match="has taken no such decision"):
-        await review.approvals.read_outcome(review.id)
+        await review.read()

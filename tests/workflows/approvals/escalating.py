@@ -120,7 +120,8 @@ async def a_review(
 ) -> Review:
     """Opens an approval now, and waits until it is open."""
     requested_by = asked.get("requested_by", acme.admin.id)
-    operation = an_operation(acme, kind="refund", requested_by=requested_by)
+    policy = home.policy.model_dump(mode="json", by_alias=True)
+    operation = an_operation(acme, kind="refund", requested_by=requested_by, policy=policy)
     await store(home.database, operation)
     for row in asked.pop("set_aside", lambda _: ())(operation):
         await store(home.database, row)

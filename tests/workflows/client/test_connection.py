@@ -69,7 +69,6 @@ def test_a_profile_is_read_from_the_file_that_is_named_and_from_none_at_home(
     [
         ("TEMPORAL_TLS_CLIENT_CERT_PATH", "/nowhere/client.pem", "TEMPORAL_…: .*/nowhere/client.pem"),
         ("TEMPORAL_CONFIG_FILE", "/nowhere/temporal.toml", "TEMPORAL_…: "),
-        ("PLIXO_SECRET_KEYS", "2026-12", "PLIXO_SECRET_KEYS: must be id=key"),
     ],
 )
 def test_what_is_wrong_is_named(monkeypatch: pytest.MonkeyPatch, name: str, value: str, said: str) -> None:

@@ -198,5 +198,5 @@ class Stories:
         assert isinstance(asked.subject, PlanChangeSubject)
         self._told[asked.operation].subject = asked.subject
         await self.temporal.pause(self._agreed)
-        outcome = ApprovalOutcome(state="approved", person="per_b")
+        outcome = ApprovalOutcome(state="approved", person="per_b", subject_hash=asked.subject_hash)
         return OpenedApproval(rungs=(), rung=0, outcome=outcome)
