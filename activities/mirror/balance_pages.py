@@ -1,9 +1,8 @@
 """Reads the changes of customers' balances from Stripe: of them no event tells, and no list has them all.
 
-Only those customers are asked for whose balance is not what the newest change that the mirror has says.
+Only those customers are asked for whose balance is not what the changes that the mirror has come to.
 """
 
-from sqlalchemy.orm import aliased
 from sqlmodel import col, func, or_, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -49,33 +48,25 @@ async def balances_page(
 
 
 async def _moved(session: AsyncSession, after: str) -> list[tuple[str, str]]:
-    """Customers and their organizations. Of changes in the same second, any may be the newest.
+    """Customers and their organizations, of whom the mirror has not each change.
 
-    A credit that an invoice used up at once leaves the balance as it was: then the invoice shows it.
+    All changes add up to the balance; the newest alone says nothing of those before it, since what we make
+    ourselves is mirrored at once. A credit that an invoice used up leaves the balance as it was: then the
+    invoice shows it.
     """
-    change, other = BalanceTransactionRow, aliased(BalanceTransactionRow)
-    newest = select(func.max(col(other.created_at))).where(other.customer_id == Customer.id).scalar_subquery()
-    any_ = select(change.id).where(change.customer_id == Customer.id).exists()
-    told = (
-        select(change.id)
-        .where(
-            change.customer_id == Customer.id,
-            change.created_at == newest,
-            change.ending_balance == Customer.balance,
-        )
-        .exists()
+    change = BalanceTransactionRow
+    known = (
+        select(func.coalesce(func.sum(col(change.amount)), 0))
+        .where(change.customer_id == Customer.id)
+        .scalar_subquery()
     )
-    never = ~any_ & (col(Customer.balance) == 0)
+    told = select(change.id).where(change.invoice_id == Invoice.id).exists()
     used = (
         select(Invoice.id)
-        .where(
-            Invoice.customer_id == Customer.id,
-            Invoice.from_balance != 0,
-            or_(~any_, col(Invoice.finalized_at) > newest),
-        )
+        .where(Invoice.customer_id == Customer.id, Invoice.from_balance != 0, ~told)
         .exists()
     )
     wanted = select(Customer.id, Customer.organization_id).where(
-        col(Customer.deleted).is_(False), Customer.id > after, or_(~or_(told, never), used)
+        col(Customer.deleted).is_(False), Customer.id > after, or_(Customer.balance != known, used)
     )
     return list(await session.exec(wanted.order_by(col(Customer.id)).limit(CUSTOMERS)))

@@ -268,6 +268,8 @@ class BalanceTransactionRow(SQLModel, table=True):
     type: str
     ending_balance: int = minor()
     """The customer's balance after it, in its currency; negative is credit."""
+    invoice_id: str | None = Field(default=None, index=True)
+    """The invoice that it was used for, or came back from."""
     created_at: datetime = utc()
     synced_at: datetime = utc()
     claims: str | None = Field(default=None, index=True)

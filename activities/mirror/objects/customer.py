@@ -187,8 +187,8 @@ def _language(wanted: Sequence[str]) -> str | None:
 
 
 async def unseen_changes(client: stripe.StripeClient, database: Database, customer: str) -> list[Document]:
-    """The newest changes of a customer's balance, up to the first page that the mirror has whole: store them
-    at once. Raises StripeError."""
+    """The newest changes of a customer's balance, up to a page that the mirror has whole, and before which it
+    has all that made the balance of then: store them at once. Raises StripeError."""
     changes: list[Document] = []
     params: Any = {"limit": PAGE}
     while True:
@@ -196,9 +196,16 @@ async def unseen_changes(client: stripe.StripeClient, database: Database, custom
         found = [one.to_dict() for one in page.data]
         changes += found
         ids = {change["id"] for change in found}
+        if not page.has_more:
+            return changes
+        before = found[-1]["ending_balance"] - found[-1]["amount"]
+        row, read = BalanceTransactionRow, {change["id"] for change in changes}
+        older = select(func.coalesce(func.sum(col(row.amount)), 0)).where(
+            row.customer_id == customer, col(row.id).not_in(read)
+        )
         async with database.reading() as session:
-            known = await session.exec(select(func.count()).where(col(BalanceTransactionRow.id).in_(ids)))
-            if not page.has_more or known.one() == len(ids):
+            known = await session.exec(select(func.count()).where(col(row.id).in_(ids)))
+            if known.one() == len(ids) and (await session.exec(older)).one() == before:
                 return changes
         params["starting_after"] = found[-1]["id"]
 
@@ -230,6 +237,7 @@ def balance_transaction_row(
         currency=transaction["currency"],
         type=transaction["type"],
         ending_balance=transaction["ending_balance"],
+        invoice_id=transaction.get("invoice"),
         created_at=time_of(transaction["created"]),
         synced_at=synced_at,
     )

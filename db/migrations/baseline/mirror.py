@@ -177,6 +177,7 @@ def create() -> None:
         sa.Column("currency", TEXT, nullable=False),
         sa.Column("type", TEXT, nullable=False),
         sa.Column("ending_balance", MINOR, nullable=False),
+        sa.Column("invoice_id", TEXT, index=True),
         sa.Column("created_at", TIME, nullable=False),
         sa.Column("synced_at", TIME, nullable=False),
         sa.Column("claims", TEXT, index=True),

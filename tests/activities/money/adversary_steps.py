@@ -124,6 +124,9 @@ ALWAYS: tuple[list[Step], ...] = (
     [Ask("write off"), Decide(), Issue(), InStripe("pay elsewhere"), Events()],
     # Of invoices with more lines than Stripe lists with them, known by then.
     [Bill(lines=12), Bill(lines=12), Events(), InStripe("void"), InStripe("write off"), Compare()],
+    # Of a change in the balance nobody is told, and one of ours comes after it.
+    [Ask("note", 1), InStripe("balance", 1), Issue()],
+    [InStripe("balance", 2), Bill(), Ask("note", 1), Issue()],
     # A window that is filled in Stripe is full for us, whatever filled it.
     [InStripe("refund", 6), InStripe("note", 4), InStripe("dispute", 6), *_FULL],
     [*(3 * [InStripe("balance", 6)]), *_FULL],
