@@ -34,14 +34,6 @@ from workflows.core import options
 
 from .plan import Kill
 
-queues.STICKY = timedelta(seconds=1.5)
-"""Shorter than in production: what a dead worker leaves behind is waited for again and again here."""
-
-vars(late_notices)["LOOK_EVERY"] = 2.0
-vars(composition)["MAILS"] = composition.MAILS._replace(claim=timedelta(seconds=2))
-vars(event_turns)["CLAIM"] = timedelta(seconds=2)
-vars(stripe_events)["RENEW_EVERY"] = timedelta(seconds=0.5)
-
 HASTE = "PLIXO_TEST_HASTE"
 """In a worker's settings: it is killed so often that nothing may wait for long."""
 
@@ -159,6 +151,15 @@ async def run(plan: str | None, orders: "Pipe[str, str | None]") -> None:
             beside.create_task(activities.late_notices.run())
 
 
+def claim_briefly() -> None:
+    """For shorter than in production: what a dead worker leaves behind is waited for again and again here."""
+    queues.STICKY = timedelta(seconds=1.5)
+    vars(late_notices)["LOOK_EVERY"] = 2.0
+    vars(composition)["MAILS"] = composition.MAILS._replace(claim=timedelta(seconds=2))
+    vars(event_turns)["CLAIM"] = timedelta(seconds=2)
+    vars(stripe_events)["RENEW_EVERY"] = timedelta(seconds=0.5)
+
+
 def make_haste() -> None:
     """Where a worker dies again and again, what it leaves behind is picked up within about a second."""
     queues.STICKY = timedelta(seconds=0.5)
@@ -172,6 +173,7 @@ def make_haste() -> None:
 def live(settings: dict[str, str], plan: str | None, log: str, orders: "Pipe[str, str | None]") -> None:
     """One life of the worker, as a forked process: ends by SIGKILL, its own or somebody's."""
     os.environ.update(settings)
+    claim_briefly()
     if HASTE in settings:
         make_haste()
     descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)

@@ -88,12 +88,19 @@ async def test_what_waits_for_a_decision_says_until_when_and_what_comes_then(
     operation.state, operation.stage = State.AWAITING_APPROVAL, "review"
     approval = an_approval(operation, subject=REFUND.document())
     operation.approval_id = approval.id
+    assert approval.deadline is not None
     await store(database, operation, approval)
+    async with database.transaction() as session:
+        asked = [["controller"], ["legal"]]
+        detail = {"asked": asked, "deadline": approval.deadline.isoformat()}
+        await timeline.append(
+            session, operation.id, key="opened", event=EventCode.REVIEW_REQUESTED, actor=SYSTEM, at=NOW,
+            detail=detail,
+        )  # fmt: skip
     visitor = await signed_in(acme.admin)
     page = " ".join((await visitor.get(f"/console/operations/{operation.id}")).text.split())
     assert "without one, it goes on to the next reviewers." in page
     assert "Decide by</span> <strong><time" in page
-    assert approval.deadline is not None
     assert f'datetime="{(approval.deadline).isoformat()[:16]}' in page
 
 

@@ -137,7 +137,7 @@ async def test_it_is_of_one_moment_whatever_is_added_meanwhile(api: Api, acme: T
             ApprovalRecord,
             {
                 *("operation", "kind", "can_decide", "can_reject", "why_not"),
-                *("authority_left", "recent", "since"),
+                *("authority_left", "recent", "since", "comment"),
             },
         ),
         (NoticeAnswer, NoticeRecord, {"operation"}),
@@ -147,8 +147,8 @@ async def test_it_is_of_one_moment_whatever_is_added_meanwhile(api: Api, acme: T
 def test_whatever_the_api_says_of_an_operation_is_bound_to_its_timeline(
     answer: type[BaseModel], record: type[BaseModel], of_the_caller: set[str]
 ) -> None:
-    """But for what depends on who asks and when, and for what its operation and earlier rounds say: whom and
-    how much an operation is about stands in its request and subject."""
+    """But for what depends on who asks and when, and for what its operation, its decisions and earlier rounds
+    say: whom and how much an operation is about stands in its request and subject."""
     assert answer.model_fields.keys() - record.model_fields.keys() == of_the_caller
 
 

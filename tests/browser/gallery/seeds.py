@@ -584,13 +584,15 @@ class Seeds:
 
 def _click(target: str) -> Any:
     async def say(page: Any) -> None:
-        await page.click(f"a[href='{target}']")
+        async with page.expect_navigation():
+            await page.click(f"a[href='{target}']")
 
     return say
 
 
 async def _press(page: Any) -> None:
-    await page.get_by_role("button").click()
+    async with page.expect_navigation():
+        await page.get_by_role("button").click()
 
 
 async def _press_twice(page: Any) -> None:
