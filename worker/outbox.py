@@ -98,7 +98,8 @@ class OutboxSweep:
         if before is not None:
             await asyncio.wait({before})
         try:
-            with about(workflow=workflow, operation=ids.operation_of(workflow)):
+            operation = ids.operation_of(workflow) or queue[0].payload.get("operation")
+            with about(workflow=workflow, operation=operation):
                 await deliver_in_order(self._database, self._send, queue, self._clock)
         except Exception as error:
             # The claims run out, and then the rows are due again.

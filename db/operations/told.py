@@ -70,7 +70,9 @@ async def note_if_waiting(
     }
     waiting = (
         select_columns(*values.values())
-        .where(col(asked.id) == about, col(asked.state).in_(_WAITING), col(Person.id).in_(people))
+        .select_from(asked)
+        .join(Person, col(Person.id).in_(people))
+        .where(col(asked.id) == about, col(asked.state).in_(_WAITING))
         .with_for_update(of=asked, key_share=True)
     )
     told = await session.exec(
