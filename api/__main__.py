@@ -10,6 +10,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from billing.approvals.marks import DecisionMarks
+from billing.core.keys import SecretHashes
 from billing.policy.policy import Policy
 from db import migrate
 from db.core.session import Database
@@ -73,6 +74,7 @@ async def serve(settings: Settings, policy: Policy, to: Connection, database: Da
         by_mail=settings.by_mail,
         provider=provider_of(settings),
         marks=DecisionMarks.of(settings.keys),
+        hashes=SecretHashes.of(settings.keys),
         limits=Limits(
             operations_per_person=settings.operations_per_person,
             operations_per_organization=settings.operations_per_organization,

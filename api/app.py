@@ -11,6 +11,7 @@ from temporalio.client import Client
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from billing.approvals.marks import UNMARKED, DecisionMarks
+from billing.core.keys import UNPEPPERED, SecretHashes
 from billing.policy.policy import Policy, policy_hash
 from db.core.session import Database
 from db.incidents.health_meter import HealthMeter
@@ -176,6 +177,7 @@ def create_app(
     by_mail: bool = True,
     provider: Provider | None = None,
     marks: DecisionMarks = UNMARKED,
+    hashes: SecretHashes = UNPEPPERED,
 ) -> FastAPI:
     """An app on these records and this Temporal client, which may be lazy and not yet connected.
 
@@ -183,7 +185,8 @@ def create_app(
     without `stripe` no webhook is taken.
     `limits` are what a person and an organization may begin; without them as much as they like.
     `site` is how the customers' pages are reached; `by_mail`: people sign in to the console by mailed links,
-    and `provider` is where they sign in otherwise. Decisions carry the `marks`.
+    and `provider` is where they sign in otherwise. Decisions carry the `marks`, and
+    what lets people in is kept as `hashes`.
     `trusted_proxies` are networks in CIDR notation: who connects from one of them says who the visitor is.
     """
     metrics, meter = Metrics(), HealthMeter()
@@ -223,6 +226,7 @@ def create_app(
         by_mail=by_mail,
         provider=provider,
         marks=marks,
+        hashes=hashes,
     )
     app.router.routes.extend(_routes())
     handlers.install(app)

@@ -16,6 +16,7 @@ from temporalio.client import Client
 
 from api.app import create_app
 from api.sign_in.sessions import COOKIE
+from billing.core.keys import UNPEPPERED
 from billing.core.operations import Role
 from billing.policy.policy import policy_from_toml
 from db.core.clock import utc_now
@@ -78,6 +79,7 @@ async def _measure(url: str, options: Options) -> Report:
             async with database.transaction() as session:
                 seen = await sessions.begin(
                     session,
+                    UNPEPPERED,
                     books.people[Role.CONTROLLER],
                     how="operator",
                     address="192.0.2.1",

@@ -153,8 +153,8 @@ class Settings(BaseSettings):
     temporal_namespace: str | None = Field(default=None, min_length=1, validation_alias="TEMPORAL_NAMESPACE")
     """Both as Temporal's own tools call them; `workflows.client.connection` reads the others of theirs."""
     secret_keys: Annotated[SecretStr, AfterValidator(_keys)] | None = None
-    """Encrypt what Temporal keeps (`workflows.client.codec`), and mark decisions (`billing.approvals.marks`);
-    None: neither."""
+    """Encrypt what Temporal keeps (`workflows.client.codec`), mark decisions (`billing.approvals.marks`), and
+    hash what lets people in (`billing.core.keys`); None: no such thing, plain hashes."""
     stripe_api_key: Annotated[SecretStr, AfterValidator(_stripe_key)]
     stripe_api_base: HttpUrl = "https://api.stripe.com"
     stripe_webhook_secret: Annotated[SecretStr, AfterValidator(_signing_secrets)] | None = None
@@ -247,7 +247,7 @@ class Settings(BaseSettings):
         if self.livemode and not self.secret_keys:
             found.append(
                 "PLIXO_SECRET_KEYS is not set: whoever reaches Temporal can read what people wrote and start "
-                "workflows, and whoever writes to the database can approve. Set a key."
+                "workflows, and whoever writes to the database can approve and sign in as anybody. Set a key."
             )
         return tuple(found)
 

@@ -49,6 +49,7 @@ from activities.stripe.gate import StripeGate
 from activities.stripe.permissions import KEPT_FOR, KeyPermissions
 from billing.approvals.marks import DecisionMarks
 from billing.core.delivery import Delivery
+from billing.core.keys import SecretHashes
 from billing.policy.policy import Policy
 from db.cases.cases import CaseRules
 from db.core.clock import utc_now
@@ -97,8 +98,9 @@ def build_activities(
     smtp_url, sender, public_url = settings.smtp_url, settings.mail_from, settings.public_url
     decision_links = policy.sign_in.decision_links(by_mail=settings.by_mail)
     mailer = Mailer(
-        database, smtp_url, sender, public_url, meter=meter, answers=answers, decision_links=decision_links
-    )
+        database, smtp_url, sender, public_url, meter=meter, answers=answers,
+        decision_links=decision_links, hashes=SecretHashes.of(settings.keys),
+    )  # fmt: skip
     customer_mailer = CustomerMailer(
         database, smtp_url, sender, public_url, policy, meter=meter, answers=answers
     )

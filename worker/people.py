@@ -11,11 +11,12 @@ from typing import Annotated
 
 import typer
 
+from billing.core.keys import UNPEPPERED, SecretHashes
 from db.core.clock import utc_now
 from db.core.session import AWAY, Database
 from db.sign_in import links
 from db.tables import Person
-from settings.settings import InvalidSettings, load
+from settings.settings import InvalidSettings, Settings, load
 
 WRONG, UNREACHABLE = 2, 3
 LONGEST = 24 * 60
@@ -44,9 +45,7 @@ def sign_in_link(
     """Print a sign-in link for each person: it signs in as them, once. Hand it to nobody else."""
     try:
         settings, _ = load()
-        made = asyncio.run(
-            _made(settings.database_url, people, because=because, by=by, valid=timedelta(minutes=minutes))
-        )
+        made = asyncio.run(_made(settings, people, because=because, by=by, valid=timedelta(minutes=minutes)))
     except PersonRefused as refusal:
         _complain(str(refusal), WRONG)
     except (InvalidSettings, ValueError) as error:
@@ -59,17 +58,23 @@ def sign_in_link(
 
 
 async def _made(
-    database_url: str, people: list[str], *, because: str, by: str, valid: timedelta
+    settings: Settings, people: list[str], *, because: str, by: str, valid: timedelta
 ) -> dict[str, str]:
-    database = Database(database_url)
+    database, hashes = Database(settings.database_url), SecretHashes.of(settings.keys)
     try:
-        return await make_links(database, people, because=because, by=by, valid=valid)
+        return await make_links(database, people, because=because, by=by, valid=valid, hashes=hashes)
     finally:
         await database.dispose()
 
 
 async def make_links(
-    database: Database, people: list[str], *, because: str, by: str, valid: timedelta
+    database: Database,
+    people: list[str],
+    *,
+    because: str,
+    by: str,
+    valid: timedelta,
+    hashes: SecretHashes = UNPEPPERED,
 ) -> dict[str, str]:
     """The token of a new link by person: all of them or none. Raises PersonRefused."""
     if not because.strip():
@@ -94,7 +99,7 @@ async def make_links(
                 at=at,
                 expires_at=at + valid,
             )
-            token = await links.add_token(session, link.id, at=at)
+            token = await links.add_token(session, hashes, link.id, at=at)
             assert token is not None
             made[id_] = token
     return made

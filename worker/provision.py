@@ -26,6 +26,7 @@ from activities.mirror.pages import MirrorAccess
 from activities.stripe.client import stripe_client
 from activities.stripe.plan_subscription import EXPAND_PLAN, SubscriptionUnsupported, subscription_document
 from billing.core.errors import BillingError
+from billing.core.keys import UNPEPPERED, SecretHashes
 from billing.stripe.events import OWNER
 from db.cases.cases import CaseRules
 from db.core.session import AWAY, Database
@@ -46,13 +47,19 @@ class _NotReally(Exception):
     """Rolls a dry run back."""
 
 
-async def provision(file: ProvisioningFile, database: Database, *, dry_run: bool = False) -> Changes:
+async def provision(
+    file: ProvisioningFile,
+    database: Database,
+    *,
+    dry_run: bool = False,
+    hashes: SecretHashes = UNPEPPERED,
+) -> Changes:
     """Make the file true in our records, all of it or nothing. Raises InvalidFile; a dry run only says what
     it would change, and the keys that it issues are never valid."""
     changes = Changes()
     try:
         async with database.transaction() as session:
-            changes = await provision_changes.apply(session, file)
+            changes = await provision_changes.apply(session, hashes, file)
             if dry_run:
                 raise _NotReally
     except _NotReally:
@@ -156,7 +163,8 @@ async def _run(file: ProvisioningFile, dry_run: bool) -> int:
     access = MirrorAccess(client, database, CaseRules.of(policy))
     try:
         await ask_stripe(file, client)
-        changes = await provision(file, database, dry_run=dry_run)
+        hashes = SecretHashes.of(settings.keys)
+        changes = await provision(file, database, dry_run=dry_run, hashes=hashes)
         _tell(changes, dry_run)
         return 0 if dry_run else await _mirrored(file, access)
     finally:

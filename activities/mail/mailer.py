@@ -13,6 +13,7 @@ from email.mime.nonmultipart import MIMENonMultipart
 from email.utils import format_datetime, formataddr, parseaddr
 from urllib.parse import urlsplit
 
+from billing.core.keys import UNPEPPERED, SecretHashes
 from billing.core.text import one_line
 from billing.incidents.words import IncidentSubject
 from billing.mail.addresses import for_smtp
@@ -51,6 +52,7 @@ class Mailer:
         meter: HealthMeter | None = None,
         answers: ServerAnswers | None = None,
         decision_links: timedelta | None = None,
+        hashes: SecretHashes = UNPEPPERED,
     ) -> None:
         """`meter` is told how the mail server does; `answers` are those of all that send to it. A link to a
         decision works for `decision_links`; None: people sign in to decide.
@@ -63,6 +65,7 @@ class Mailer:
         self._texts = texts or shipped_texts(public_url)
         self._clock = clock
         self._decision_links = decision_links
+        self._hashes = hashes
 
     async def close(self) -> None:
         """Close the connections to the mail server."""
@@ -80,7 +83,9 @@ class Mailer:
             return MailsSent(sent=0, skipped=0)
         if request.context.sign_in is not None:
             async with self._database.transaction() as session:
-                token = await sign_in_links.add_token(session, request.context.sign_in, at=self._clock())
+                token = await sign_in_links.add_token(
+                    session, self._hashes, request.context.sign_in, at=self._clock()
+                )
             if token is None:
                 return MailsSent(sent=0, skipped=0)
             mailing = replace(mailing, token=token)
@@ -172,7 +177,7 @@ class Mailer:
                 at=at,
                 expires_at=expires_at,
             )
-            token = await sign_in_links.add_token(session, link_id, at=at)
+            token = await sign_in_links.add_token(session, self._hashes, link_id, at=at)
         return DecisionLink(token, expires_at) if token else None
 
     def _compose(self, request: MailRequest, text: MailText, person: Person, message_id: str) -> Message:

@@ -1,6 +1,5 @@
 """Who calls, by API key or access token, and whether they have the role that is needed."""
 
-import hmac
 import logging
 import re
 from collections.abc import Awaitable, Callable, Collection
@@ -14,7 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from billing.core.operations import Role
 from db.core.clock import utc_now
-from db.people import people
+from db.people import keys, people
 from db.sign_in import identities
 from db.tables import Person
 from settings.logs import learned
@@ -44,7 +43,6 @@ WITHHELD = (
     "Your identity provider doesn't grant every role that Plixo Billing has for you. Until your "
     "administrator brings the two in line, you can't decide, give money or delegate."
 )
-_NO_HASH = people.hash_secret("")
 
 PREFIX = "/v1/"
 """What is under it needs a key, and nothing else does."""
@@ -143,8 +141,8 @@ async def _authenticate(request: Request, context: Context) -> Caller:
     parts = _key_of(request)
     async with context.database.reading() as session:
         holder = await people.find_key(session, parts["prefix"])
-    kept = holder.key.secret_hash if holder else _NO_HASH
-    right = hmac.compare_digest(kept, people.hash_secret(parts["secret"])) and holder is not None
+    kept, whose = (holder.key.secret_hash, holder.person.id) if holder else ("", "")
+    right = context.hashes.match(kept, parts["secret"], whose)
     await context.guard.check(parts["prefix"], client_address(request), right, utc_now())
     if holder is None or not right:
         raise refused(CREDENTIALS_INVALID)
@@ -153,6 +151,9 @@ async def _authenticate(request: Request, context: Context) -> Caller:
     if holder.key.expires_at and holder.key.expires_at <= utc_now():
         raise refused(CREDENTIALS_EXPIRED)
     context.rates.hit(holder.key.prefix)
+    if not context.hashes.is_current(kept):
+        async with context.database.statement() as session:
+            await keys.keep_anew(session, holder.key, context.hashes.hash(parts["secret"], whose))
     roles = frozenset(Role(role) for role in holder.person.roles)
     key = holder.key
     return Caller(holder.person.id, key.organization_id, roles, key=key.prefix, until=key.expires_at)

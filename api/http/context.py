@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from fastapi import Depends, Request
 
 from billing.approvals.marks import DecisionMarks
+from billing.core.keys import SecretHashes
 from billing.policy.policy import Policy
 from db.core.session import Database
 from db.incidents.health_meter import HealthMeter
@@ -56,6 +57,7 @@ class Context:
     site: Site
     readiness: Lately[ReadyAnswer]
     marks: DecisionMarks
+    hashes: SecretHashes
     by_mail: bool = True
     provider: Provider | None = None
 

@@ -92,7 +92,10 @@ async def make(body: KeyBody, request: Request, caller: Actor, context: InContex
         if caller.key is not None and not await keys.still_works(session, caller.key, at):
             raise refused(CREDENTIALS_REVOKED)
         person = existing(await people.get(session, caller.organization, caller.person))
-        row = keys.made(fresh, person, name=body.name, at=at, expires_at=expires_at, made_with=caller.key)
+        row = keys.made(
+            *(fresh, context.hashes, person),
+            name=body.name, at=at, expires_at=expires_at, made_with=caller.key,
+        )  # fmt: skip
         session.add(row)
         answer = _answer(row, None, at)
     log.info("API key %s was made by %s from %s", fresh.prefix, caller.person, client_address(request))

@@ -106,7 +106,8 @@ async def _asked(request: Request, context: Context, token: str) -> _Addressee |
     """
     at = utc_now()
     async with context.database.reading() as session:
-        holder = await links.find_deciding(session, token) if TOKEN.fullmatch(token) else None
+        known = TOKEN.fullmatch(token) is not None
+        holder = await links.find_deciding(session, context.hashes, token) if known else None
         row = await _approval(session, holder.link) if holder else None
     about = holder.link.id if holder else "decision-link"
     await context.guard.check(about, client_address(request), holder is not None, at)

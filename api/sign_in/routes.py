@@ -74,7 +74,7 @@ async def check_mail(request: Request, context: InContext) -> Response:
 async def link(token: str, request: Request, context: InContext) -> Response:
     """Uses nothing up: mail scanners get here too."""
     async with context.database.reading() as session:
-        holder = await _open(session, token, utc_now())
+        holder = await _open(session, context, token, utc_now())
     if holder is None:
         return pages.dead_link(request)
     return pages.link(request, holder.person.name, holder.person.email, holder.organization)
@@ -85,7 +85,7 @@ async def use_link(token: str, request: Request, context: InContext) -> Response
     """Signs in once: of two at the same moment, one."""
     at = utc_now()
     async with context.database.transaction() as session:
-        holder = await _open(session, token, at)
+        holder = await _open(session, context, token, at)
         if holder is None or not await sign_in_links.use_up(session, holder.link.id, at=at):
             return pages.dead_link(request)
         opened = await open_session(session, context, request, holder.person, how=holder.link.how, at=at)
@@ -138,6 +138,7 @@ async def open_session(
     await sessions.forget(session, at)
     return await sessions.begin(
         session,
+        context.hashes,
         person,
         how=how,
         address=client_address(request),
@@ -155,9 +156,9 @@ def signed_in(context: Context, opened: NewSession, next: str | None) -> Respons
     return answer
 
 
-async def _open(session: AsyncSession, token: str, at: datetime) -> LinkHolder | None:
+async def _open(session: AsyncSession, context: Context, token: str, at: datetime) -> LinkHolder | None:
     """The link, if it can be used and its person may come in."""
-    holder = await sign_in_links.find(session, token) if TOKEN.fullmatch(token) else None
+    holder = await sign_in_links.find(session, context.hashes, token) if TOKEN.fullmatch(token) else None
     if holder is None or not sign_in_links.is_open(holder.link, at):
         return None
     return holder if holder.person.active and holder.person.roles else None

@@ -56,7 +56,7 @@ async def _recognize(request: Request, context: Context) -> None:
         return
     at, policy = utc_now(), context.policy.sign_in
     async with context.database.reading() as session:
-        holder = await sessions.find(session, secret)
+        holder = await sessions.find(session, context.hashes, secret)
     if holder is None or sessions.state_of(holder.session, at, idle_of(policy)) != "live":
         return
     caller = _caller(holder)

@@ -8,6 +8,8 @@ from sqlalchemy import ColumnElement, and_, update
 from sqlmodel import col, func, or_, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from billing.core.keys import SecretHashes
+
 from ..core.pages import FirstOf, PagedRows, order
 from ..tables import ApiKey, KeyUse, Person
 from .people import NewKey
@@ -38,6 +40,7 @@ def state_of(row: ApiKey, at: datetime) -> KeyState:
 
 def made(
     key: NewKey,
+    hashes: SecretHashes,
     person: Person,
     *,
     name: str,
@@ -48,7 +51,7 @@ def made(
     """The row of a key that a person makes for themselves; `made_with` is the key by which they call."""
     return ApiKey(
         prefix=key.prefix,
-        secret_hash=key.secret_hash,
+        secret_hash=hashes.hash(key.secret, person.id),
         person_id=person.id,
         organization_id=person.organization_id,
         name=name,
@@ -63,6 +66,16 @@ async def get(session: AsyncSession, organization_id: str, prefix: str) -> ApiKe
     """The key, if it is this organization's."""
     row = await session.get(ApiKey, prefix)
     return row if row and row.organization_id == organization_id else None
+
+
+async def keep_anew(session: AsyncSession, key: ApiKey, secret_hash: str) -> None:
+    """Keep the same secret by another hash. One statement: `Database.statement` is enough."""
+    await session.exec(
+        update(ApiKey)
+        .where(col(ApiKey.prefix) == key.prefix, col(ApiKey.secret_hash) == key.secret_hash)
+        .values(secret_hash=secret_hash)
+        .execution_options(synchronize_session=False)
+    )
 
 
 async def still_works(session: AsyncSession, prefix: str, at: datetime) -> bool:

@@ -8,7 +8,8 @@ from sqlalchemy import delete, update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from ..people.people import hash_secret
+from billing.core.keys import UNPEPPERED
+
 from ..tables import SignInAttempt
 
 LASTS = timedelta(minutes=10)
@@ -20,8 +21,8 @@ async def begin(
     """Note that a browser is sent to the provider; those of long ago are forgotten."""
     await session.exec(delete(SignInAttempt).where(col(SignInAttempt.expires_at) < at - LASTS))
     attempt = SignInAttempt(
-        state_hash=hash_secret(state),
-        browser_hash=hash_secret(browser),
+        state_hash=_hash(state),
+        browser_hash=_hash(browser),
         next=next,
         created_at=at,
         expires_at=at + LASTS,
@@ -34,8 +35,8 @@ async def begin(
 async def come_back(session: AsyncSession, *, state: str, browser: str, at: datetime) -> SignInAttempt | None:
     """The attempt that this browser began with this state, the first time that it comes back."""
     here = (
-        col(SignInAttempt.state_hash) == hash_secret(state),
-        col(SignInAttempt.browser_hash) == hash_secret(browser),
+        col(SignInAttempt.state_hash) == _hash(state),
+        col(SignInAttempt.browser_hash) == _hash(browser),
         col(SignInAttempt.expires_at) > at,
     )
     return await _first(session, *here, col(SignInAttempt.returned_at).is_(None), returned_at=at)
@@ -57,7 +58,7 @@ async def offered(session: AsyncSession, *, browser: str, at: datetime) -> SignI
     """The attempt of this browser in which there is still something to choose."""
     found = await session.exec(
         select(SignInAttempt).where(
-            SignInAttempt.browser_hash == hash_secret(browser),
+            SignInAttempt.browser_hash == _hash(browser),
             col(SignInAttempt.people).is_not(None),
             col(SignInAttempt.chosen_at).is_(None),
             col(SignInAttempt.expires_at) > at,
@@ -82,3 +83,8 @@ async def _first(session: AsyncSession, *where: Any, **values: Any) -> SignInAtt
         .execution_options(synchronize_session=False)
     )
     return changed.scalar_one_or_none()
+
+
+def _hash(secret: str) -> str:
+    """Of what lasts for ten minutes, and lets nobody in by itself."""
+    return UNPEPPERED.hash(secret)

@@ -8,14 +8,14 @@ from sqlalchemy import ColumnElement, delete, func, update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from billing.core.keys import SecretHashes
 from billing.core.operations import SYSTEM
 
 from ..core.statements import insert_if_new
-from ..people.people import hash_secret
 from ..tables import Organization, Person, PersonLink, PersonLinkToken, new_id
 
 TOKEN_BYTES = 32
-"""256 bits; nobody guesses them, so a plain SHA-256 is enough to keep."""
+"""256 bits; nobody guesses them."""
 KEPT_FOR = timedelta(days=90)
 
 
@@ -93,14 +93,14 @@ async def issue_for_decision(
     await insert_if_new(session, link)
 
 
-async def add_token(session: AsyncSession, link_id: str, *, at: datetime) -> str | None:
+async def add_token(session: AsyncSession, hashes: SecretHashes, link_id: str, *, at: datetime) -> str | None:
     """A new token of the link, as it stands in an address: it can't be shown again. None for a link that
     can't be used any more."""
     link = await session.get(PersonLink, link_id)
     if link is None or not is_open(link, at):
         return None
     plain = secrets.token_urlsafe(TOKEN_BYTES)
-    session.add(PersonLinkToken(token_hash=hash_secret(plain), link_id=link_id, created_at=at))
+    session.add(PersonLinkToken(token_hash=hashes.hash(plain), link_id=link_id, created_at=at))
     await session.flush()
     return plain
 
@@ -110,23 +110,25 @@ def is_open(link: PersonLink, at: datetime) -> bool:
     return link.used_at is None and at < link.expires_at
 
 
-async def find(session: AsyncSession, plain: str) -> LinkHolder | None:
+async def find(session: AsyncSession, hashes: SecretHashes, plain: str) -> LinkHolder | None:
     """The link that signs somebody in by this token, whatever its state."""
-    return await _find(session, plain, col(PersonLink.approval_id).is_(None))
+    return await _find(session, hashes, plain, col(PersonLink.approval_id).is_(None))
 
 
-async def find_deciding(session: AsyncSession, plain: str) -> LinkHolder | None:
+async def find_deciding(session: AsyncSession, hashes: SecretHashes, plain: str) -> LinkHolder | None:
     """The link that lets somebody decide by this token, whatever its state."""
-    return await _find(session, plain, col(PersonLink.approval_id).is_not(None))
+    return await _find(session, hashes, plain, col(PersonLink.approval_id).is_not(None))
 
 
-async def _find(session: AsyncSession, plain: str, kind: ColumnElement[bool]) -> LinkHolder | None:
+async def _find(
+    session: AsyncSession, hashes: SecretHashes, plain: str, kind: ColumnElement[bool]
+) -> LinkHolder | None:
     found = await session.exec(
         select(PersonLink, Person, Organization.name)
         .join(PersonLinkToken, col(PersonLinkToken.link_id) == col(PersonLink.id))
         .join(Person, col(Person.id) == col(PersonLink.person_id))
         .join(Organization, col(Organization.id) == col(PersonLink.organization_id))
-        .where(PersonLinkToken.token_hash == hash_secret(plain), kind)
+        .where(col(PersonLinkToken.token_hash).in_(hashes.every(plain)), kind)
     )
     row = found.one_or_none()
     return LinkHolder(*row) if row else None

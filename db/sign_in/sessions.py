@@ -9,8 +9,9 @@ from sqlalchemy import ColumnElement, bindparam, delete, update
 from sqlmodel import col, func, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from billing.core.keys import SecretHashes
+
 from ..core.pages import PagedRows, order
-from ..people.people import hash_secret
 from ..tables import ConsoleSession, Person, new_id
 
 State = Literal["live", "idle", "expired", "revoked"]
@@ -22,7 +23,7 @@ _KEYS: Mapping[str, tuple[Any, ...]] = {
 }
 
 SECRET_BYTES = 32
-"""256 bits, as of every secret here that is kept as a plain SHA-256."""
+"""256 bits: nobody guesses them."""
 MAX_AGENT = 300
 SEEN_EVERY = timedelta(minutes=1)
 KEPT_FOR = timedelta(days=90)
@@ -31,7 +32,10 @@ KEPT_FOR = timedelta(days=90)
 _SESSION_AND_PERSON = (
     select(ConsoleSession, Person)
     .join(Person, col(Person.id) == col(ConsoleSession.person_id))
-    .where(ConsoleSession.secret_hash == bindparam("secret_hash"))
+    .where(
+        col(ConsoleSession.secret_hash).in_(bindparam("hashes", expanding=True)),
+        ConsoleSession.person_id == bindparam("person"),
+    )
 )
 
 
@@ -60,6 +64,7 @@ def state_of(row: ConsoleSession, at: datetime, idle: timedelta) -> State:
 
 async def begin(
     session: AsyncSession,
+    hashes: SecretHashes,
     person: Person,
     *,
     how: str,
@@ -69,13 +74,16 @@ async def begin(
     expires_at: datetime,
     roles: list[str] | None = None,
 ) -> NewSession:
-    """Open a session, with a secret that no browser has had before. `roles`: a provider granted no others."""
-    secret = secrets.token_urlsafe(SECRET_BYTES)
+    """Open a session, with a secret that no browser has had before. `roles`: a provider granted no others.
+
+    The secret names its person, so that the row can't be made into somebody else's session.
+    """
+    secret = f"{secrets.token_urlsafe(SECRET_BYTES)}.{person.id}"
     row = ConsoleSession(
         id=new_id("ses"),
         organization_id=person.organization_id,
         person_id=person.id,
-        secret_hash=hash_secret(secret),
+        secret_hash=hashes.hash(secret),
         how=how,
         address=address,
         user_agent=user_agent[:MAX_AGENT] if user_agent else None,
@@ -89,9 +97,10 @@ async def begin(
     return NewSession(secret, row)
 
 
-async def find(session: AsyncSession, secret: str) -> SessionHolder | None:
+async def find(session: AsyncSession, hashes: SecretHashes, secret: str) -> SessionHolder | None:
     """The session with this secret and its person, whatever their state."""
-    found = await session.exec(_SESSION_AND_PERSON, params={"secret_hash": hash_secret(secret)})
+    sought = {"hashes": hashes.every(secret), "person": secret.rpartition(".")[2]}
+    found = await session.exec(_SESSION_AND_PERSON, params=sought)
     row = found.one_or_none()
     return SessionHolder(*row) if row else None
 

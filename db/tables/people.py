@@ -82,7 +82,7 @@ class Person(SQLModel, table=True):
 
 
 class ApiKey(SQLModel, table=True):
-    """Only the prefix and the SHA-256 of the secret are kept."""
+    """Only the prefix and a hash of the secret (`billing.core.keys`) are kept."""
 
     __tablename__ = "api_keys"
     __table_args__ = (

@@ -44,7 +44,7 @@ class PersonLink(SQLModel, table=True):
 
 
 class PersonLinkToken(SQLModel, table=True):
-    """What stands in a link's address; only its SHA-256 is kept.
+    """What stands in a link's address; only its hash (`billing.core.keys`) is kept.
 
     Every attempt at a mail carries a token of its own, and any of them uses up the link.
     """
@@ -56,7 +56,7 @@ class PersonLinkToken(SQLModel, table=True):
 
 
 class ConsoleSession(SQLModel, table=True):
-    """A browser in which a person is signed in. Only the SHA-256 of its cookie's secret is kept."""
+    """A browser in which a person is signed in. Only the hash of its cookie's secret is kept."""
 
     __tablename__ = "console_sessions"
     __table_args__ = (

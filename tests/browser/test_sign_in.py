@@ -12,6 +12,7 @@ from temporalio.client import Client
 from api.app import create_app
 from api.http.site import Site
 from api.oidc.provider import Provider, ProviderSettings
+from billing.core.keys import UNPEPPERED
 from billing.core.operations import Role
 from billing.policy.policy import policy_from_toml
 from db.core.clock import utc_now
@@ -53,7 +54,8 @@ class Console:
             link = await links.issue(
                 session, person, how="mail", by=person.id, at=at, expires_at=at + timedelta(minutes=15)
             )
-            return f"{self.address}/console/sign-in/link/{await links.add_token(session, link.id, at=at)}"
+            token = await links.add_token(session, UNPEPPERED, link.id, at=at)
+            return f"{self.address}/console/sign-in/link/{token}"
 
 
 @pytest.fixture

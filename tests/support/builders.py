@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlmodel import SQLModel
 
+from billing.core.keys import UNPEPPERED
 from billing.core.operations import Kind, Role, State
 from db.core.session import Database
 from db.people.people import NewKey, new_api_key
@@ -150,7 +151,7 @@ def a_person(organization_id: str, *, roles: Iterable[str] = (), **fields: Any) 
 def an_api_key(person: Person, key: NewKey, **fields: Any) -> ApiKey:
     defaults: dict[str, Any] = {
         "prefix": key.prefix,
-        "secret_hash": key.secret_hash,
+        "secret_hash": UNPEPPERED.hash(key.secret),
         "person_id": person.id,
         "organization_id": person.organization_id,
         "created_at": NOW,

@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 from sqlmodel import select
 
+from billing.core.keys import UNPEPPERED
 from db.core.session import Database
 from db.sign_in import links
 from db.tables import PersonLink, PersonLinkToken
@@ -42,7 +43,7 @@ async def test_the_command_prints_a_link_and_keeps_who_made_it_and_why(
         for person, url in told.items():
             start, _, token = url.rpartition("/")
             assert start == "https://billing.acme.example/console/sign-in/link"
-            holder = await links.find(session, token)
+            holder = await links.find(session, UNPEPPERED, token)
             assert holder is not None
             link = holder.link
             assert (link.person_id, link.how, link.issued_by) == (person, "operator", "olga")

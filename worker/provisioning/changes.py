@@ -8,6 +8,7 @@ from typing import Any
 from sqlmodel import SQLModel, col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from billing.core.keys import SecretHashes
 from db.core.clock import utc_now
 from db.mail import chat_webhooks
 from db.tables import ChatWebhook, Organization, Person, new_id
@@ -16,13 +17,13 @@ from .file import FileProblem, InvalidFile, OrganizationFile, ProvisioningFile
 from .keys import Changes, KeyChanges
 
 
-async def apply(session: AsyncSession, file: ProvisioningFile) -> Changes:
+async def apply(session: AsyncSession, hashes: SecretHashes, file: ProvisioningFile) -> Changes:
     """Write what the file has otherwise than the records. Raises InvalidFile, with everything in it that
     contradicts them; the transaction is then to be rolled back.
     """
     changes, problems = Changes(), list[FileProblem]()
     for number, wanted in enumerate(file.organizations):
-        part = _ChangedPart(session, wanted, f"organizations[{number}]", changes, problems, utc_now())
+        part = _ChangedPart(session, hashes, wanted, f"organizations[{number}]", changes, problems, utc_now())
         await part.apply()
     if problems:
         raise InvalidFile(problems)
@@ -34,6 +35,7 @@ class _ChangedPart:
     """One organization of the file."""
 
     session: AsyncSession
+    hashes: SecretHashes
     wanted: OrganizationFile
     place: str
     changes: Changes
@@ -47,7 +49,9 @@ class _ChangedPart:
         people = await self._people()
         await self._check_ids(people)
         matched = self._matched(people)
-        keys = await KeyChanges.of(self.session, self.wanted.people, people, self.changes, self.now)
+        keys = await KeyChanges.of(
+            self.session, self.hashes, self.wanted.people, people, self.changes, self.now
+        )
         for n, (entry, person) in enumerate(zip(self.wanted.people, matched, strict=True)):
             self.problems += keys.wrong(entry, person, f"{self.place}.people[{n}]")
         if len(self.problems) > before:

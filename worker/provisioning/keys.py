@@ -13,7 +13,8 @@ from pydantic import BaseModel
 from sqlmodel import col, or_, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from db.people.people import NewKey, hash_secret, new_api_key, split_api_key
+from billing.core.keys import SecretHashes
+from db.people.people import NewKey, new_api_key, split_api_key
 from db.tables import ApiKey, Person
 
 from .file import FileProblem, PersonFile
@@ -47,6 +48,7 @@ class KeyChanges:
     """The keys of one organization while a file is made true."""
 
     session: AsyncSession
+    hashes: SecretHashes
     changes: Changes
     now: datetime
     known: dict[str, ApiKey]
@@ -55,6 +57,7 @@ class KeyChanges:
     async def of(
         cls,
         session: AsyncSession,
+        hashes: SecretHashes,
         wanted: Sequence[PersonFile],
         people: Sequence[Person],
         changes: Changes,
@@ -69,7 +72,7 @@ class KeyChanges:
         found = await session.exec(
             select(ApiKey).where(or_(theirs, col(ApiKey.prefix).in_(named))).order_by(col(ApiKey.prefix))
         )
-        return cls(session, changes, now, {key.prefix: key for key in found})
+        return cls(session, hashes, changes, now, {key.prefix: key for key in found})
 
     def wrong(self, wanted: PersonFile, person: Person | None, place: str) -> Iterator[FileProblem]:
         """What the file says of keys that can't be."""
@@ -79,7 +82,7 @@ class KeyChanges:
             key = self.known.get(prefix)
             if key is not None and key.person_id != person_id:
                 yield FileProblem(f"{place}.api_keys[{k}]", f"{prefix} is another person's key")
-            elif key is not None and key.secret_hash != hash_secret(secret):
+            elif key is not None and not self._is_of(key, secret):
                 yield FileProblem(f"{place}.api_keys[{k}]", f"another key has the prefix {prefix}")
             elif key is not None and key.revoked_by is not None:
                 # No problem: one organization's people must not stop everybody's provisioning.
@@ -117,7 +120,7 @@ class KeyChanges:
         prefix, secret = _split(text)
         key = self.known.get(prefix)
         if key is None:
-            self._store(person, NewKey(text, prefix, hash_secret(secret)), OF_FILE)
+            self._store(person, NewKey(text, prefix, secret), OF_FILE)
             self.changes.say(f"key {prefix} of {person.id}: added from the file")
             return
         if key.revoked_by is not None:
@@ -126,6 +129,7 @@ class KeyChanges:
             key.revoked_at = None
             self.changes.say(f"key {prefix} of {person.id}: works again")
         key.origin = OF_FILE
+        key.secret_hash = self.hashes.hash(secret, person.id)  # by the current key
 
     def _issue(self, person: Person) -> None:
         fresh = new_api_key()
@@ -148,6 +152,11 @@ class KeyChanges:
                 if other.made_with == key.prefix:
                     self._revoke(other, f"made with {key.prefix}")
 
+    def _is_of(self, key: ApiKey, secret: str) -> bool:
+        """A key whose hash nobody can read any more, because its secret key is gone, is taken over anew."""
+        kept = key.secret_hash
+        return self.hashes.match(kept, secret, key.person_id) or not self.hashes.is_legible(kept)
+
     def _valid(self, key: ApiKey) -> bool:
         return key.revoked_at is None and (key.expires_at is None or key.expires_at > self.now)
 
@@ -157,7 +166,7 @@ class KeyChanges:
     def _store(self, person: Person, key: NewKey, origin: str) -> None:
         row = ApiKey(
             prefix=key.prefix,
-            secret_hash=key.secret_hash,
+            secret_hash=self.hashes.hash(key.secret, person.id),
             person_id=person.id,
             organization_id=person.organization_id,
             origin=origin,

@@ -10,6 +10,7 @@ from sqlmodel import select
 
 from activities.mail.mailer import Mailer
 from activities.mail.smtp import MailLater
+from billing.core.keys import UNPEPPERED
 from billing.core.operations import Role
 from db.core.session import Database
 from db.sign_in import links
@@ -51,7 +52,7 @@ async def test_each_approver_gets_a_link_of_their_own(asking: Post) -> None:
     found = {mail["to"][0]: LINK.findall(mail["text"]) for mail in asking.mailbox.mails}
     assert len(found) == 2
     async with asking.database.reading() as session:
-        holders = [await links.find_deciding(session, token) for [token] in found.values()]
+        holders = [await links.find_deciding(session, UNPEPPERED, token) for [token] in found.values()]
         kept = (await session.exec(select(PersonLinkToken))).all()
         mails = (await session.exec(select(Mail))).all()
         events = (await session.exec(select(TimelineEvent))).all()

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from billing.core.keys import UNPEPPERED
 from billing.core.operations import Role
 from db.core.clock import utc_now
 from db.core.session import Database
@@ -31,7 +32,8 @@ async def signed_in(database: Database, who: Member, days: int) -> None:
     at = utc_now() - timedelta(days=days)
     async with database.transaction() as session:
         given: dict[str, Any] = {"how": "mail", "address": "192.0.2.7", "user_agent": None}
-        await sessions.begin(session, who.person, at=at, expires_at=at + timedelta(days=7), **given)
+        given |= {"at": at, "expires_at": at + timedelta(days=7)}
+        await sessions.begin(session, UNPEPPERED, who.person, **given)
 
 
 async def test_they_are_found_by_a_part_of_their_name_or_address_and_by_role_and_state(

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from billing.core.keys import UNPEPPERED
 from billing.core.operations import Role
 from db.approvals import approvals
 from db.core import timeline
@@ -70,7 +71,7 @@ async def link_for(
             at=at - timedelta(hours=1),
             expires_at=at + valid,
         )
-        token = await links.add_token(session, id_, at=at - timedelta(hours=1))
+        token = await links.add_token(session, UNPEPPERED, id_, at=at - timedelta(hours=1))
     assert token is not None
     return f"/console/decide/{token}"
 
@@ -161,7 +162,7 @@ async def test_a_sign_in_link_decides_nothing(
         link = await links.issue(
             session, acme.controller.person, how="mail", by="x", at=at, expires_at=at + timedelta(minutes=15)
         )
-        token = await links.add_token(session, link.id, at=at)
+        token = await links.add_token(session, UNPEPPERED, link.id, at=at)
     await is_dead(visitor, f"/console/decide/{token}", database)
 
 

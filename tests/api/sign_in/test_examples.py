@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+from billing.core.keys import UNPEPPERED
 from db.sign_in import sessions
 
 from ...support.builders import NOW
@@ -15,6 +16,7 @@ async def test_sessions_are_listed_and_revoked_and_people_signed_out(house: Exam
     async with house.database.transaction() as session:
         opened = await sessions.begin(
             session,
+            UNPEPPERED,
             house.acme.controller.person,
             how="mail",
             address="192.0.2.7",

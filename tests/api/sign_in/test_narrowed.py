@@ -7,6 +7,7 @@ from markupsafe import escape
 from sqlmodel import select
 
 from api.http import auth
+from billing.core.keys import UNPEPPERED
 from billing.core.operations import Role
 from db.core.clock import utc_now
 from db.core.session import Database
@@ -34,6 +35,7 @@ async def narrowed(web: Api, database: Database, who: Member, roles: list[str]) 
     async with database.transaction() as session:
         opened = await sessions.begin(
             session,
+            UNPEPPERED,
             who.person,
             how="oidc",
             address="192.0.2.1",

@@ -32,7 +32,8 @@ async def test_the_cookie_is_for_this_host_alone_and_hidden_from_scripts(
     cookie = answer.headers["set-cookie"]
     name, *attributes = cookie.split("; ")
     assert name.startswith("__Host-plixo_session=")
-    assert len(name.partition("=")[2]) == 43
+    secret, _, person = name.partition("=")[2].partition(".")
+    assert (len(secret), person) == (43, acme.admin.id)
     assert sorted(attributes) == ["HttpOnly", "Max-Age=604800", "Path=/", "SameSite=lax", "Secure"]
     assert answer.headers["cache-control"] == "no-store"
 

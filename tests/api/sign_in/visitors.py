@@ -8,6 +8,7 @@ from httpx import ASGITransport, AsyncClient, Response
 from sqlmodel import col, select
 
 from api.sign_in.sessions import COOKIE
+from billing.core.keys import UNPEPPERED
 from db.core.clock import utc_now
 from db.core.session import Database
 from db.sign_in import links
@@ -64,7 +65,7 @@ async def link_path(database: Database, mail: dict[str, object] | None = None) -
 
 async def path_of(database: Database, link_id: str, at: datetime | None = None) -> str:
     async with database.transaction() as session:
-        token = await links.add_token(session, link_id, at=at or utc_now())
+        token = await links.add_token(session, UNPEPPERED, link_id, at=at or utc_now())
     assert token is not None
     return f"/console/sign-in/link/{token}"
 

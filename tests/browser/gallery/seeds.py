@@ -7,6 +7,7 @@ from sqlmodel import SQLModel
 
 from api.console.receivables import customer_lists
 from api.console.routes import ROUTERS
+from billing.core.keys import UNPEPPERED
 from billing.core.operations import Kind, Role, State
 from billing.money.dispute import DisputeStatus
 from billing.policy.policy import policy_from_toml
@@ -324,7 +325,7 @@ class Seeds:
                 session, self.acme.controller.person, link, approval=approval,
                 subject_hash=row.subject_hash, at=self.at, expires_at=self.at + DAY,
             )  # fmt: skip
-            token = await links.add_token(session, link, at=self.at)
+            token = await links.add_token(session, UNPEPPERED, link, at=self.at)
         return f"/console/decide/{token}"
 
     async def _asked_by_mail(self) -> str:

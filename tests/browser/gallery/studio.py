@@ -15,6 +15,7 @@ from temporalio.client import Client
 from api.app import create_app
 from api.http.site import Site
 from api.quotes.service import QuoteDraft
+from billing.core.keys import UNPEPPERED
 from billing.core.operations import Message, Role
 from billing.policy.policy import policy_from_toml
 from billing.quotes.quote import AnyQuote
@@ -83,7 +84,7 @@ class Studio:
             at = utc_now()
             expires = at + timedelta(minutes=15)
             link = await links.issue(session, person, how="mail", by=person.id, at=at, expires_at=expires)
-            token = await links.add_token(session, link.id, at=at)
+            token = await links.add_token(session, UNPEPPERED, link.id, at=at)
         await page.goto(f"{self.address}/console/sign-in/link/{token}")
         await page.click("button.btn-go")
 

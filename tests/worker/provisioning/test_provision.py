@@ -13,6 +13,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import select
 
+from billing.core.keys import UNPEPPERED, Keys, SecretHashes
 from db.core.clock import utc_now
 from db.core.session import Database
 from db.mail import chat_webhooks
@@ -64,7 +65,7 @@ async def works(database: Database, key: str) -> bool:
     prefix, secret = key.removeprefix("pk_").split("_")
     async with database.reading() as session:
         holder = await people.find_key(session, prefix)
-    if holder is None or holder.key.secret_hash != people.hash_secret(secret):
+    if holder is None or not UNPEPPERED.match(holder.key.secret_hash, secret):
         return False
     return holder.key.revoked_at is None and holder.person.active
 
@@ -109,7 +110,7 @@ async def test_only_the_hash_of_a_key_is_kept(database: Database) -> None:
     async with database.reading() as session:
         [row] = await session.exec(select(ApiKey))
     assert secret not in str(row.model_dump())
-    assert row.secret_hash == people.hash_secret(secret)
+    assert UNPEPPERED.match(row.secret_hash, secret)
 
 
 async def test_again_with_the_same_file_changes_nothing_and_issues_nothing(database: Database) -> None:
@@ -239,7 +240,7 @@ async def test_with_a_key_that_leaves_the_file_end_those_that_were_made_with_it(
     fresh = new_api_key()
     async with database.transaction() as session:
         made_with = {"made_with": KEY_PREFIX, "expires_at": None}
-        session.add(keys.made(fresh, admin, name="Export", at=utc_now(), **made_with))
+        session.add(keys.made(fresh, UNPEPPERED, admin, name="Export", at=utc_now(), **made_with))
     assert await works(database, fresh.plaintext)
 
     await provisioned(database, a_file())
@@ -422,6 +423,22 @@ async def test_another_secret_under_a_known_prefix_is_refused(database: Database
     assert await contradicts(database, a_file(api_keys=[forged])) == [
         f"organizations[0].people[0].api_keys[0]: another key has the prefix {KEY_PREFIX}"
     ]
+
+
+async def test_a_listed_key_is_kept_by_the_current_secret_key(database: Database) -> None:
+    def by(*ids: str, plain: bool = False) -> SecretHashes:
+        return SecretHashes.of(Keys(ids[0], {id_: id_.encode() * 8 for id_ in ids}, plain))
+
+    listed, kept = a_file(id="per_bea", api_keys=[KEY]), list[str]()
+    secret = KEY.rpartition("_")[2]
+    for hashes in (UNPEPPERED, by("2026", plain=True), by("2027", "2026"), by("2029")):
+        await provisioned(database, listed, hashes=hashes)
+        async with database.reading() as session:
+            [row] = await session.exec(select(ApiKey))
+        assert hashes.match(row.secret_hash, secret, "per_bea")
+        assert hashes.is_current(row.secret_hash)
+        kept.append(row.secret_hash.rpartition(":")[0])
+    assert kept == ["", "2026", "2027", "2029"]
 
 
 @pytest.fixture
