@@ -22,6 +22,7 @@ from .frame.forms import Form, form_of
 from .frame.page import see
 from .frame.queries import asked
 from .frame.serving import pages
+from .frame.subjects import payments_of
 from .frame.visit import InVisit, PageVisit
 
 router = pages("/approvals")
@@ -109,7 +110,7 @@ async def read(visit: PageVisit, approval: str) -> ApprovalAnswer:
 
 async def decision_values(visit: PageVisit, shown: ApprovalAnswer) -> dict[str, Any]:
     """What every page has on which one decides: all of the subject, and who decides on it."""
-    names = await visit.names([shown.subject])
+    names = await visit.names([shown.subject], payments_of(shown.subject))
     deciders = Deciders(visit.shell.pool, shown.id, shown.authors)
     return {
         "title": names.headline(shown.kind, shown.subject, {}),

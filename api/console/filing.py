@@ -85,7 +85,8 @@ async def list_disputes(
 ) -> Response:
     """The newest first; they are answered in Stripe."""
     found = await disputes.list_disputes(query, visit.request, visit.caller, visit.context)
-    names = await visit.names([row.model_dump(include={"customer"}) for row in found.data])
+    whose = [row.model_dump(include={"customer"}) for row in found.data]
+    names = await visit.names(whose, {row.payment for row in found.data})
     return visit.page("disputes", title="Disputes",
         rows=found.data, next_cursor=found.next_cursor, names=names,
     )  # fmt: skip

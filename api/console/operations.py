@@ -24,6 +24,7 @@ from .frame.forms import Form, form_of
 from .frame.page import see
 from .frame.queries import asked
 from .frame.serving import pages
+from .frame.subjects import payments_of
 from .frame.visit import InVisit
 
 router = pages("/operations")
@@ -201,12 +202,13 @@ async def _detail(id_: str, visit: InVisit, form: Form) -> Response:
     operation = await operations.read_operation(id_, visit.caller, visit.context)
     first = OldestFirst(limit=MOST_EVENTS)
     timeline = await operations.read_timeline(id_, first, visit.request, visit.caller, visit.context)
-    names = await visit.names([operation.subject, operation.request])
+    documents = [operation.subject, operation.request]
+    names = await visit.names(documents, set().union(*map(payments_of, documents)))
     allowed = [*operation.allowed_actions, *(["deny"] if "confirm" in operation.allowed_actions else [])]
     offered = {name: action_of(operation.kind, name) for name in allowed}
     return visit.page("operation",
         title=names.headline(operation.kind, operation.subject, operation.request),
-        next=await next_step(visit, operation, timeline.data, names),
+        next=next_step(operation, timeline.data, names),
         operation=operation, events=timeline.data, told=told_once(timeline.data), form=form,
         subject=names.subject(operation.kind, operation.subject), names=names,
         actions={name: action for name, action in offered.items() if action is not None},

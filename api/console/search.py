@@ -25,4 +25,5 @@ async def find(query: Annotated[BoxQuery, Depends(asked(BoxQuery))], visit: InVi
         return visit.page("search", title="Search", found=None, names=await visit.names([]))
     found = await search(EverywhereQuery(q=query.q), visit.caller, visit.context)
     documents = [document for row in found.operations for document in (row.subject, row.request)]
+    documents += [row.model_dump(include={"customer", "invoice"}) for row in found.payments]
     return visit.page("search", title="Search", found=found, names=await visit.names(documents))

@@ -14,11 +14,9 @@ from billing.operations.questions import Question
 from billing.plan_changes.subject import PlanChangeSubject
 from billing.portal.trouble import AccessTroubleSubject
 
-from ...cases import routes as cases
 from ...http.models import EventAnswer, OperationAnswer
 from ..frame.filters import standing
 from ..frame.subjects import About
-from ..frame.visit import PageVisit
 
 
 @dataclass(frozen=True)
@@ -63,9 +61,7 @@ OVER: Mapping[State, str] = {
 """Of what somebody asked for and that came to nothing."""
 
 
-async def next_step(
-    visit: PageVisit, operation: OperationAnswer, events: Sequence[EventAnswer], names: About
-) -> NextStep | None:
+def next_step(operation: OperationAnswer, events: Sequence[EventAnswer], names: About) -> NextStep | None:
     """None where nothing more is to come, or the page says it already. `events` is its timeline."""
     stands = standing(operation)
     if operation.kind in ON_REQUEST and stands in OVER:
@@ -75,17 +71,21 @@ async def next_step(
     if events and events[-1].code == EventCode.WORKFLOW_STUCK:
         return NextStep(STUCK)
     if stands == Question.REVISION.stage:
-        known = [until for one in events if (until := one.detail.get("revise_by"))]
-        return NextStep(REVISED, "Revise it by", datetime.fromisoformat(known[-1]) if known else None)
+        return NextStep(REVISED, "Revise it by", _until(events, "revise_by"))
     if stands == State.AWAITING_APPROVAL:
         return _review(events)
     if stands == State.MISMATCHED:
         return NextStep(DIFFERS.get(operation.kind, ACCEPT))
     if operation.kind == Kind.CASE and stands == ApprovalState.OPEN:
-        case = await cases.read_case(operation.id, visit.caller, visit.context)
         named = operation.stage == "maker_to_confirm"
-        return NextStep(WAITING[operation.stage] if named else NOTED, "Note due", case.deadline)
+        return NextStep(WAITING[operation.stage] if named else NOTED, "Note due", _until(events, "deadline"))
     return _planned(operation, stands, names)
+
+
+def _until(events: Sequence[EventAnswer], name: str) -> datetime | None:
+    """The latest deadline of this name on a timeline."""
+    known = [until for one in events if (until := one.detail.get(name))]
+    return datetime.fromisoformat(known[-1]) if known else None
 
 
 VACANT = {EventCode.RUNG_VACANT_ANY_ASKED, EventCode.RUNG_VACANT_ALL_ASKED, EventCode.RUNG_VACANT_LAST}

@@ -1,7 +1,7 @@
 """What an operation is about, with its type, and the names by which people know it."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqlmodel import col, select
@@ -17,7 +17,7 @@ from billing.money.refund import RefundSubject
 from billing.money.waiver import WAIVERS, WaiverSubject
 from billing.operations.payloads import OperationSubject, read_subject
 from billing.plan_changes.subject import PlanChangeSubject, Terms
-from db.tables import Customer, Invoice, Operation
+from db.tables import Customer, Invoice, Operation, PaymentRow
 
 from .words import KINDS
 
@@ -28,11 +28,13 @@ GIVEN = frozenset({CaseObject.REFUND, CaseObject.CREDIT_NOTE, CaseObject.BALANCE
 
 @dataclass(frozen=True)
 class About:
-    """The names of what subjects mention: plans by their short names, customers and invoices by their ids."""
+    """The names of what subjects mention: plans by their short names, customers and invoices by their ids.
+    `paid` are the invoices that payments are of."""
 
     plans: Mapping[str, str]
     customers: Mapping[str, str]
     numbers: Mapping[str, str]
+    paid: Mapping[str, str] = field(default_factory=dict)
 
     def subject(self, kind: str, document: Document | None) -> OperationSubject | None:
         return read_subject(kind, document)
@@ -109,9 +111,14 @@ def _seats(number: int) -> str:
 
 
 async def about(
-    session: AsyncSession, organization: str, plans: Mapping[str, str], documents: Sequence[Document | None]
+    session: AsyncSession,
+    organization: str,
+    plans: Mapping[str, str],
+    documents: Sequence[Document | None],
+    payments: Collection[str] = (),
 ) -> About:
-    """Looks up the customers and invoices that subjects and requests name, in one statement each."""
+    """Looks up the customers and invoices that subjects and requests name, and the invoices of `payments`, in
+    one statement each."""
     customers = {document["customer"] for document in documents if document and document.get("customer")}
     invoices = {document["invoice"] for document in documents if document and document.get("invoice")}
     names: dict[str, str] = {}
@@ -126,7 +133,23 @@ async def about(
             select(Invoice).where(Invoice.organization_id == organization, col(Invoice.id).in_(invoices))
         )
         numbers = {row.id: row.number or row.id for row in bills}
-    return About(plans, names, numbers)
+    paid: dict[str, str] = {}
+    if payments:
+        of_payments = await session.exec(
+            select(PaymentRow.id, Invoice)
+            .join(Invoice, col(Invoice.id) == PaymentRow.invoice_id)
+            .where(PaymentRow.organization_id == organization, col(PaymentRow.id).in_(payments))
+        )
+        for payment, invoice in of_payments:
+            paid[payment], numbers[invoice.id] = invoice.id, invoice.number or invoice.id
+    return About(plans, names, numbers, paid)
+
+
+def payments_of(document: Document | None) -> set[str]:
+    """The payments that a subject or a request is about."""
+    parts = (document or {}).get("parts") or ()
+    named = {(document or {}).get("payment_intent"), *(part.get("payment_intent") for part in parts)}
+    return {payment for payment in named if payment}
 
 
 async def headlines(

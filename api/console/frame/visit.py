@@ -42,10 +42,10 @@ class PageVisit:
         """The API's answer to what a button does. Raises what the route raises; see `Form.submitted`."""
         return await send(self.request, method, path, body, key=key)
 
-    async def names(self, documents: Sequence[Document | None]) -> About:
-        """The names of what these subjects and requests mention."""
+    async def names(self, documents: Sequence[Document | None], payments: Collection[str] = ()) -> About:
+        """The names of what these subjects and requests mention, and what `payments` have paid."""
         async with self.context.database.reading() as session:
-            return await about(session, self.caller.organization, self.shell.plans, documents)
+            return await about(session, self.caller.organization, self.shell.plans, documents, payments)
 
     async def headlines(self, operations: Collection[str]) -> Mapping[str, str]:
         """What these operations are called, by their ids."""

@@ -15,7 +15,7 @@ from db.core.session import Database
 
 from ...support import checked_rows as day
 from ...support.builders import Tenant, a_customer, an_invoice, store
-from ...support.money_rows import a_refund_operation
+from ...support.money_rows import a_payment, a_refund_operation
 from ..conftest import ON_ONE_DATABASE, Api
 from ..giving import ask
 from .conftest import SignIn
@@ -88,13 +88,16 @@ async def test_search_shows_what_was_found_by_its_kind(
     await store(database, mine, theirs)
     invoice = an_invoice(mine, number="HZL-7")
     operation = a_refund_operation(acme, customer_id=mine.id)
-    await store(database, invoice, operation)
+    payment = a_payment(acme.id, customer_id=mine.id, invoice_id=invoice.id, amount=70_000)
+    await store(database, invoice, operation, payment)
     visitor = await signed_in(acme.legal)
     page = (await visitor.get("/console/search?q=hazel")).text
     assert "Hazel &lt;b&gt;Ltd" in page
     for place in (f"customers/{mine.id}", f"invoices/{invoice.id}", f"operations/{operation.id}"):
         assert f'href="/console/{place}"' in page
     assert theirs.id not in page
+    paid = (await visitor.get("/console/search?q=700")).text
+    assert "Payment of HZL-7" in paid
     assert "Nothing matches" in (await visitor.get("/console/search?q=nobody")).text
 
 

@@ -23,10 +23,12 @@ from ...support.builders import (
     a_customer,
     a_notice,
     an_approval,
+    an_invoice,
     an_operation,
     store,
 )
 from ...support.case_rows import a_case
+from ...support.money_rows import a_payment
 from ..conftest import ON_ONE_DATABASE
 from .conftest import SignIn
 
@@ -257,3 +259,36 @@ async def test_only_who_can_acknowledge_a_notice_is_offered_to(
     await store(database, operation, a_notice(operation, id="ntc_1", state="open"))
     page = (await (await signed_in(getattr(acme, member))).get("/console/finance")).text
     assert ("/console/finance/ntc_1/acknowledge" in page) is offered
+
+
+async def test_a_refunded_payment_is_named_by_its_invoice(
+    signed_in: SignIn, acme: Tenant, database: Database
+) -> None:
+    customer = a_customer(acme.id, id="cus_1")
+    await store(database, customer)
+    invoice = an_invoice(customer, number="ACME-42", status="paid")
+    await store(database, invoice)
+    page = await shown(
+        signed_in, acme, database, a_payment(acme.id, id="pi_1", invoice_id=invoice.id), state="completed"
+    )
+    assert f'<a href="/console/invoices/{invoice.id}">ACME-42</a>' in page
+
+
+@pytest.mark.parametrize(
+    ("differences", "columns"),
+    [
+        (["The invoice is paid instead of void."], False),
+        (
+            [{"what": "amount", "name": "Total", "approved": USD.model_dump(), "actual": USD.model_dump()}],
+            True,
+        ),
+    ],
+)
+async def test_what_differs_has_columns_only_where_there_are_figures_for_them(
+    signed_in: SignIn, acme: Tenant, database: Database, differences: list[Any], columns: bool
+) -> None:
+    page = await shown(
+        signed_in, acme, database, kind="void", subject=VOID.document(), state="mismatched",
+        stage="mismatched", result={"about": "void", "differences": differences},
+    )  # fmt: skip
+    assert ("In Stripe</th>" in page) is columns
