@@ -52,7 +52,7 @@ class Share(Message):
     @property
     def problem(self) -> Problem | None:
         """What is wrong with it, for the admin; None while it may still come through."""
-        named = f"The refund of {self._money().format()} of {self.part.payment_intent}"
+        named = f"The refund of {self._money().format()}"
         if self.found is None:
             return self.refused or Problem(code="refund_not_tried", message=f"{named} was not tried.")
         if self.status == "failed":
@@ -61,21 +61,19 @@ class Share(Message):
         if self.status == "canceled":
             return Problem(code="refund_canceled", message=f"{named} was cancelled in Stripe.")
         if (self.found.amount, self.found.payment_intent) != (self.part.amount, self.part.payment_intent):
-            return Problem(
-                code="refund_differs",
-                message=f"{named}: Stripe has {self._money(self.found.amount).format()} "
-                f"of {self.found.payment_intent} instead.",
-            )
+            theirs, other = self._money(self.found.amount).format(), self.found.payment_intent
+            where = f" of another payment, {other}" if other != self.part.payment_intent else ""
+            message = f"{named} differs: Stripe has {theirs}{where} instead."
+            return Problem(code="refund_differs", message=message)
         return None
 
     @property
     def no_room(self) -> Problem:
         """Why it can't be tried again."""
-        named = self.part.payment_intent
         return Problem(
             code="amount_above_refundable",
-            message=f"{named} has less than {self._money().format()} left by now, beside what others will "
-            "give back.",
+            message=f"The payment has less than {self._money().format()} left by now, beside what others "
+            "will give back.",
         )
 
     def tried(

@@ -94,15 +94,22 @@ def read_notice(kind: NoticeKind, document: Mapping[str, Any]) -> NoticeFigures:
     result, problem = document.get("result"), document.get("problem")
     return NoticeFigures(
         read_subject(about(kind), subject),
-        _read_result(kind, result) if result else None,
+        read_result(_result_of(kind), result),
         Problem.model_validate(problem) if problem else None,
     )
 
 
-def _read_result(kind: NoticeKind, document: Mapping[str, Any]) -> OperationResult | None:
-    tag = "scheduled_plan_change" if kind is NoticeKind.PLAN_CHANGE_SCHEDULED else about(kind)
+def _result_of(kind: NoticeKind) -> str:
+    return "scheduled_plan_change" if kind is NoticeKind.PLAN_CHANGE_SCHEDULED else about(kind)
+
+
+def read_result(tag: str, document: Mapping[str, Any] | None) -> OperationResult | None:
+    """What Stripe holds of an operation, by what the result says it is about: its kind, or
+    `scheduled_plan_change`. None where there is nothing that can be read, as with `read_subject`."""
+    if not document:
+        return None
     try:
         return _RESULTS.validate_python({**document, "about": tag})
     except ValidationError:
-        logger.warning("can't read the result in a notice of a %s", tag)
+        logger.warning("can't read the result of a %s", tag)
         return None

@@ -162,7 +162,8 @@ def _plan_changes(policy: Policy) -> Iterator[tuple[str, str]]:
         f"A change that waits for the period's end or for its payment is looked at in Stripe "
         f"{every(rules.scheduled_poll)}.",
     )
-    offered = join(rules.add_ons, "and") if rules.add_ons else "none"
+    named = [add_on.replace("-", " ").replace("_", " ") for add_on in rules.add_ons]
+    offered = join(named, "and") if named else "none"
     yield "plan_change.add_ons", f"Add-ons that can be requested beside a plan: {offered}."
     yield "currency", f"Plixo bills its organizations in {policy.currency.upper()}."
 

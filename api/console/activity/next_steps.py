@@ -10,7 +10,9 @@ from billing.cancellations.cancellation import CancellationSubject
 from billing.core.events import EventCode
 from billing.core.operations import Kind, State
 from billing.operations.kinds import KINDS, ON_REQUEST
+from billing.operations.payloads import read_result
 from billing.operations.questions import Question
+from billing.plan_changes.report import PlanChangeResult
 from billing.plan_changes.subject import PlanChangeSubject
 from billing.portal.trouble import AccessTroubleSubject
 
@@ -43,9 +45,7 @@ WAITING: Mapping[str, str] = {
     "partly_refunded": "Somebody has to try the rest again, or close it without the rest.",
 }
 """By how an operation stands."""
-DIFFERS: Mapping[Kind, str] = {
-    Kind.PLAN_CHANGE: "Somebody has to accept it as it is in Stripe, revert it, or have it read again.",
-}
+DIFFERS = "Somebody has to accept it as it is in Stripe, revert it, or have it read again."
 ACCEPT = "A controller or Legal has to accept it as it is in Stripe."
 REVISED = "Changes were requested. Whoever requested it revises it in time, or it expires."
 NOTED = "Somebody closes it with a note that says who made it, and why."
@@ -75,7 +75,8 @@ def next_step(operation: OperationAnswer, events: Sequence[EventAnswer], names: 
     if stands == State.AWAITING_APPROVAL:
         return _review(events)
     if stands == State.MISMATCHED:
-        return NextStep(DIFFERS.get(operation.kind, ACCEPT))
+        held = read_result(operation.kind, operation.result)
+        return NextStep(f"{DIFFERS} {held.reverting}" if isinstance(held, PlanChangeResult) else ACCEPT)
     if operation.kind == Kind.CASE and stands == ApprovalState.OPEN:
         named = operation.stage == "maker_to_confirm"
         return NextStep(WAITING[operation.stage] if named else NOTED, "Note due", _until(events, "deadline"))

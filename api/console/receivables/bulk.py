@@ -16,20 +16,38 @@ router = pages("/invoices/selected")
 
 
 class BulkButton(NamedTuple):
-    """A button of the list, by the API's action: what it says, what its page asks, and what the button there
-    says for one invoice and for several."""
+    """A button of the list, by the API's action: what it says, what its page asks, what the button there says
+    for one invoice and for several, and what was done with so many."""
 
     words: str
     question: str
     one: str
     several: str
+    done: str
+
+    def came(self, number: int) -> str:
+        """The heading once it is done."""
+        invoices = "1 invoice" if number == 1 else f"{number or 'no'} invoices"
+        return self.done.format(invoices)
 
 
 BUTTONS: Mapping[str, BulkButton] = {
-    "resend_links": BulkButton("Resend links", "Resend links?", "Mail the link", "Mail {} links"),
-    "remind": BulkButton("Remind", "Remind these customers?", "Mail the reminder", "Mail {} reminders"),
+    "resend_links": BulkButton(
+        "Resend links", "Resend links?", "Mail the link", "Mail {} links", "New links mailed for {}"
+    ),
+    "remind": BulkButton(
+        "Remind",
+        "Remind these customers?",
+        "Mail the reminder",
+        "Mail {} reminders",
+        "Reminders mailed for {}",
+    ),
     "pause_reminders": BulkButton(
-        "Pause reminders", "Pause reminders?", "Pause its reminders", "Pause the reminders of {} invoices"
+        "Pause reminders",
+        "Pause reminders?",
+        "Pause its reminders",
+        "Pause the reminders of {} invoices",
+        "Reminders paused for {}",
     ),
 }
 
@@ -59,8 +77,9 @@ async def act(visit: InVisit) -> Response:
         answer = await visit.send("/v1/invoices/bulk", body, key=form.value("key"))
     if form.refused:
         return await _shown(visit, form, action, chosen)
-    return visit.page("bulk_done", title=BUTTONS[action].words,
-        results=answer["data"], back=form.value("back"),
+    done = [one for one in answer["data"] if one["done"]]
+    return visit.page("bulk_done", title=BUTTONS[action].came(len(done)),
+        done=done, refused=[one for one in answer["data"] if not one["done"]], back=form.value("back"),
     )  # fmt: skip
 
 

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from billing.core.money import Money
+from billing.money.refund_report import FAILURES
 
 from ...customers import history
 from ...customers import routes as customers
@@ -17,7 +18,7 @@ from ...operations import routes as operations
 from ...operations.schemas import OperationsQuery
 from ...portal_admin.schemas import PortalLinksQuery
 from ...reminders.schemas import RemindersQuery
-from ..frame.filters import invoice_state, standing
+from ..frame.filters import invoice_state, sentence, standing
 from ..frame.subjects import About
 from ..frame.visit import PageVisit
 
@@ -88,7 +89,8 @@ def _payment(row: PaymentAnswer, look: CustomerLook) -> CustomerRow:
 
 def _refund(row: Any, look: CustomerLook) -> CustomerRow:
     href = f"/operations/{row.operation}" if row.operation else None
-    beside = row.failure_reason or ("" if row.operation else "Made in Stripe itself")
+    failed = FAILURES.get(row.failure_reason, row.failure_reason) if row.failure_reason else ""
+    beside = sentence(failed) or ("" if row.operation else "Made in Stripe itself")
     return CustomerRow(row.created_at, "Refund", href, row.status, row.amount, beside, row.id)
 
 

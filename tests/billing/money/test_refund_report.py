@@ -89,7 +89,7 @@ def test_every_failure_reason_of_stripe_is_said_in_words(reason: str):
     failed = share(FIRST, "failed", failure_reason=reason)
     assert failed.problem == Problem(
         code="refund_failed",
-        message=f"The refund of USD 60.00 of pi_1 failed, because {FAILURES[reason]}.",
+        message=f"The refund of USD 60.00 failed, because {FAILURES[reason]}.",
     )
 
 
@@ -109,7 +109,7 @@ def test_a_refund_over_another_amount_than_asked_for_is_a_problem():
     problem = share(FIRST, amount=5_999).problem
     assert problem is not None
     assert problem.code == "refund_differs"
-    assert problem.message == ("The refund of USD 60.00 of pi_1: Stripe has USD 59.99 of pi_1 instead.")
+    assert problem.message == ("The refund of USD 60.00 differs: Stripe has USD 59.99 instead.")
 
 
 def test_what_the_request_answered_holds_until_the_refund_is_read():

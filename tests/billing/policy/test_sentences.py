@@ -172,7 +172,7 @@ def test_money_reads_as_a_controller_would_say_it() -> None:
         "Money, step 1: a controller, with 8 business hours to answer and a reminder every 4 business hours."
     )
     assert words["plan_change.scheduled_poll"].endswith("every hour.")
-    assert words["plan_change.add_ons"].endswith(": priority-support, extra-storage and data-export.")
+    assert words["plan_change.add_ons"].endswith(": priority support, extra storage and data export.")
     assert words["reminders.steps[0]"] == "Customers are reminded 7 days before the due date."
     assert words["notices"].startswith(
         "Finance confirms each notice within 8 business hours by the office calendar;"
