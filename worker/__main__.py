@@ -14,6 +14,7 @@ from db import migrate
 from db.core.session import AWAY, Database
 from settings import logs, process
 from settings.settings import InvalidSettings, Settings, load
+from workflows.client import registration
 from workflows.client.connection import Connection, InvalidConnection, connection
 
 from . import composition, schedules
@@ -40,6 +41,7 @@ async def run(settings: Settings, policy: Policy, to: Connection, looking: Datab
         if temporal is None or not await _migrated(looking, stop):
             return
         hosted = await composition.hosted(stack, settings, policy, temporal)
+        await registration.register(temporal)
         await schedules.ensure(temporal)
         process.settle()
         beside = (

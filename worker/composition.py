@@ -194,6 +194,7 @@ async def _send(temporal: Client, row: Outbox) -> Delivery:
         name=row.name,
         update_id=row.update_id,
         payload=row.payload,
+        found_by=row.found_by,
         within=SEND_WITHIN,
         age=utc_now() - row.created_at,
     )

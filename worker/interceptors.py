@@ -1,4 +1,5 @@
-"""What every activity has without thinking of it: heartbeats, and a line in the log with its workflow."""
+"""What every activity has without thinking of it: heartbeats, a line in the log with its workflow, and one in
+Temporal that says what it is."""
 
 import asyncio
 import logging
@@ -7,10 +8,20 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from temporalio import activity
-from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
+from temporalio import activity, workflow
+from temporalio.worker import (
+    ActivityInboundInterceptor,
+    ExecuteActivityInput,
+    Interceptor,
+    StartActivityInput,
+    StartLocalActivityInput,
+    WorkflowInboundInterceptor,
+    WorkflowInterceptorClassInput,
+    WorkflowOutboundInterceptor,
+)
 
 from settings.logs import about
+from workflows.client import summaries
 from workflows.core import ids
 
 log = logging.getLogger(__name__)
@@ -82,8 +93,32 @@ class _LoggingInterceptor(ActivityInboundInterceptor):
         return result
 
 
+class SaidInTemporal(Interceptor):
+    """Every activity that a workflow asks for says in Temporal what it is."""
+
+    def workflow_interceptor_class(
+        self, input: WorkflowInterceptorClassInput
+    ) -> type[WorkflowInboundInterceptor] | None:
+        return _SayingWorkflows
+
+
+class _SayingWorkflows(WorkflowInboundInterceptor):
+    def init(self, outbound: WorkflowOutboundInterceptor) -> None:
+        super().init(_SayingActivities(outbound))
+
+
+class _SayingActivities(WorkflowOutboundInterceptor):
+    def start_activity(self, input: StartActivityInput) -> workflow.ActivityHandle[Any]:
+        input.summary = input.summary or summaries.of_activity(input.activity, input.args)
+        return super().start_activity(input)
+
+    def start_local_activity(self, input: StartLocalActivityInput) -> workflow.ActivityHandle[Any]:
+        input.summary = input.summary or summaries.of_activity(input.activity, input.args)
+        return super().start_local_activity(input)
+
+
 EVERY_WORKER: Mapping[str, Any] = {
-    "interceptors": [Heartbeats(), LoggedActivities()],
+    "interceptors": [Heartbeats(), LoggedActivities(), SaidInTemporal()],
     "max_heartbeat_throttle_interval": AT_MOST_EVERY,
 }
 """What each worker is built with."""

@@ -17,6 +17,7 @@ from temporalio.client import (
     ScheduleUpdateInput,
 )
 
+from workflows.client import summaries
 from workflows.core import ids
 
 
@@ -68,7 +69,11 @@ def _keeping_state(schedule: Schedule):  # type: ignore[no-untyped-def]
 def _schedule(timed: TimedWorkflow) -> Schedule:
     return Schedule(
         action=ScheduleActionStartWorkflow(
-            timed.workflow, id=timed.id, task_queue=ids.MAIN_QUEUE, execution_timeout=timed.longest
+            timed.workflow,
+            id=timed.id,
+            task_queue=ids.MAIN_QUEUE,
+            execution_timeout=timed.longest,
+            static_summary=summaries.of_start(timed.workflow, None),
         ),
         spec=ScheduleSpec(intervals=[ScheduleIntervalSpec(every=timed.every)], jitter=timed.jitter),
         policy=SchedulePolicy(overlap=ScheduleOverlapPolicy.SKIP, catchup_window=timed.catch_up),

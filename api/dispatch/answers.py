@@ -11,6 +11,7 @@ from temporalio.exceptions import ApplicationError, FailureError
 from temporalio.service import RPCError
 
 from billing.core.operations import Message
+from workflows.client import summaries
 from workflows.core import options
 
 log = logging.getLogger(__name__)
@@ -52,6 +53,7 @@ async def answer_of(
                 id=id,
                 task_queue=queue,
                 priority=priority,
+                static_summary=summaries.of_start(workflow, None),
                 execution_timeout=given_up_after,
                 result_type=result,
                 rpc_timeout=timedelta(seconds=within),

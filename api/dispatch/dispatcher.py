@@ -91,5 +91,6 @@ class Dispatcher:
             name=row.name,
             update_id=row.update_id,
             payload=row.payload,
+            found_by=row.found_by,
             within=SEND_TIMEOUT,
         )

@@ -131,6 +131,7 @@ async def start_operation(
         payload=_start_payload(context, workflow_input),
         at=at,
         due_at=at + HEAD_START,
+        found_by=await operations.found_by(session, operation),
     )
     return StartedOperation(operation, start)
 

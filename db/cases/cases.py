@@ -107,6 +107,7 @@ async def open_case(
         name=CASE,
         payload={**payload, "policy": rules.document},
         at=at,
+        found_by=await operations.found_by(session, operation),
     )
     return operation
 

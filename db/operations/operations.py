@@ -13,12 +13,13 @@ from billing.approvals.authorship import Author
 from billing.core.errors import Conflict
 from billing.core.operations import Kind, State
 from billing.operations.about import SubjectMatter, about
+from billing.operations.found_by import FoundBy
 from billing.operations.kinds import GIVE_MONEY, KINDS
 from billing.plan_changes.report import not_replaced_now_problem
 
 from ..core.record_hashes import wrote
 from ..core.statements import insert_if_new
-from ..tables import Operation, TimelineEvent
+from ..tables import Operation, Organization, TimelineEvent
 from ..tables.operations import CHANGES_SUBSCRIPTION
 from . import objects
 
@@ -155,6 +156,16 @@ async def _named(session: AsyncSession, operation: Operation) -> Collection[str]
     operation.amount_minor = amount.amount_minor if amount else None
     operation.currency = amount.currency if amount else None
     return named | {customer} if customer else named
+
+
+async def found_by(session: AsyncSession, operation: Operation) -> FoundBy:
+    """By what Temporal finds a new operation's workflow: of what concerns the organization's own plan, the
+    organization is the customer."""
+    customer = operation.customer_id
+    if customer is None and operation.kind in CHANGE_SUBSCRIPTION:
+        organization = await session.get(Organization, operation.organization_id)
+        customer = organization.stripe_customer if organization is not None else None
+    return FoundBy.at_start(operation.organization_id, Kind(operation.kind), customer)
 
 
 async def find_repeated(session: AsyncSession, operation: Operation) -> Operation | None:

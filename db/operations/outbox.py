@@ -16,6 +16,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from billing.mail.chat import ChatPost
 from billing.mail.messages import MailRequest
+from billing.operations.found_by import FoundBy
 
 from ..core.clock import utc_now
 from ..core.statements import insert_if_new
@@ -60,6 +61,7 @@ async def enqueue(
     at: datetime,
     update_id: str = "",
     due_at: datetime | None = None,
+    found_by: FoundBy | None = None,
 ) -> Outbox:
     """Note a workflow to start, an update or a signal to pass on, once for each workflow, name and update id.
 
@@ -74,6 +76,7 @@ async def enqueue(
             at=at,
             update_id=update_id,
             due_at=due_at,
+            found_by=found_by,
         )
     )
     created = await insert_if_new(session, row)
@@ -156,6 +159,7 @@ def columns(
     at: datetime,
     update_id: str = "",
     due_at: datetime | None = None,
+    found_by: FoundBy | None = None,
 ) -> dict[str, Any]:
     """A new row of the outbox by its columns, for whoever stores many of them in one statement."""
     return {
@@ -165,6 +169,7 @@ def columns(
         "name": name,
         "update_id": update_id,
         "payload": dict(payload),
+        "found_by": found_by.model_dump(mode="json") if found_by else None,
         "state": PENDING,
         "attempts": 0,
         "error": None,

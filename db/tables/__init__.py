@@ -218,6 +218,8 @@ class Outbox(SQLModel, table=True):
     """Workflow type for a start, name of an update or signal, template of a mail."""
     update_id: str = ""
     payload: dict[str, Any] = document()
+    found_by: dict[str, Any] | None = document(default=None)
+    """Of an operation's start: by what Temporal finds it."""
     state: str = "pending"
     """pending, delivered or refused."""
     attempts: int = 0

@@ -51,6 +51,7 @@ from worker.late_notices import LateNotices
 from worker.outbox import OutboxSweep
 from worker.stripe_events import EventSweep
 from worker.watch.watch import Watch
+from workflows.client import registration
 from workflows.core import ids
 
 from .builders import Member, Tenant
@@ -428,6 +429,7 @@ async def time_skipping() -> AsyncIterator[WorkflowEnvironment]:
         test_server_existing_path=str(BIN / "temporal-test-server"), data_converter=pydantic_data_converter
     )
     async with environment:
+        await registration.register(environment.client)
         yield environment
 
 

@@ -8,6 +8,7 @@ from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from billing.stripe.events import CatchUpPage
 from db.core.session import Database
 from db.stripe import events as stripe_events
+from workflows.client import summaries
 from workflows.core import ids
 
 from .broken_off import WITHIN
@@ -36,6 +37,7 @@ class EventCare:
             CatchUpPage(at=at),
             id=CATCH_UP,
             task_queue=ids.MAIN_QUEUE,
+            static_summary=summaries.of_start(ids.EVENT_CATCH_UP, None),
             execution_timeout=CATCH_UP_ENDS,
             id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
             id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,

@@ -19,6 +19,7 @@ from db.core.session import Database
 from db.incidents import gate, incidents
 from db.stripe import budget
 from db.tables import Incident
+from workflows.client import summaries
 from workflows.core import ids
 
 from .broken_off import WITHIN, described, is_broken_off
@@ -85,6 +86,7 @@ class IncidentCare:
             began,
             id=workflow_id,
             task_queue=ids.MAIN_QUEUE,
+            static_summary=summaries.of_start(ids.INCIDENT, None),
             id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
             id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
             rpc_timeout=WITHIN,

@@ -13,11 +13,11 @@ from typing import Any, Literal
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 from temporalio.client import Client, WorkflowExecutionStatus
-from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 
 from activities.operations import abandonment
 from billing.core.events import EventCode
 from billing.core.operations import SYSTEM, Kind, State
+from billing.operations.found_by import FoundBy
 from billing.operations.kinds import ON_REQUEST
 from billing.operations.standing import Abandon
 from billing.policy.policy import Policy
@@ -25,7 +25,8 @@ from db.core import timeline
 from db.core.session import Database
 from db.operations import operations, outbox
 from db.tables import Operation
-from workflows.core import ids, options
+from workflows.client.start import start
+from workflows.core import ids
 
 log = logging.getLogger(__name__)
 
@@ -80,27 +81,30 @@ class Restarts:
             if not await _may_again(session, operation_id, over, at):
                 return "later"
             name, payload = await _input(session, operation)
-        return await self._again(over, name, payload)
+            found_by = await operations.found_by(session, operation)
+        return await self._again(
+            over, name, payload, found_by.model_copy(update={"state": State(operation.state)})
+        )
 
     async def _start_of(self, over: Over) -> Outcome:
         """A note or a mail: what starts it is in the outbox, and what it has done it does not do again."""
         if over.status is WorkflowExecutionStatus.FAILED:
             return "nothing"  # by itself: the same again would fail again
         async with self._database.reading() as session:
-            start = await outbox.start_of(session, over.workflow)
-        return await self._again(over, start.name, start.payload) if start else "nothing"
+            noted = await outbox.start_of(session, over.workflow)
+        return await self._again(over, noted.name, noted.payload, None) if noted else "nothing"
 
-    async def _again(self, over: Over, name: str, payload: Mapping[str, Any]) -> Outcome:
-        queue, priority = options.place(payload.get("organization"))
-        await self._temporal.start_workflow(
+    async def _again(
+        self, over: Over, name: str, payload: Mapping[str, Any], found_by: FoundBy | None
+    ) -> Outcome:
+        await start(
+            self._temporal,
             name,
             payload,
-            id=over.workflow,
-            task_queue=queue,
-            priority=priority,
-            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-            id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
-            rpc_timeout=timedelta(seconds=10),
+            workflow_id=over.workflow,
+            within=timedelta(seconds=10),
+            found_by=found_by,
+            again=True,
         )
         log.warning("%s was %s: restarted", over.workflow, over.how)
         return "again"
@@ -155,9 +159,9 @@ async def _may_again(session: AsyncSession, operation: str, over: Over, at: date
 
 async def _input(session: AsyncSession, operation: Operation) -> tuple[str, Mapping[str, Any]]:
     """What its workflow was started with; a run by schedule was started by another workflow."""
-    start = await outbox.start_of(session, operation.workflow_id)
-    if start is not None:
-        return start.name, start.payload
+    noted = await outbox.start_of(session, operation.workflow_id)
+    if noted is not None:
+        return noted.name, noted.payload
     assert operation.kind == Kind.REMINDER_RUN, "every other kind is started by the outbox"
     return ids.REMINDER_SWEEP, {
         "organization": operation.organization_id,

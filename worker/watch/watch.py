@@ -29,6 +29,7 @@ from db.incidents.health_meter import HealthMeter
 from db.operations import outbox
 from db.stripe import budget
 from db.tables import Incident, Outbox, new_id
+from workflows.client import summaries
 from workflows.core import ids
 
 from .event_care import EventCare
@@ -244,6 +245,7 @@ class Watch:
             found,
             id=ids.incident_workflow(found.incident, found.component),
             task_queue=ids.MAIN_QUEUE,
+            static_summary=summaries.of_start(ids.INCIDENT, None),
             id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
             id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
             rpc_timeout=timedelta(seconds=WITHIN),

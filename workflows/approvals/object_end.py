@@ -5,7 +5,6 @@ somebody has decided on it in vain. Nobody waits for the look itself.
 """
 
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from datetime import timedelta
 from itertools import chain, repeat
 from typing import Any, TypeVar
@@ -15,6 +14,7 @@ from temporalio import workflow
 from ..core import options
 from ..core.outcome import TROUBLE, Outcome, problem_of
 from ..core.stripe_changes import StripeChanges
+from ..core.waiting import wait
 
 Arg = TypeVar("Arg")
 Answer = TypeVar("Answer")
@@ -41,16 +41,18 @@ class ObjectEnd:
     def __init__(self, changes: StripeChanges, look: Callable[[], Awaitable[Outcome | None]]) -> None:
         self._changes, self._look = changes, look
 
-    async def before(self, condition: Callable[[], bool], within: timedelta | None = None) -> Outcome | None:
-        """Waits until the condition comes true, or the time is up: None. Else the end that came first."""
+    async def before(
+        self, what: str, condition: Callable[[], bool], within: timedelta | None = None
+    ) -> Outcome | None:
+        """Waits for `what`, until the condition comes true or the time is up: None. Else the end that came
+        first."""
         until = workflow.now() + within if within is not None else None
         again = chain(options.HOLD_LOOKS, repeat(options.HOLD_LOOKS[-1]))
         unread: timedelta | None = None
         while True:
             left = max(until - workflow.now(), timedelta()) if until is not None else None
             pause = min((time for time in (left, unread) if time is not None), default=None)
-            with suppress(TimeoutError):
-                await workflow.wait_condition(lambda: condition() or self._changes.unread, timeout=pause)
+            await wait(what, lambda: condition() or self._changes.unread, pause)
             if condition() or (until is not None and workflow.now() >= until):
                 if unread is not None:
                     self._changes.notify()  # read in vain so far: whoever waits next looks

@@ -31,6 +31,7 @@ from ..core.commands import PendingCommands
 from ..core.outcome import OperationEnded, Outcome
 from ..core.recorder import OperationRecorder
 from ..core.stripe_changes import StripeChanges
+from ..core.waiting import by
 from .object_end import ObjectEnd
 from .round import ReviewRound, close_open_round
 
@@ -269,7 +270,9 @@ class Review(Generic[Proposed]):
         revise, cancel = self._commands.revise, self._commands.cancel
         revise.ask(round_)
         ended = await self._end.before(
-            lambda: revise.received is not None or cancel.received is not None, until - workflow.now()
+            f"Waits for a revised request until {by(until)}.",
+            lambda: revise.received is not None or cancel.received is not None,
+            until - workflow.now(),
         )
         revision: RevisedRequest | None = revise.pop()
         if ended is not None:

@@ -23,11 +23,14 @@ with workflow.unsafe.imports_passed_through():
         ReadOutcome,
         RemindApproval,
     )
-    from billing.core.operations import Problem
+    from billing.core.operations import Problem, State
+    from billing.policy.phrases import roles
 
+from ..core import search
 from ..core.commands import PendingCommands
 from ..core.outcome import OperationEnded, Outcome, refused
 from ..core.recorded import recorded
+from ..core.waiting import by
 from .object_end import ObjectEnd
 
 
@@ -79,6 +82,7 @@ class ReviewRound:
     def _stand_at(self, opened: OpenedApproval) -> None:
         """The rung that is open now waits for an answer."""
         self._rungs, self._number = opened.rungs, opened.rung
+        search.show(State.AWAITING_APPROVAL)
 
     async def _over(self) -> bool:
         """Waits for an end until the rung's deadline, with its reminders on the way."""
@@ -92,7 +96,7 @@ class ReviewRound:
     async def _over_by(self, deadline: datetime) -> bool:
         while True:
             left = max(deadline - workflow.now(), timedelta())
-            self._ended = await self._end.before(self._answered, left)
+            self._ended = await self._end.before(self._waits_for(), self._answered, left)
             if self._request.approval not in self._commands.decided:
                 return self._ended is not None or self._answered()
             self._commands.decided.discard(self._request.approval)
@@ -100,6 +104,11 @@ class ReviewRound:
             self._decided = await recorded(Approvals.read_outcome, order)
             if self._decided is not None:
                 return True
+
+    def _waits_for(self) -> str:
+        rung = self._rungs[self._number]
+        asked = roles(rung.roles, "and" if rung.needs == "all" else "or")
+        return f"Waits for {asked} to decide until {by(rung.deadline)}."
 
     def _answered(self) -> bool:
         return self._request.approval in self._commands.decided or self._commands.cancel.received is not None

@@ -38,6 +38,7 @@ EFFECTS: dict[Action, EffectKind] = {
     "now": "subscription.cancel",
     "take_back": "subscription.keep",
 }
+LAST_INVOICE = "Waits for Stripe to make the last invoice."
 DONE = {"now": EventCode.PLAN_ENDED, "take_back": EventCode.PLAN_KEPT}
 
 
@@ -104,7 +105,7 @@ class PlanEnding:
             problem = await self._verify()
             if self._found is None or not awaits_invoice(self._subject, self._found):
                 return problem
-            if not await self._changes.wait(delays, objects=[self._subject.subscription]):
+            if not await self._changes.wait(LAST_INVOICE, delays, objects=[self._subject.subscription]):
                 return problem
 
     async def _verify(self) -> Problem | None:
@@ -159,7 +160,11 @@ class PlanEnding:
                 return overtaken
             if found.status in ENDED:
                 return await self._verify_at_last() or self._done(EventCode.PLAN_ENDED)
-            await self._changes.wait(self._delays(), objects=[self._subject.subscription])
+            await self._changes.wait(
+                "Waits for the plan to end as planned.",
+                self._delays(),
+                objects=[self._subject.subscription],
+            )
 
     def _overtaken(self, found: CancellableFacts) -> Outcome | None:
         """How it ends that the plan does not end as planned, by somebody's doing."""

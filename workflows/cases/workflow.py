@@ -1,5 +1,7 @@
 """What was made in Stripe itself: flagged, reminded of, escalated, and closed only with its note."""
 
+from datetime import timedelta
+
 from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError
 
@@ -30,6 +32,7 @@ from ..core.notes import NoteSync
 from ..core.outcome import problem_of, refused
 from ..core.recorded import recorded
 from ..core.recorder import OperationRecorder
+from ..core.waiting import by, wait
 
 CLOSED = Problem(code="not_closable", message="It was closed before.")
 NOT_NAMED = Problem(code="not_confirmable", message="You are no longer named as having made it.")
@@ -121,12 +124,9 @@ class CaseWorkflow:
 
     async def _closed_by(self, so_far: CaseSoFar) -> bool:
         """Whether its note came before it is time to say something."""
-        within = max((so_far.next_at - workflow.now()).total_seconds(), 0)
-        try:
-            await workflow.wait_condition(lambda: self._close is not None, timeout=within)
-        except TimeoutError:
-            return False
-        return True
+        within = max(so_far.next_at - workflow.now(), timedelta())
+        what = f"Waits for the note that is owed; reminds of it at {by(so_far.next_at)}."
+        return await wait(what, lambda: self._close is not None, within)
 
     async def _remind(self, so_far: CaseSoFar) -> CaseSoFar:
         """Whoever owes the note, or everybody who can; when it is late the controller too."""

@@ -1,6 +1,7 @@
 """Passes one start, update or signal to Temporal so that sending it again changes nothing."""
 
 import asyncio
+from collections.abc import Mapping
 from datetime import timedelta
 from time import monotonic
 from typing import Any
@@ -11,15 +12,15 @@ from temporalio.client import (
     WorkflowUpdateFailedError,
     WorkflowUpdateRPCTimeoutOrCancelledError,
 )
-from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
 from billing.core.delivery import Delivery
 from billing.core.operations import Problem
+from billing.operations.found_by import FoundBy
 
-from ..core import options
 from .running import STARTED_WITHIN
+from .start import start
 
 OVERTAKEN = (RPCStatusCode.FAILED_PRECONDITION, RPCStatusCode.ABORTED)
 NEVER_TAKEN = (RPCStatusCode.INVALID_ARGUMENT,)
@@ -39,10 +40,12 @@ async def send(
     update_id: str,
     payload: dict[str, Any],
     within: timedelta,
+    found_by: Mapping[str, Any] | None = None,
     age: timedelta = timedelta(0),
 ) -> Delivery:
     """Starts workflow `name`, or sends update or signal `name` to a running one; never raises for a refusal.
 
+    A start is `found_by` that in Temporal.
     `age` is how long ago it was noted: Temporal forgets workflows that have ended, and what is old enough
     can only be for one of those.
 
@@ -52,17 +55,8 @@ async def send(
     """
     try:
         if action == "start":
-            queue, priority = options.place(payload.get("organization"))
-            await client.start_workflow(
-                name,
-                payload,
-                id=workflow_id,
-                task_queue=queue,
-                id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-                id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
-                priority=priority,
-                rpc_timeout=within,
-            )
+            found = FoundBy.model_validate(found_by) if found_by is not None else None
+            await start(client, name, payload, workflow_id=workflow_id, within=within, found_by=found)
         elif action == "update":
             await _update(client.get_workflow_handle(workflow_id), name, update_id, payload, within)
         else:

@@ -15,6 +15,7 @@ with workflow.unsafe.imports_passed_through():
     from billing.core.operations import Problem
 
 from .outcome import refused
+from .waiting import wait
 
 Revision = TypeVar("Revision", bound=Reply)
 Resolution = TypeVar("Resolution", bound=Reply)
@@ -110,10 +111,10 @@ class PendingReply(Generic[Given]):
         received, self.received = self.received, None
         return received
 
-    async def answer_to(self, question: int) -> Given:
-        """Asks, and waits for the answer, however long it takes."""
+    async def answer_to(self, question: int, what: str) -> Given:
+        """Asks, and waits for the answer, however long it takes: `what` says for which."""
         self.ask(question)
-        await workflow.wait_condition(lambda: self.received is not None)
+        await wait(what, lambda: self.received is not None)
         received = self.pop()
         assert received is not None
         return received

@@ -33,6 +33,9 @@ Agreed = TypeVar("Agreed", bound=AnySubject, contravariant=True)
 Found = TypeVar("Found", bound=AnySubject, covariant=True)
 
 
+WAITS_TO_ACCEPT = "It is not in Stripe as agreed: waits for somebody to accept what is there."
+
+
 class Execution(Protocol[Agreed]):
     """How it is done in Stripe, and what is found there afterwards."""
 
@@ -141,4 +144,4 @@ class DoneOnce(Generic[Subject]):
             notice=self._recorder.notice(told.notice, subject, number, result=report, problem=problem),
             mails=(self._recorder.to_requester(asked, told.template, context),),
         )
-        return await self._commands.resolve.answer_to(number)
+        return await self._commands.resolve.answer_to(number, WAITS_TO_ACCEPT)

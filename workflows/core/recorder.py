@@ -22,6 +22,7 @@ with workflow.unsafe.imports_passed_through():
     )
     from billing.policy.policy import Policy
 
+from . import search
 from .outcome import Outcome
 from .recorded import recorded
 
@@ -90,6 +91,8 @@ class OperationRecorder:
             mails=mails,
         )
         await recorded(Records.record_progress, progress)
+        if state is not None:
+            search.show(state, stage)
 
     async def end(self, outcome: Outcome) -> RecordedEnd:
         """Records the end: the last event, the final state, and what the operation lets go with it."""
@@ -110,7 +113,9 @@ class OperationRecorder:
             keeps=outcome.keeps or (),
             notice=outcome.notice,
         )
-        return await recorded(Records.end_operation, ending)
+        end = await recorded(Records.end_operation, ending)
+        search.show(end.state)
+        return end
 
     def notice(
         self,

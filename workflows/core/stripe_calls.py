@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from datetime import timedelta
 from itertools import chain, repeat
 from typing import Any, Protocol, TypeVar
@@ -12,7 +11,7 @@ from temporalio.exceptions import ActivityError, ApplicationError
 
 with workflow.unsafe.imports_passed_through():
     from activities.operations.holds import Holds
-    from billing.core.operations import Problem
+    from billing.core.operations import Problem, State
     from billing.incidents.holds import (
         HELD,
         RELEASED,
@@ -26,8 +25,11 @@ with workflow.unsafe.imports_passed_through():
     )
     from billing.incidents.states import Component
 
-from . import options
+from . import options, search, waiting
 from .recorded import recorded
+
+HELD_WAIT = "Held: waits until Stripe can be used again."
+UNPERMITTED_WAIT = "Held: waits until our key for Stripe has the permission that it lacks."
 
 Arg = TypeVar("Arg")
 Answer = TypeVar("Answer")
@@ -57,6 +59,8 @@ class StripeCalls:
         self._released: set[str] = set()
         self._one_hold = asyncio.Lock()
         self._resumed_at: float | None = None
+        self._waiting = 0
+        self._before_held: State | None = None
         workflow.set_signal_handler(RELEASED, self._release)
 
     def call(
@@ -120,6 +124,7 @@ class StripeCalls:
         if number is None:
             self._holds += 1
             number = self._holds
+            self._show_held()
         problem = Problem(code=UNPERMITTED, message=message)
         hold = HoldForPermission(**self._hold(number, Component.STRIPE_KEY).model_dump(), problem=problem)
         await recorded(Holds.hold_for_permission, hold)
@@ -128,15 +133,28 @@ class StripeCalls:
     async def _until_permitted(self, number: int, wait: timedelta) -> bool:
         """Until it is worth another try; whether that is because it was released."""
         released = hold_id(workflow.info().workflow_id, number)
-        with suppress(TimeoutError):
-            await workflow.wait_condition(lambda: released in self._released, timeout=wait)
+        await waiting.wait(UNPERMITTED_WAIT, lambda: released in self._released, wait)
         was_released = released in self._released
         self._released.discard(released)
         return was_released
 
+    def _show_held(self) -> None:
+        """From here on it is found as held."""
+        if not self._waiting:
+            self._before_held = search.shown()
+        self._waiting += 1
+        search.show(State.HELD)
+
+    def _show_resumed(self) -> None:
+        """Nothing is held any more, unless something else still is: it is found as it was before."""
+        self._waiting -= 1
+        if not self._waiting and self._before_held is not None:
+            search.show(self._before_held)
+
     async def _permitted(self, number: int | None) -> None:
         if number is not None:
             await self._resume(number)
+            self._show_resumed()
 
     async def _resume(self, number: int) -> None:
         workflow_id = workflow.info().workflow_id
@@ -164,15 +182,14 @@ class StripeCalls:
             number, workflow_id = self._holds, workflow.info().workflow_id
             held = await recorded(Holds.hold_operation, self._hold(number))
             if held.waiting:
+                self._show_held()
                 await self._until_over(HoldQuery(hold=hold_id(workflow_id, number), workflow=workflow_id))
                 await self._resume(number)
+                self._show_resumed()
             self._resumed_at = workflow.now().timestamp()
 
     async def _until_over(self, query: HoldQuery) -> None:
         for wait in chain(options.HOLD_LOOKS, repeat(options.HOLD_LOOKS[-1])):
-            try:
-                await workflow.wait_condition(lambda: query.hold in self._released, timeout=wait)
-            except TimeoutError:
-                if await recorded(Holds.check_held, query):
-                    continue
-            return
+            told = await waiting.wait(HELD_WAIT, lambda: query.hold in self._released, wait)
+            if told or not await recorded(Holds.check_held, query):
+                return

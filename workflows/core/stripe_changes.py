@@ -15,6 +15,7 @@ with workflow.unsafe.imports_passed_through():
 
 from . import options
 from .recorded import recorded
+from .waiting import wait
 
 
 async def wake(waiting: str) -> None:
@@ -51,20 +52,20 @@ class StripeChanges:
 
     async def wait(
         self,
+        what: str,
         delays: Iterable[timedelta],
         enough: Callable[[], bool] = lambda: False,
         objects: Iterable[str] = (),
     ) -> bool:
-        """Until there is a change or `enough` holds, or after a delay at which events may be missing.
+        """Waits for `what`: until there is a change or `enough` holds, or after a delay at which events may
+        be missing.
 
         `delays` follow each other; where they end and all events are known, there is nothing to look for:
         False. With `objects`, Stripe ids, the events of all others are others' business.
         """
         self._by_itself = False
         for delay in delays:
-            try:
-                await workflow.wait_condition(lambda: self._unread or enough(), timeout=delay)
-            except TimeoutError:
+            if not await wait(what, lambda: self._unread or enough(), delay):
                 if await _events_known(tuple(objects)):
                     continue
                 self._by_itself = True

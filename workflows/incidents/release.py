@@ -22,6 +22,9 @@ with workflow.unsafe.imports_passed_through():
 
 from ..core import options
 from ..core.recorded import recorded
+from ..core.waiting import pause, wait
+
+GOES_ON = "Lets what was held go on, some at a time."
 
 
 class Release:
@@ -61,10 +64,7 @@ class Release:
             await self._step(since)
         left = ends - workflow.now()
         if left > timedelta(0) and self.failing is None:
-            try:
-                await workflow.wait_condition(stopped, timeout=left)
-            except TimeoutError:
-                return
+            await wait("Waits to look at the component again.", stopped, left)
 
     async def rest(self, since: datetime, in_a_new_history: Callable[[], None]) -> None:
         """Tells all others, slowly where it fails again: the incident is cleared, and it is another one's to
@@ -75,7 +75,7 @@ class Release:
                 last = workflow.now()
             if self.failing is not None:
                 self.begin()
-                await asyncio.sleep(options.RELEASE_EVERY.total_seconds())
+                await pause(GOES_ON, options.RELEASE_EVERY)
             elif workflow.now() - last > options.UNDER_WAY_FOR:
                 return
             in_a_new_history()
@@ -87,10 +87,10 @@ class Release:
         await self._let_go(found.workflows)
         if found.workflows:
             self.pace = min(self.pace * 2, options.MAX_RELEASED)
-            await asyncio.sleep(options.RELEASE_EVERY.total_seconds())
+            await pause(GOES_ON, options.RELEASE_EVERY)
         elif found.under_way:
             self.pace = 1
-            await asyncio.sleep(options.UNDER_WAY_EVERY.total_seconds())
+            await pause(GOES_ON, options.UNDER_WAY_EVERY)
         else:
             self.pace = 0
         return bool(found.workflows)

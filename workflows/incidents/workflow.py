@@ -1,6 +1,5 @@
 """An incident: alert, watch, let what was held go on, and wait for the note of what was done."""
 
-import asyncio
 from datetime import datetime, timedelta
 
 from temporalio import workflow
@@ -21,6 +20,7 @@ with workflow.unsafe.imports_passed_through():
 from ..core import anew, ids, options
 from ..core.outcome import refused
 from ..core.recorded import recorded
+from ..core.waiting import pause
 from .notify import IncidentNotifier
 from .release import Release
 
@@ -183,7 +183,7 @@ class IncidentWorkflow:
         )
 
     async def _pause(self, period: timedelta) -> None:
-        await asyncio.sleep(period.total_seconds())
+        await pause("Waits to look at the component again.", period)
 
     def _in_a_new_history(self) -> None:
         """Goes on there when this one has grown long, unless something is just on its way."""

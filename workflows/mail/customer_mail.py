@@ -9,6 +9,7 @@ with workflow.unsafe.imports_passed_through():
     from billing.reminders.runs import SendDue, SentDue
 
 from ..core import ids, options
+from ..core.waiting import pause
 
 
 @workflow.defn(name=ids.CUSTOMER_MAIL)
@@ -19,7 +20,7 @@ class CustomerMailWorkflow:
     async def run(self, asked: CustomerMailInput) -> str:
         for wait in (timedelta(0), *options.MAIL_AGAIN):
             if wait:
-                await workflow.sleep(wait)
+                await pause("Waits to try the mail again.", wait)
             order = SendDue(mail=asked.mail, at=workflow.now(), most=1)
             sent: SentDue = await workflow.execute_activity(
                 ids.SEND_CUSTOMER_MAILS, order, result_type=SentDue, **options.CUSTOMER_MAIL

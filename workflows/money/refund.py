@@ -154,7 +154,8 @@ class RefundWorkflow(OperationHandlers):
             notice=self._recorder.notice(kind, subject, number, result=report, problem=problem),
             mails=(self._recorder.to_requester(asked, "refund_failed", context),),
         )
-        return await self._commands.resolve.answer_to(number)
+        what = "Not all of the refund came through: waits for somebody to try again or close it."
+        return await self._commands.resolve.answer_to(number, what)
 
     async def _left_at_that(self, resolve: ResolveRefund) -> Outcome:
         """Closed by a person; what came through stays counted. Their comment is its note."""

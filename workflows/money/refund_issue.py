@@ -33,6 +33,9 @@ from ..core.stripe_changes import StripeChanges
 from .refund_reads import RefundReads
 from .reservation import MoneyReservation
 
+WATCHES = "The refund came through: watches whether it comes back."
+FOLLOWS = "Waits for the refund to come through in Stripe."
+
 
 class RefundIssue:
     """What Stripe has of a refund; every change of it is settled in one place, whoever noticed it first."""
@@ -123,7 +126,7 @@ class RefundIssue:
         only at the end is it looked for, should events be missing then."""
         since = self._standing.closed_at if self._standing is not None else None
         end = _until((since or workflow.now()) + timedelta(days=self._rules.watch_days))
-        while await self._changes.wait(end, objects=self._refunds):
+        while await self._changes.wait(WATCHES, end, objects=self._refunds):
             try:
                 await self._look(every=True)
             except (ActivityError, ApplicationError) as error:
@@ -193,7 +196,7 @@ class RefundIssue:
         await self._look(every=True)
         while any(share.under_way for share in self._shares):
             told = await self._record_stage(told)
-            await self._changes.wait(delays, lambda: self._cancel_asked, self._refunds)
+            await self._changes.wait(FOLLOWS, delays, lambda: self._cancel_asked, self._refunds)
             if self._cancel_asked:
                 await self._cancel_in_stripe()
             await self._look()

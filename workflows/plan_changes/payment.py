@@ -182,7 +182,10 @@ class PlanChangePayment:
         objects = [self._query.subject.subscription, *([payment.invoice] if payment.invoice else [])]
         delays = self._delays(payment.expires_at)
         await self._changes.wait(
-            delays, lambda: payment.invoice is not None and self._is_taken_back(), objects
+            "Waits for the change's invoice to be paid.",
+            delays,
+            lambda: payment.invoice is not None and self._is_taken_back(),
+            objects,
         )
 
     def _is_taken_back(self) -> bool:

@@ -56,7 +56,9 @@ from ..core.outcome import TROUBLE, refusal_of, refused
 from ..core.recorded import recorded
 from ..core.stripe_calls import StripeCaller
 from ..core.stripe_changes import StripeChanges, wake
+from ..core.waiting import pause
 
+RENEWAL = "Waits for the renewal's invoice."
 LATE_INVOICE = timedelta(seconds=20)
 LATE_INVOICE_TRIES = 15
 """A renewal's invoice may appear a little after its subscription has changed."""
@@ -150,7 +152,7 @@ class PlanChangeReads:
         while True:
             self._changes.clear()
             found = await self.result(subject, effect_key="")
-            if found.invoice is not None or not await self._changes.wait(delays):
+            if found.invoice is not None or not await self._changes.wait(RENEWAL, delays):
                 return found
 
     async def standing(
@@ -214,7 +216,7 @@ class PlanChangeReads:
         for delay in options.OTHER_CHANGE:
             if other.for_people:
                 break
-            await workflow.sleep(delay)
+            await pause("Waits for another plan change to end.", delay)
             found = await recorded(Records.read_other_change, self._other())
             if found is None:
                 return True

@@ -220,7 +220,10 @@ class PlanChangeSchedule:
         cancellation ends the wait."""
         cancel = self._commands.cancel
         await self._changes.wait(
-            self._delays(subject), lambda: cancel.received is not None, [subject.subscription]
+            "Waits for the end of the period, when the change comes into force.",
+            self._delays(subject),
+            lambda: cancel.received is not None,
+            [subject.subscription],
         )
 
     def _delays(self, subject: PlanChangeSubject) -> Iterator[timedelta]:

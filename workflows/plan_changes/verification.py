@@ -180,7 +180,8 @@ class PlanChangeVerification:
             mails=(self._recorder.to_requester(asked, "plan_change_ended", context),),
         )
         self._untold = None
-        return await self._commands.resolve.answer_to(self._asked)
+        what = "Stripe has something else than was approved: waits for somebody to accept or revert it."
+        return await self._commands.resolve.answer_to(self._asked, what)
 
     async def _revert(self, report: PlanChangeResult, resolve: Resolve | None = None) -> Outcome:
         """Back to the previous plan, and what that left there; without `resolve` an earlier run has begun it.

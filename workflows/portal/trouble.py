@@ -30,6 +30,7 @@ with workflow.unsafe.imports_passed_through():
 from ..core import anew, ids
 from ..core.outcome import refused
 from ..core.recorded import recorded
+from ..core.waiting import by, wait
 
 ENDS = {
     "got_in": EventCode.CUSTOMER_GOT_IN,
@@ -151,14 +152,11 @@ class PortalAccessWorkflow:
     async def _wait(self, so_far: SoFar) -> None:
         """Until something happens, or it is time to say something; before that, the invoice is looked at."""
         until = so_far.say_missed_at if so_far.escalated else min(self._escalate_at, so_far.say_missed_at)
-        within = max(until - workflow.now(), timedelta(0))
-        try:
-            await workflow.wait_condition(
-                lambda: self._changed or self._got_in is not None or self._closed is not None,
-                timeout=within,
-            )
-        except TimeoutError:
-            return
+        await wait(
+            f"Waits for the customer to open the invoice; looks again at {by(until)}.",
+            lambda: self._changed or self._got_in is not None or self._closed is not None,
+            max(until - workflow.now(), timedelta(0)),
+        )
 
     async def _end(self, so_far: SoFar) -> None:
         assert self._how is not None

@@ -30,6 +30,7 @@ with workflow.unsafe.imports_passed_through():
 from ..core import anew, ids, options
 from ..core.outcome import Outcome, problem_of, refused
 from ..core.recorder import OperationRecorder
+from ..core.waiting import wait
 
 _OVER = Problem(code="already_ended", message="The run has ended.")
 _GOING, _STOPPED = ("pause", "cancel"), ("resume", "cancel")
@@ -132,6 +133,7 @@ class ReminderSweepWorkflow:
                 id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
                 parent_close_policy=ParentClosePolicy.ABANDON,
                 priority=options.SWEEP,
+                static_summary=f"Reminder run of {run.organization}",
             )
         except WorkflowAlreadyStartedError:
             return  # by an earlier attempt
@@ -192,10 +194,10 @@ class ReminderSweepWorkflow:
 
     async def _send_later(self) -> None:
         """What the mail server could not take is tried for a while; the next run sees to the rest."""
-        for wait in options.SEND_LATER:
+        for period in options.SEND_LATER:
             if not self._later or not await self._goes_on():
                 return
-            await self._wait(wait)
+            await self._until_it_is_time(period)
             await self._look_again()
             await self._send()
 
@@ -209,7 +211,10 @@ class ReminderSweepWorkflow:
         now = workflow.now().isoformat()
         await self._tell_people(f"paused:{now}", EventCode.PAUSED, pause, State.HELD, "paused", _STOPPED)
         self._held = True
-        await workflow.wait_condition(lambda: self._pause is None or self._cancel is not None)
+        await wait(
+            "Paused by somebody: waits to be resumed or cancelled.",
+            lambda: self._pause is None or self._cancel is not None,
+        )
         if self._cancel is None and self._resumed is not None:
             stage = "sending" if self._run.decided else "deciding"
             await self._tell_people(
@@ -224,13 +229,12 @@ class ReminderSweepWorkflow:
             Reminders.review_held_reminders, order, **options.REMINDER_PAGE
         )
 
-    async def _wait(self, wait: timedelta) -> None:
-        try:
-            await workflow.wait_condition(
-                lambda: self._pause is not None or self._cancel is not None, timeout=wait
-            )
-        except TimeoutError:
-            return
+    async def _until_it_is_time(self, period: timedelta) -> None:
+        await wait(
+            "Waits to try the mails again that the mail server could not take.",
+            lambda: self._pause is not None or self._cancel is not None,
+            period,
+        )
 
     async def _tell_people(
         self, key: str, event: EventCode, said: RunPause, state: State, stage: str, actions: tuple[str, ...]

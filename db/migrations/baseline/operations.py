@@ -166,6 +166,7 @@ def create() -> None:
         sa.Column("name", TEXT, nullable=False),
         sa.Column("update_id", TEXT, nullable=False),
         sa.Column("payload", DOCUMENT, nullable=False),
+        sa.Column("found_by", DOCUMENT),
         sa.Column("state", TEXT, nullable=False),
         sa.Column("attempts", sa.Integer(), nullable=False),
         sa.Column("error", TEXT),
