@@ -27,12 +27,14 @@ from ..problems.common import (
     CREDENTIALS_MISSING,
     CREDENTIALS_REVOKED,
     ROLE_MISSING,
+    SCOPE_MISSING,
     TEMPORARILY_UNAVAILABLE,
 )
 from ..problems.handlers import UNREACHABLE, answer_to
 from ..problems.problem import ApiProblem
 from .client_address import client_address
 from .context import Context, context_of
+from .scopes import EVERY_SCOPE, KeyScope, scope_of_request, words
 
 log = logging.getLogger(__name__)
 
@@ -70,6 +72,8 @@ class Caller:
     """The prefix of the API key by which they call; None: they call by something else."""
     until: datetime | None = None
     """When that key ends; None: it doesn't, or there is none."""
+    scopes: frozenset[KeyScope] = EVERY_SCOPE
+    """What that key may be used for."""
 
     @classmethod
     def of(cls, person: Person, granted: Collection[str] | None) -> "Caller | None":
@@ -104,6 +108,15 @@ class Caller:
         if not self.roles.intersection(roles):
             needed = " or ".join(roles)
             raise ApiProblem(ROLE_MISSING, f"This requires the role {needed}; ask someone who has it.")
+
+    def needs_scope(self, scope: KeyScope) -> None:
+        """Raises ApiProblem `scope_missing` unless they call by something that may be used for it."""
+        if scope not in self.scopes:
+            raise ApiProblem(
+                SCOPE_MISSING,
+                f"This API key has the scopes {words(self.scopes)}, and this requires {scope}; "
+                "use a key that has it.",
+            )
 
 
 class NotSignedIn(Exception):
@@ -156,7 +169,10 @@ async def _authenticate(request: Request, context: Context) -> Caller:
             await keys.keep_anew(session, holder.key, context.hashes.hash(parts["secret"], whose))
     roles = frozenset(Role(role) for role in holder.person.roles)
     key = holder.key
-    return Caller(holder.person.id, key.organization_id, roles, key=key.prefix, until=key.expires_at)
+    return Caller(
+        *(holder.person.id, key.organization_id, roles),
+        key=key.prefix, until=key.expires_at, scopes=frozenset(map(KeyScope, key.scopes)),
+    )  # fmt: skip
 
 
 async def _by_token(context: Context, provider: Provider, token: str) -> Caller:
@@ -186,12 +202,14 @@ async def _by_token(context: Context, provider: Provider, token: str) -> Caller:
 async def caller(request: Request, _: Annotated[object, Depends(SCHEME)]) -> Caller:
     """Whom `ApiKeyMiddleware` has found by their key, or the console by their session.
 
-    Raises NotSignedIn for a page of the console, to which nobody needs a key.
+    Raises NotSignedIn for a page of the console, to which nobody needs a key; ApiProblem `scope_missing`.
     """
     authenticated = getattr(request.state, "caller", None)
     if authenticated is None:
         raise NotSignedIn
     assert isinstance(authenticated, Caller)
+    if authenticated.scopes != EVERY_SCOPE:
+        authenticated.needs_scope(scope_of_request(request.scope))
     return authenticated
 
 

@@ -30,12 +30,14 @@ from ..problems.common import (
     NOT_FOUND,
     REFUSED,
     ROLE_MISSING,
+    SCOPE_MISSING,
     TEMPORARILY_UNAVAILABLE,
     UNSUPPORTED_MEDIA_TYPE,
 )
 from ..problems.problem import MEDIA_TYPE
 from .examples import filled
 from .models import ProblemAnswer
+from .scopes import scope_of
 from .tags import tag_groups, tags
 
 EVERYWHERE = (
@@ -43,6 +45,7 @@ EVERYWHERE = (
     CREDENTIALS_INVALID,
     CREDENTIALS_EXPIRED,
     CREDENTIALS_REVOKED,
+    SCOPE_MISSING,
     TOO_MANY_WRONG_KEYS,
     RATE_LIMITED,
     BODY_TOO_SLOW,
@@ -175,9 +178,11 @@ def document(
     )
     made["x-tagGroups"] = tag_groups()
     _drop_frameworks_own_problem(made)
-    for path in made["paths"].values():
-        for operation in path.values():
+    for template, path in made["paths"].items():
+        for method, operation in path.items():
             operation.setdefault("security", [])  # said of those that need no key
+            for one in operation["security"]:
+                one |= {name: [scope_of(method.upper(), template).value] for name in one}
     # What people call comes before what machines call.
     made["paths"] = dict(sorted(made["paths"].items(), key=lambda path: not path[0].startswith("/v1")))
     schemas = made["components"]["schemas"]

@@ -19,6 +19,36 @@ KEY_OUTLIVES_YOURS = declare(
     "/expires_at",
 )
 
+KEY_MAY_LESS = declare(
+    "key_may_less",
+    403,
+    "The key would do more than yours",
+    "A key can't make one with other scopes than its own: read. Choose among these, or sign in to the "
+    "console.",
+    "/scopes",
+)
+
+KEY_NOT_LIVE = declare(
+    "key_not_live",
+    409,
+    "The key doesn't work",
+    "This key is revoked or expired, so nothing can take its place; make a new one.",
+)
+
+KEY_REPLACED = declare(
+    "key_replaced",
+    409,
+    "The key was replaced before",
+    "The key 3f8a61c09d24 takes its place. If nobody has its secret, revoke that one first.",
+)
+
+KEY_OF_ANOTHER = declare(
+    "key_of_another",
+    403,
+    "The key is somebody else's",
+    "Only its person can have a key replaced. You can revoke it.",
+)
+
 TOO_MANY_KEYS = declare(
     "too_many_keys",
     409,

@@ -12,6 +12,7 @@ from db.people.people import PersonSort
 
 from ..approvals.schemas import DelegationAnswer
 from ..http.models import DOWNWARDS, Answer, Body, Moment, OtherId, Query, SearchQuery, plain
+from ..http.scopes import KeyScope
 
 
 class PeopleQuery(SearchQuery):
@@ -94,6 +95,9 @@ KeyName = Annotated[
 ]
 
 
+ScopeName = Literal["read", "write", "decide"]
+
+
 class KeysQuery(Query):
     person: OtherId | None = None
     live: bool | None = Field(default=None, description="true: only keys that work")
@@ -107,6 +111,17 @@ class KeyBody(Body):
     expires_at: Moment | None = Field(
         default=None, description="When it ends; if omitted, it works until it is revoked"
     )
+    scopes: Annotated[list[ScopeName], Field(min_length=1, max_length=3)] | None = Field(
+        default=None, description="What it may be used for; if omitted, whatever you call by may be"
+    )
+
+
+class RotationBody(Body):
+    """How long both work."""
+
+    overlap_hours: int = Field(
+        default=7 * 24, ge=0, le=90 * 24, description="So long the old key goes on working, at most"
+    )
 
 
 class KeyAnswer(Answer):
@@ -116,6 +131,10 @@ class KeyAnswer(Answer):
     name: str | None = Field(description="null: it came by provisioning")
     person: str = Field(description="In whose name and roles it acts")
     state: Literal["live", "expired", "revoked"]
+    scopes: list[KeyScope] = Field(
+        description="`read`, quotes included; `write`: everything else that is no decision; `decide` on "
+        "approvals, delegations, mail templates and what doesn't match"
+    )
     created_at: datetime
     created_by: str | None = Field(description="null: provisioning made it")
     made_with: str | None = Field(
@@ -123,6 +142,9 @@ class KeyAnswer(Answer):
         "signed in, or it came by provisioning"
     )
     expires_at: datetime | None
+    replaced_by: str | None = Field(
+        description="The `id` of the key that was made in its place; it goes on working until `expires_at`"
+    )
     revoked_at: datetime | None
     revoked_by: str | None = Field(description="null while it works, and where provisioning revoked it")
     last_used_at: datetime | None = Field(

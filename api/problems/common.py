@@ -70,6 +70,13 @@ ROLE_MISSING = declare(
     "This requires the role billing_admin; ask someone who has it.",
 )
 
+SCOPE_MISSING = declare(
+    "scope_missing",
+    403,
+    "The key may not do this",
+    "This API key has the scopes read, and this requires write; use a key that has it.",
+)
+
 WRONG_ROLE = declare(
     "wrong_role",
     403,

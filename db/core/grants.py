@@ -23,7 +23,7 @@ CHANGED: Mapping[str, Sequence[str]] = {
     "payment_promises": ("replaced_at", "outcome", "settled_at"),
     "person_links": ("used_at",),
     "console_sessions": ("last_seen_at", "revoked_at", "revoked_by"),
-    "api_keys": ("secret_hash", "revoked_at", "revoked_by", "origin"),
+    "api_keys": ("secret_hash", "expires_at", "replaced_by", "revoked_at", "revoked_by", "origin"),
 }
 """Only these columns are written later: what was about to be done stays as it is, and so does who signed in
 as whom, who made which key, and what a customer promised."""

@@ -1,6 +1,6 @@
 """API keys: made by people for themselves, listed with their last use, revoked."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Literal, NamedTuple
 
@@ -43,10 +43,11 @@ def made(
     hashes: SecretHashes,
     person: Person,
     *,
-    name: str,
+    name: str | None,
     at: datetime,
     expires_at: datetime | None,
     made_with: str | None,
+    scopes: Sequence[str],
 ) -> ApiKey:
     """The row of a key that a person makes for themselves; `made_with` is the key by which they call."""
     return ApiKey(
@@ -59,6 +60,7 @@ def made(
         made_with=made_with,
         created_at=at,
         expires_at=expires_at,
+        scopes=list(scopes),
     )
 
 
@@ -66,6 +68,18 @@ async def get(session: AsyncSession, organization_id: str, prefix: str) -> ApiKe
     """The key, if it is this organization's."""
     row = await session.get(ApiKey, prefix)
     return row if row and row.organization_id == organization_id else None
+
+
+async def replace(
+    session: AsyncSession, organization_id: str, prefix: str, at: datetime
+) -> tuple[ApiKey, ApiKey | None] | None:
+    """The key that is about to be replaced, which nobody else changes before the transaction ends, and the
+    one that replaces it already, if that works."""
+    row = await session.get(ApiKey, prefix, with_for_update=True, populate_existing=True)
+    if row is None or row.organization_id != organization_id:
+        return None
+    successor = await session.get(ApiKey, row.replaced_by) if row.replaced_by else None
+    return row, successor if successor and state_of(successor, at) == "live" else None
 
 
 async def keep_anew(session: AsyncSession, key: ApiKey, secret_hash: str) -> None:

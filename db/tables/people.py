@@ -107,6 +107,10 @@ class ApiKey(SQLModel, table=True):
     made_with: str | None = None
     """The key by which its maker called, and with which it ends; None: they were signed in, or it came by
     provisioning."""
+    scopes: list[str] = document()
+    """What it may be used for: read, write, decide."""
+    replaced_by: str | None = None
+    """The key that was made in its place, while it goes on working until `expires_at`."""
     revoked_by: str | None = None
     """The person who revoked it, for good; None: provisioning did, and may have it work again."""
 

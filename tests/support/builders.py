@@ -155,6 +155,7 @@ def an_api_key(person: Person, key: NewKey, **fields: Any) -> ApiKey:
         "person_id": person.id,
         "organization_id": person.organization_id,
         "created_at": NOW,
+        "scopes": ["read", "write", "decide"],
     }
     return ApiKey(**defaults | fields)
 

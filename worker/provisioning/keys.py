@@ -20,6 +20,7 @@ from db.tables import ApiKey, Person
 from .file import FileProblem, PersonFile
 
 ISSUED, OF_FILE = "issued", "file"
+EVERY_SCOPE = ["read", "write", "decide"]
 
 
 class IssuedKey(BaseModel):
@@ -171,6 +172,7 @@ class KeyChanges:
             organization_id=person.organization_id,
             origin=origin,
             created_at=self.now,
+            scopes=EVERY_SCOPE,
         )
         self.session.add(row)
         self.known[key.prefix] = row

@@ -1,6 +1,6 @@
 """API keys: the form that makes one, shown once, and all that there are."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Depends, Response
 
@@ -28,10 +28,21 @@ async def make(visit: InVisit) -> Response:
     """A new key, whose secret this one answer shows."""
     form, made = await form_of(visit.request), None
     with form.submitted():
-        body = form.body("name")
+        body: dict[str, Any] = dict(form.body("name"))
         if ends := form.end_of_day("expires_at", visit.shell.zone):
             body["expires_at"] = ends
+        if may := form.value("may"):
+            body["scopes"] = may.split()
         made = (await visit.send("/v1/api-keys", body))["api_key"]
+    return await _listed(KeysQuery(), visit, form if form.refused else Form(), made)
+
+
+@router.post("/{id}/rotation")
+async def rotate(id: Id, visit: InVisit) -> Response:
+    """Another key in place of one, whose secret this one answer shows."""
+    form, made = await form_of(visit.request), None
+    with form.submitted():
+        made = (await visit.send(f"/v1/api-keys/{id}/rotation", {}))["api_key"]
     return await _listed(KeysQuery(), visit, form if form.refused else Form(), made)
 
 

@@ -66,6 +66,8 @@ def create() -> None:
         sa.Column("name", TEXT),
         sa.Column("created_by", TEXT),
         sa.Column("made_with", TEXT),
+        sa.Column("scopes", DOCUMENT, nullable=False),
+        sa.Column("replaced_by", TEXT),
         sa.Column("revoked_by", TEXT),
         sa.ForeignKeyConstraint(["person_id", "organization_id"], ["people.id", "people.organization_id"]),
         sa.CheckConstraint("origin IN ('issued', 'file')", name="api_key_origin"),

@@ -192,3 +192,24 @@ async def test_people_are_searched(web: Api, signed_in: SignIn, acme: Tenant, da
     assert "Jo &lt;b&gt;Long&lt;/b&gt;" in found
     assert f"/console/admin/people/{acme.legal.id}" not in found
     assert "Nobody matches" in (await visitor.get("/console/admin/people?q=zzz")).text
+
+
+async def test_a_key_is_made_for_reading_and_rotated_with_its_successor_shown_once(
+    web: Api, signed_in: SignIn, acme: Tenant
+) -> None:
+    visitor = await signed_in(acme.legal)
+    [key] = KEY.findall((await visitor.post("/console/admin/keys", name="Contracts", may="read")).text)
+    me = await web.http.get("/v1/me", headers={"Authorization": f"Bearer {key}"})
+    assert me.status_code == 200
+    body = {"to": acme.finance.id}
+    refused = await web.http.post("/v1/delegations", headers={"Authorization": f"Bearer {key}"}, json=body)
+    assert refused.json()["code"] == "scope_missing"
+    page = await visitor.get("/console/admin/keys")
+    assert "Reads only" in page.text
+    rotated = await visitor.post(f"/console/admin/keys/{key.split('_')[1]}/rotation")
+    [successor] = KEY.findall(rotated.text)
+    assert successor != key
+    assert f'replaced by <span class="mono">pk_{successor.split("_")[1]}_' in rotated.text
+    for one in (key, successor):
+        assert (await web.http.get("/v1/me", headers={"Authorization": f"Bearer {one}"})).status_code == 200
+    assert (await visitor.post(f"/console/admin/keys/{key.split('_')[1]}/rotation")).status_code == 409

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from jsonschema_rs import validator_for
 
+from api.http.scopes import scope_of
 from api.problems.catalogue import CATALOGUE
 from billing.core.operations import Kind
 
@@ -72,6 +73,7 @@ async def test_it_names_every_route_that_there_is(document: dict[str, Any]) -> N
         ("GET", "/v1/api-keys"),
         ("POST", "/v1/api-keys"),
         ("POST", "/v1/api-keys/{id}/revoke"),
+        ("POST", "/v1/api-keys/{id}/rotation"),
         ("GET", "/v1/policy"),
         ("GET", "/v1/policy/simulation"),
         ("GET", "/v1/sessions"),
@@ -204,7 +206,7 @@ async def test_every_route_shows_a_success_and_every_problem_of_its_statuses(
     for method, path, operation in operations(document):
         if not path.startswith("/v1"):
             continue
-        assert operation["security"] == [{"ApiKey": []}], path
+        assert operation["security"] == [{"ApiKey": [scope_of(method, path)]}], path
         successes = [
             media["example"]
             for status, response in operation["responses"].items()

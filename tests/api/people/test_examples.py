@@ -36,5 +36,14 @@ async def test_a_key_is_made_listed_and_revoked(house: ExampleHouse) -> None:
     listed = (await house.http.get("/v1/api-keys", headers=house.acme.admin.headers)).json()
     [row] = [row for row in listed["data"] if row["id"] == made["id"]]
     house.record("key", row | settled)
+    answer = await house.http.post(
+        f"/v1/api-keys/{made['id']}/rotation",
+        headers=house.acme.admin.headers,
+        json=house.body("rotation_body"),
+    )
+    assert answer.status_code == 201, answer.text
+    house.record(
+        "successor", answer.json() | {"id": "a07c3be15d92", "api_key": f"pk_a07c3be15d92_{secret[::-1]}"}
+    )
     revoked = await house.http.post(f"/v1/api-keys/{made['id']}/revoke", headers=house.acme.admin.headers)
-    house.record("revoked_key", revoked.json() | settled)
+    house.record("revoked_key", revoked.json() | settled | {"replaced_by": "a07c3be15d92"})

@@ -234,3 +234,68 @@ async def test_pages_follow_each_other_in_few_queries(api: Api, full: Tenant) ->
     ids = [row["id"] for page in (first, rest) for row in page["data"]]
     assert len(ids) == len(set(ids)) == 24
     assert rest["next_cursor"] is None
+
+
+async def rotated(api: Api, who: Member, id: str, **body: Any) -> Any:
+    return await api.post(f"{PATH}/{id}/rotation", who, body)
+
+
+async def test_both_keys_work_for_a_while_when_one_takes_the_others_place(
+    api: Api, acme: Tenant, database: Database
+) -> None:
+    old = await make(api, acme.admin, scopes=["read"])
+    answer = await rotated(api, acme.admin, old["id"], overlap_hours=2)
+    assert answer.status_code == 201, answer.text
+    new = answer.json()
+    assert (new["name"], new["scopes"], new["expires_at"]) == (old["name"], ["read"], None)
+    for key in (old, new):
+        assert (await api.get("/v1/me", by(key["api_key"], acme.admin))).status_code == 200
+    rows = {row["id"]: row for row in (await api.get(PATH, acme.admin)).json()["data"]}
+    assert rows[old["id"]]["replaced_by"] == new["id"]
+    ends = datetime.fromisoformat(rows[old["id"]]["expires_at"])
+    assert timedelta(hours=1, minutes=59) < ends - utc_now() <= timedelta(hours=2)
+    async with database.transaction() as session:
+        row = await session.get_one(ApiKey, old["id"])
+        row.expires_at = utc_now()
+    assert (await api.get("/v1/me", by(old["api_key"], acme.admin))).json()["code"] == "credentials_expired"
+    assert (await api.get("/v1/me", by(new["api_key"], acme.admin))).status_code == 200
+
+
+async def test_a_key_replaces_itself_and_works_no_longer_than_it_would_have(api: Api, acme: Tenant) -> None:
+    until = utc_now().replace(microsecond=0) + timedelta(days=2)
+    old = await make(api, acme.finance, expires_at=until.isoformat())
+    by_itself = (await rotated(api, by(old["api_key"], acme.finance), old["id"])).json()
+    assert datetime.fromisoformat(by_itself["expires_at"]) == until
+    assert by_itself["made_with"] == old["id"]
+    assert (await api.post(f"{PATH}/{old['id']}/revoke", acme.admin)).status_code == 200
+    answer = await api.get("/v1/me", by(by_itself["api_key"], acme.finance))
+    assert answer.json()["code"] == "credentials_revoked", "whoever got hold of the old one has the new one"
+
+    signed_in = await make(api, acme.finance, expires_at=until.isoformat())
+    again = (await rotated(api, acme.finance, signed_in["id"])).json()
+    assert datetime.fromisoformat(again["expires_at"]) > until, "for as long again"
+
+
+async def test_a_key_is_replaced_once_and_by_its_person_alone(api: Api, acme: Tenant, other: Tenant) -> None:
+    old = await make(api, acme.legal)
+
+    async def code(who: Member, id: str = old["id"], **body: Any) -> Any:
+        answer = await rotated(api, who, id, **body)
+        return answer.json().get("code", answer.status_code)
+
+    assert await code(acme.admin) == "key_of_another"
+    assert [await code(who) for who in (acme.finance, other.admin)] == ["not_found"] * 2
+    assert await code(acme.auditor) == "role_missing"
+    assert await code(acme.legal, overlap_hours=-1) == "invalid_request"
+    narrow = await make(api, acme.legal, scopes=["read", "write"])
+    assert await code(by(narrow["api_key"], acme.legal)) == "key_may_less"
+    assert await code(acme.legal) == 201
+    assert await code(acme.legal) == "key_replaced"
+    rows = {row["id"]: row for row in (await api.get(PATH, acme.legal)).json()["data"]}
+    successor = rows[old["id"]]["replaced_by"]
+    await api.post(f"{PATH}/{successor}/revoke", acme.legal)
+    assert await code(acme.legal) == 201, "nobody has the other's secret"
+    await api.post(f"{PATH}/{old['id']}/revoke", acme.legal)
+    revoked = await make(api, acme.legal)
+    await api.post(f"{PATH}/{revoked['id']}/revoke", acme.legal)
+    assert await code(acme.legal, revoked["id"]) == "key_not_live"

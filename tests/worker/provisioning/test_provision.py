@@ -240,7 +240,9 @@ async def test_with_a_key_that_leaves_the_file_end_those_that_were_made_with_it(
     fresh = new_api_key()
     async with database.transaction() as session:
         made_with = {"made_with": KEY_PREFIX, "expires_at": None}
-        session.add(keys.made(fresh, UNPEPPERED, admin, name="Export", at=utc_now(), **made_with))
+        session.add(
+            keys.made(fresh, UNPEPPERED, admin, name="Export", at=utc_now(), scopes=["read"], **made_with)
+        )
     assert await works(database, fresh.plaintext)
 
     await provisioned(database, a_file())
