@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable
 from contextlib import suppress
 from typing import Any
 
@@ -20,16 +20,24 @@ LET_END = 5.0
 
 class ListeningLoop:
     def __init__(
-        self, database: Database, what: str, *, beside: "ListeningLoop | None" = None, gather: float = 0.0
+        self,
+        database: Database,
+        what: str,
+        told: Collection[str],
+        *,
+        beside: "ListeningLoop | None" = None,
+        gather: float = 0.0,
     ) -> None:
-        """`what` names in the log what it looks for. One `beside` another hears by its connection what
-        PostgreSQL says. It looks `gather` seconds after that: more may come together."""
+        """`what` names in the log what it looks for, and `told` is how PostgreSQL says that some was written.
+        One `beside` another hears that by its connection. It looks `gather` seconds after that: more may come
+        together."""
         self._database, self._what, self._gather = database, what, gather
         self._written = asyncio.Event()
-        self._heard: list[asyncio.Event] = [self._written] if beside is None else []
-        """What is set when something is written; empty where another one listens."""
+        self._told = frozenset(told)
+        self._heard: list[ListeningLoop] = [self] if beside is None else []
+        """Whom it tells what PostgreSQL says; empty where another one listens."""
         if beside is not None:
-            beside._heard.append(self._written)
+            beside._heard.append(self)
 
     def again(self) -> None:
         """Something may be due now."""
@@ -62,9 +70,10 @@ class ListeningLoop:
                 log.debug("not listening to what is due: %s", type(error).__name__)
             await asyncio.sleep(LISTEN_AGAIN)
 
-    def _wake(self) -> None:
-        for written in self._heard:
-            written.set()
+    def _wake(self, said: str | None) -> None:
+        for loop in self._heard:
+            if said is None or said in loop._told:
+                loop.again()
 
 
 async def let_end(under_way: Iterable[asyncio.Task[Any]]) -> None:

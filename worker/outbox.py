@@ -41,7 +41,7 @@ class OutboxSweep:
         self._database, self._send, self._clock = database, send, clock
         self._lane, self._at_once = lane, at_once
         self.loop: ListeningLoop = ListeningLoop(
-            database, "the outbox", beside=beside.loop if beside else None
+            database, "the outbox", lane.actions, beside=beside.loop if beside else None
         )
         self._last: dict[str, asyncio.Task[None]] = {}
         """By workflow: it is sent one thing after the other."""

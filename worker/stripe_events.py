@@ -24,6 +24,7 @@ from db.core.clock import Clock, utc_now
 from db.core.session import AWAY, Database
 from db.mirror import renewals
 from db.mirror.renewals import ClaimedRenewal
+from db.operations.outbox import EVENT
 from db.stripe import event_turns
 from db.stripe.event_turns import EventTurn
 
@@ -62,7 +63,7 @@ class EventSweep:
         self._database, self._events, self._bills = database, events, bills
         self._places, self._clock = places, clock
         self._loop = ListeningLoop(
-            database, "Stripe's events", beside=beside.loop if beside else None, gather=GATHER
+            database, "Stripe's events", (EVENT,), beside=beside.loop if beside else None, gather=GATHER
         )
         self._tasks: set[asyncio.Task[None]] = set()
         self._claimed: set[str] = set()

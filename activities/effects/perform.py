@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import stripe
+from sqlalchemy.exc import IntegrityError
 from sqlmodel.ext.asyncio.session import AsyncSession
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
@@ -29,6 +30,7 @@ from db.cases import money_cases
 from db.cases.cases import CaseRules
 from db.core import timeline
 from db.core.clock import Clock, utc_now
+from db.core.pending import is_taken
 from db.core.session import Database
 from db.operations import intents
 from db.tables import Intent
@@ -103,17 +105,17 @@ class StripeEffects:
         try:
             async with self._database.transaction() as session:
                 now = self._clock()
-                # What has begun is finished in any case.
-                begun = await session.get(Intent, effect.key) is not None
-                wait = None if begun else await _too_soon(session, effect, now)
+                if await session.get(Intent, effect.key) is not None:
+                    # What has begun is finished in any case.
+                    return await intents.take_up(session, _intent(effect, now)), False
+                wait = await _too_soon(session, effect, now)
                 if wait is None:
-                    if not begun:
-                        await _check_open(session, effect)
-                        await _begin(session, effect, now)
+                    await _begin(session, effect, now)
+                    await _check_open(session, effect)
                     opened = await self._open_intent(session, effect, now)
-                    if opened[1] and effect.replaces is not None:
+                    if effect.replaces is not None:
                         await take_place(session, effect.replaces, effect.operation, now)
-                    return opened
+                    return opened, True
                 # Told once, and committed before this attempt ends.
                 detail = {"step": effect.step, "until": (now + wait).isoformat(timespec="seconds")}
                 await timeline.append(
@@ -130,33 +132,28 @@ class StripeEffects:
                 type="object_limit",
                 next_retry_delay=wait * random.uniform(1.0, 1.0 + JITTER),
             )
+        except IntegrityError as error:
+            if not is_taken(error, Intent):
+                raise
+            raise ApplicationError("Another attempt begins it just now.", type="begun") from error
         except intents.IntentChanged as error:
             raise ApplicationError(str(error), type="intent_changed", non_retryable=True) from error
 
-    async def _open_intent(self, session: AsyncSession, effect: Effect, now: datetime) -> tuple[Intent, bool]:
-        intent, fresh = await intents.open_intent(
+    async def _open_intent(self, session: AsyncSession, effect: Effect, now: datetime) -> Intent:
+        """Of two attempts at the same moment one fails here, and is tried again."""
+        intent = _intent(effect, now)
+        await intents.begin(session, intent)
+        detail = {"step": effect.step, "kind": effect.kind, "idempotency_key": effect.key}
+        await timeline.append(
             session,
-            organization_id=effect.organization,
-            operation_id=effect.operation,
-            step=effect.step,
-            version=effect.version,
-            effect=effect.kind,
-            target=effect.target,
-            params=effect.params,
+            effect.operation,
+            key=f"asked:{effect.step}:{effect.version}",
+            event=EventCode.ASKED_OF_STRIPE,
+            actor=SYSTEM,
             at=now,
+            detail=detail,
         )
-        if fresh:
-            detail = {"step": effect.step, "kind": effect.kind, "idempotency_key": effect.key}
-            await timeline.append(
-                session,
-                effect.operation,
-                key=f"asked:{effect.step}:{effect.version}",
-                event=EventCode.ASKED_OF_STRIPE,
-                actor=SYSTEM,
-                at=now,
-                detail=detail,
-            )
-        return intent, fresh
+        return intent
 
     async def _read_back(self, kind: StripeEffect, effect: Effect) -> EffectResult | None:
         try:
@@ -229,6 +226,19 @@ class StripeEffects:
             at=at,
             detail=detail,
         )
+
+
+def _intent(effect: Effect, at: datetime) -> Intent:
+    return intents.new(
+        organization_id=effect.organization,
+        operation_id=effect.operation,
+        step=effect.step,
+        version=effect.version,
+        effect=effect.kind,
+        target=effect.target,
+        params=effect.params,
+        at=at,
+    )
 
 
 async def _too_soon(session: AsyncSession, effect: Effect, now: datetime) -> timedelta | None:

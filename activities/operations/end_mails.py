@@ -100,7 +100,7 @@ async def supersede(
     session: AsyncSession, found: Collection[Notice], *, because: str, by: str | None, at: datetime
 ) -> list[Notice]:
     """Nobody has to acknowledge these any more; a mail about one looks before it is sent."""
-    changed = await notices.supersede(session, [notice.id for notice in found], because=because, by=by, at=at)
+    changed = await notices.supersede(session, found, because=because, by=by, at=at)
     for notice in changed:
         await timeline.append(
             session,

@@ -33,8 +33,8 @@ async def end_operation(session: AsyncSession, ending: Progress) -> bool:
     """
     assert ending.ends, "only a final state that does not stay open ends an operation"
     closed = await _close_open(session, ending)
-    operation = await operations.lock(session, ending.operation)
-    if operation.closed_at is not None:
+    moved = await _moved(session, ending, if_open=True)
+    if moved is None:
         return False
     # One that was being opened is there by now; none can be opened any more.
     for approval in [*closed, *await _close_open(session, ending)]:
@@ -42,7 +42,6 @@ async def end_operation(session: AsyncSession, ending: Progress) -> bool:
             await _tell_dismissed(session, ending, approval)
     if ending.releases:
         await commitments.release(session, ending.operation, at=ending.at, keep=ending.keeps)
-    moved = await move(session, ending)
     await timeline.append(
         session,
         ending.operation,
@@ -80,6 +79,11 @@ async def _tell_dismissed(session: AsyncSession, ending: Progress, approval: App
 
 async def move(session: AsyncSession, progress: Progress) -> Operation:
     """The operation's row, moved on; `progress` names a state."""
+    moved = await _moved(session, progress)
+    return moved or await operations.get_one(session, progress.operation)
+
+
+async def _moved(session: AsyncSession, progress: Progress, *, if_open: bool = False) -> Operation | None:
     assert progress.state is not None
     changes: dict[str, Any] = {
         "subject": progress.subject.document() if progress.subject else None,
@@ -91,13 +95,14 @@ async def move(session: AsyncSession, progress: Progress) -> Operation:
     given = {name: UNCHANGED if value is None else value for name, value in changes.items()}
     if progress.error is None and (progress.subject is not None or progress.state is State.RUNNING):
         given["error"] = None  # what was wrong before is being seen to
-    return await operations.update_state(
+    return await operations.move_on(
         session,
         progress.operation,
         state=State(progress.state),
         stage=progress.stage,
         at=progress.at,
         stays_open=progress.stays_open,
+        if_open=if_open,
         unless_told=progress.key,
         **given,
     )

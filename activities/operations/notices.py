@@ -41,17 +41,16 @@ async def open_notice(session: AsyncSession, request: NoticeInput, at: datetime)
         deadline=add_business(at, timedelta(minutes=request.acknowledge_within), request.calendar),
         created_at=at,
     )
-    if not await notices.create(session, notice):
+    others = await notices.of_operation(session, notice.operation_id)
+    if any(other.id == notice.id for other in others):
         return
-    all_ = await notices.of_operation(session, notice.operation_id)
-    earlier = [
-        other for other in all_ if other.id != notice.id and replaces(request.kind, NoticeKind(other.kind))
-    ]
+    await notices.create(session, notice)
+    earlier = [other for other in others if replaces(request.kind, NoticeKind(other.kind))]
     because = "A newer notice has the figures that hold now."
     await supersede(session, earlier, because=because, by=notice.id, at=at)
     detail = {"notice": notice.id, "kind": notice.kind, "deadline": notice.deadline.isoformat()}
     await _tell(session, notice, "opened", EventCode.FINANCE_TOLD, at, detail)
-    await outbox.mail(session, _mail(notice, all_, "told", "notice", Role.FINANCE), at=at)
+    await outbox.mail(session, _mail(notice, others, "told", "notice", Role.FINANCE), at=at)
 
 
 async def escalate_late(session: AsyncSession, found: Collection[str], at: datetime) -> None:

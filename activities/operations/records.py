@@ -38,9 +38,6 @@ class Records:
         Raises ApplicationError `operation_closed` for a step that is new to an operation that has ended.
         """
         async with self._database.transaction() as session:
-            if progress.notice is not None:
-                # Whoever changes a notice locks its operation before they tell of it.
-                await operations.lock(session, progress.operation)
             moved = await write(session, progress)
             if moved is not None and moved.closed_at is not None and not progress.ends:
                 event = await timeline.find(session, progress.operation, progress.key)

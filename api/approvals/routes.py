@@ -149,7 +149,7 @@ async def _settle(
         raise
     if outcome is None:
         return None
-    return await outbox.enqueue(
+    return await outbox.note(
         session,
         action=outbox.SIGNAL,
         workflow_id=ids.operation_workflow(row.operation_id),

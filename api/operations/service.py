@@ -123,7 +123,7 @@ async def start_operation(
     session.add_all(row for row, _ in rows)
     wrote(session, operation.id, *(row for row, _ in rows))
     await timeline.begin(session, operation, _requested(context, operation), *(event for _, event in rows))
-    start = await outbox.enqueue(
+    start = await outbox.note(
         session,
         action=outbox.START,
         workflow_id=operation.workflow_id,

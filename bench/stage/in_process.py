@@ -15,6 +15,7 @@ from temporalio.client import Client
 
 from api.app import create_app
 from api.http.context import StripeAccount
+from db.core.late_begin import is_unbegun
 from db.core.session import Database
 from worker import composition
 
@@ -49,8 +50,9 @@ def counted() -> Iterator[Statements]:
             return
         found.sql[sql] += 1
 
-    def commit(_: Any) -> None:
-        found.commits += 1
+    def commit(connection: Any) -> None:
+        if not is_unbegun(connection):
+            found.commits += 1
 
     event.listen(Engine, "before_cursor_execute", statement)
     event.listen(Engine, "commit", commit)

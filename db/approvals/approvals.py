@@ -11,6 +11,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from billing.approvals.ladder import Signature
 
 from ..core.pages import FirstOf, PagedRows, order
+from ..core.pending import reads, store_later
 from ..core.record_hashes import wrote
 from ..core.statements import insert_if_new
 from ..tables import Approval, Decision
@@ -107,7 +108,7 @@ async def close(
     approval = await lock(session, approval_id)
     if approval.state == OPEN:
         approval.state, approval.closed_at, approval.decided_by = state, at, decided_by
-        await session.flush()
+        await store_later(session, approval)
         wrote(session, approval.operation_id, approval)
     return approval
 
@@ -115,7 +116,8 @@ async def close(
 async def open_of(session: AsyncSession, operation_id: str) -> list[str]:
     """The ids of an operation's open approvals."""
     found = await session.exec(
-        select(Approval.id).where(Approval.operation_id == operation_id, Approval.state == OPEN)
+        select(Approval.id).where(Approval.operation_id == operation_id, Approval.state == OPEN),
+        execution_options=reads(Approval),
     )
     return list(found)
 
@@ -123,7 +125,8 @@ async def open_of(session: AsyncSession, operation_id: str) -> list[str]:
 async def decisions(session: AsyncSession, approval_id: str) -> list[Decision]:
     """The decisions on an approval, the earliest first."""
     found = await session.exec(
-        select(Decision).where(Decision.approval_id == approval_id).order_by(col(Decision.decided_at))
+        select(Decision).where(Decision.approval_id == approval_id).order_by(col(Decision.decided_at)),
+        execution_options=reads(Decision),
     )
     return list(found)
 
@@ -145,7 +148,7 @@ async def latest(session: AsyncSession, operation_id: str) -> Approval | None:
         .where(Approval.operation_id == operation_id)
         .order_by(col(Approval.round).desc())
         .limit(1)
-        .execution_options(populate_existing=True)
+        .execution_options(populate_existing=True, **reads(Approval))
     )
     return found.one_or_none()
 

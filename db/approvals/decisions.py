@@ -17,6 +17,7 @@ from billing.core.errors import BillingError
 from billing.core.events import EventCode
 
 from ..core import timeline
+from ..core.pending import store_later
 from ..core.record_hashes import wrote
 from ..money import commitments
 from ..tables import Approval, Decision, new_id
@@ -179,13 +180,13 @@ async def _record(
         for_person=capacity.for_person,
     )
     decision.mark = marks.mark(decision)
-    session.add(decision)
     if approve:
         signature = Signature(person=said.person, role=capacity.role, at=at, for_person=capacity.for_person)
         row.signatures = [*row.signatures, signature.model_dump(mode="json")]
     if verdict.approved or not approve:
         row.state, row.closed_at, row.decided_by = VERDICTS[said.verdict], at, said.person
-    await session.flush()
+    await store_later(session, row)
+    await store_later(session, decision)
     wrote(session, row.operation_id, row, decision)
 
 

@@ -21,6 +21,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from . import timeline
+from .late_begin import begin_late
 from .sqlite import InlineConnection, connect_sqlite
 from .tls import tls_of, without_tls
 
@@ -154,8 +155,9 @@ class Database:
         async with self._reader.connect() as connection:
             await connection.execute(text("SELECT 1"))
 
-    async def listen(self, channel: str, heard: Callable[[], None]) -> None:
-        """Calls `heard` at each of PostgreSQL's notifications on the channel until the connection is lost.
+    async def listen(self, channel: str, heard: Callable[[str | None], None]) -> None:
+        """Calls `heard` with each of PostgreSQL's notifications on the channel until the connection is lost;
+        at first with None, for whatever came before.
 
         Raises one of `AWAY` when there is none to be had. Behind a pooler that shares connections by
         transaction nothing is heard.
@@ -166,8 +168,8 @@ class Database:
             assert raw is not None
             try:
                 raw.add_termination_listener(lambda _: lost.set())
-                await raw.add_listener(channel, lambda *_: heard())
-                heard()  # for what was written before
+                await raw.add_listener(channel, lambda *said: heard(said[-1]))
+                heard(None)
                 await lost.wait()
             finally:
                 await connection.invalidate()  # no one else's connection listens
@@ -240,7 +242,7 @@ async def _begin_immediate(connection: InlineConnection) -> None:
 
 def postgres_engine(url: URL) -> AsyncEngine:
     """An engine for many short transactions."""
-    return create_async_engine(
+    engine = create_async_engine(
         without_tls(url),
         hide_parameters=True,
         pool_size=POOL_SIZE,
@@ -256,3 +258,5 @@ def postgres_engine(url: URL) -> AsyncEngine:
             "server_settings": {"jit": "off", "application_name": "plixo"},
         },
     )
+    begin_late(engine)
+    return engine

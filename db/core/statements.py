@@ -10,6 +10,8 @@ from sqlalchemy.orm import make_transient_to_detached
 from sqlmodel import SQLModel
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from .pending import send_pending
+
 Row = TypeVar("Row", bound=SQLModel)
 
 
@@ -65,6 +67,7 @@ async def _flush(session: AsyncSession) -> None:
     """What a row refers to may not be written yet."""
     if session.new or session.dirty:
         await session.flush()
+    await send_pending(session)
 
 
 @cache

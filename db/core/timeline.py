@@ -3,11 +3,12 @@
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from functools import cache
+from functools import lru_cache
 from typing import Any, cast
 
-from sqlalchemy import CompoundSelect, Executable, Table, bindparam, func, inspect, null, or_, union_all
+from sqlalchemy import CompoundSelect, Insert, Table, bindparam, func, inspect, null, or_, union_all
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import IntegrityError
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -18,7 +19,10 @@ from billing.evidence.records import Record
 from billing.evidence.timeline import GENESIS, event_hash
 
 from ..tables import Operation, Organization, Person, TimelineEvent, new_id
+from . import pending
 from .clock import utc_now
+from .late_begin import LAST, is_unbegun
+from .pending import Build
 from .record_hashes import operations_left, recorded, written, wrote
 from .statements import is_sqlite
 
@@ -115,8 +119,20 @@ async def write(session: AsyncSession) -> None:
     for operation_id in operations_left(session):
         await session.flush()
         _add(session, operation_id, _records_written(written(session, operation_id)))
-    for operation_id in sorted(session.info.get(_UNWRITTEN, ())):
+    *others, last = sorted(session.info.get(_UNWRITTEN, ())) or [None]
+    for operation_id in others:
         await _write(session, operation_id)
+    if last is None or not await _write(session, last, last=True):
+        await _send_pending(session)
+
+
+async def _send_pending(session: AsyncSession) -> None:
+    """What is written beside events, where there are none: nothing comes after it."""
+    await session.flush()
+    if writes := pending.taken(session):
+        statement = pending.together(*(write.build for write in writes))
+        connection = await session.connection()
+        await connection.execute(statement, pending.parameters(writes), execution_options=LAST)
 
 
 @dataclass(frozen=True)
@@ -134,10 +150,12 @@ class _Unwritten:
         return named - {SYSTEM, CUSTOMER}
 
 
-async def _write(session: AsyncSession, operation_id: str) -> None:
+async def _write(session: AsyncSession, operation_id: str, *, last: bool = False) -> bool:
+    """Whether there was anything to write. What else waits to be written goes with it; as the transaction's
+    `last` statement it is a transaction by itself where none was begun."""
     new: list[_Unwritten] = session.info.get(_UNWRITTEN, {}).pop(operation_id, [])
     if not new:
-        return
+        return False
     asked = {
         "operation": operation_id,
         "people": sorted({person for one in new for person in one.people()}),
@@ -148,11 +166,21 @@ async def _write(session: AsyncSession, operation_id: str) -> None:
         people, head, told = _seen((await connection.execute(_LOOK, asked)).all())
         rows = _chained(operation_id, head, _untold(new, told), people)
         if not rows:
-            return
+            return False
         given = {f"{name}_{n}": value for n, row in enumerate(rows) for name, value in row.items()}
-        stored = await connection.execute(_insert(len(rows), is_sqlite(session)), given)
+        alone = last and is_unbegun(connection)
+        writes = pending.taken(session)
+        insert = _insert(len(rows), is_sqlite(session), alone, *(write.build for write in writes))
+        given |= pending.parameters(writes)
+        try:
+            stored = await connection.execute(insert, given, execution_options=LAST if last else None)
+        except IntegrityError as error:
+            if not alone or not pending.is_taken(error, TimelineEvent):
+                raise
+            pending.put_back(session, writes)
+            continue
         if stored.first() is not None:
-            return
+            return True
         # Another transaction took this place meanwhile: its event is there to be seen now.
 
 
@@ -197,17 +225,25 @@ def _chained(
     return rows
 
 
-@cache
-def _insert(rows: int, on_sqlite: bool) -> Executable:
-    """All of these events or, where another transaction has the place of the first one, none."""
+@lru_cache(maxsize=500)
+def _insert(rows: int, on_sqlite: bool, alone: bool, *beside: Build) -> Insert:
+    """All of these events or, where another transaction has the place of the first one, none: `alone` it is
+    then an error, and what is written `beside` them isn't either."""
     given = [{c.key: bindparam(f"{c.key}_{n}", type_=c.type) for c in _TABLE.c} for n in range(rows)]
-    insert = sqlite.insert(_TABLE) if on_sqlite else postgresql.insert(_TABLE)
-    if on_sqlite or rows == 1:
-        return insert.values(given).on_conflict_do_nothing().returning(_TABLE.c.seq)
-    first = insert.values(given[0]).on_conflict_do_nothing().returning(_TABLE.c.seq).cte("first")
-    others = [select(*one.values()).where(select(first.c.seq).exists()) for one in given[1:]]
+    if on_sqlite:
+        return sqlite.insert(_TABLE).values(given).on_conflict_do_nothing().returning(_TABLE.c.seq)
+    insert = postgresql.insert(_TABLE).add_cte(*pending.ctes(*beside))
+    if rows == 1:
+        one = insert.values(given[0])
+        return (one if alone else one.on_conflict_do_nothing()).returning(_TABLE.c.seq)
+    if alone:
+        every = union_all(*(select(*one.values()) for one in given))
+        return insert.from_select(list(given[0]), every).returning(_TABLE.c.seq)
+    first = postgresql.insert(_TABLE).values(given[0]).on_conflict_do_nothing().returning(_TABLE.c.seq)
+    there = first.cte("first")
+    others = [select(*one.values()).where(select(there.c.seq).exists()) for one in given[1:]]
     rest = union_all(*others) if len(others) > 1 else others[0]
-    return insert.add_cte(first).from_select(list(given[0]), rest).returning(_TABLE.c.seq)
+    return insert.add_cte(there).from_select(list(given[0]), rest).returning(_TABLE.c.seq)
 
 
 def _following(

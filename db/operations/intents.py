@@ -10,8 +10,8 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from billing.stripe.effects import effect_key, params_hash
 
+from ..core.pending import store_later
 from ..core.record_hashes import wrote
-from ..core.statements import insert_into
 from ..tables import Intent
 from . import objects
 
@@ -28,8 +28,7 @@ class IntentChanged(Exception):
         )
 
 
-async def open_intent(
-    session: AsyncSession,
+def new(
     *,
     organization_id: str,
     operation_id: str,
@@ -39,13 +38,9 @@ async def open_intent(
     target: str,
     params: Mapping[str, Any],
     at: datetime,
-) -> tuple[Intent, bool]:
-    """Write the intent, or find it; and whether it is fresh, that is: nothing can have been sent for it yet.
-
-    Counts the attempt as long as the intent is open. One that was closed is returned as it was closed.
-    Raises IntentChanged when it was written for other parameters.
-    """
-    fresh = Intent(
+) -> Intent:
+    """An intent as it will be written."""
+    return Intent(
         idempotency_key=effect_key(organization_id, operation_id, step, version),
         organization_id=organization_id,
         operation_id=operation_id,
@@ -59,21 +54,31 @@ async def open_intent(
         attempts=1,
         created_at=at,
     )
-    counted = col(Intent.attempts) + case((col(Intent.state) == OPEN, 1), else_=0)
+
+
+async def begin(session: AsyncSession, intent: Intent) -> None:
+    """Write the intent, of which there was none: nothing can have been sent for it yet. The transaction fails
+    where somebody writes it at the same moment."""
+    await store_later(session, intent)
+    wrote(session, intent.operation_id, intent)
+
+
+async def take_up(session: AsyncSession, intent: Intent) -> Intent:
+    """The same intent as it was written before, and perhaps closed: an attempt more, while it is open.
+
+    Raises IntentChanged when it was written for other parameters.
+    """
     written = await session.exec(
-        insert_into(session, Intent)
-        .values(**fresh.model_dump())
-        .on_conflict_do_update(index_elements=["idempotency_key"], set_={"attempts": counted})
-        .returning(Intent),
-        execution_options={"populate_existing": True},
+        update(Intent)
+        .where(col(Intent.idempotency_key) == intent.idempotency_key)
+        .values(attempts=col(Intent.attempts) + case((col(Intent.state) == OPEN, 1), else_=0))
+        .returning(Intent)
+        .execution_options(populate_existing=True, synchronize_session=False)
     )
-    intent: Intent = written.scalars().one()
-    if intent.params_hash != fresh.params_hash:
-        raise IntentChanged(intent, fresh.params_hash)
-    first = intent.state == OPEN and intent.attempts == 1
-    if first:
-        wrote(session, operation_id, intent)
-    return intent, first
+    found: Intent = written.scalars().one()
+    if found.params_hash != intent.params_hash:
+        raise IntentChanged(found, intent.params_hash)
+    return found
 
 
 async def newest(session: AsyncSession, organization_id: str, effect: str, *, limit: int) -> list[datetime]:

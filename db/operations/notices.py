@@ -9,8 +9,8 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from ..core.pages import PagedRows, order
+from ..core.pending import reads, store_later
 from ..core.record_hashes import wrote
-from ..core.statements import insert_if_new
 from ..tables import Notice, Operation
 
 OPEN, ESCALATED, ACKNOWLEDGED, SUPERSEDED = "open", "escalated", "acknowledged", "superseded"
@@ -24,12 +24,10 @@ _KEYS: Mapping[str, tuple[Any, ...]] = {
 }
 
 
-async def create(session: AsyncSession, notice: Notice) -> bool:
-    """Store a notice; False where there is one with its id already."""
-    created = await insert_if_new(session, notice)
-    if created:
-        wrote(session, created.operation_id, created)
-    return created is not None
+async def create(session: AsyncSession, notice: Notice) -> None:
+    """Store a notice that is not there yet: whoever writes one has locked its operation, and looked."""
+    await store_later(session, notice)
+    wrote(session, notice.operation_id, notice)
 
 
 async def get(session: AsyncSession, organization_id: str, notice_id: str) -> Notice | None:
@@ -58,7 +56,7 @@ async def of_operation(session: AsyncSession, operation_id: str) -> list[Notice]
         select(Notice)
         .where(Notice.operation_id == operation_id)
         .order_by(col(Notice.created_at), col(Notice.id))
-        .execution_options(populate_existing=True)
+        .execution_options(populate_existing=True, **reads(Notice))
     )
     return list(found)
 
@@ -155,22 +153,19 @@ async def acknowledged_by(session: AsyncSession, operation_id: str, person_id: s
 
 
 async def supersede(
-    session: AsyncSession, notice_ids: Collection[str], *, because: str, by: str | None, at: datetime
+    session: AsyncSession, found: Collection[Notice], *, because: str, by: str | None, at: datetime
 ) -> list[Notice]:
     """Nobody has to acknowledge these any more, for the notice `by` replaces them or they came to nothing.
+    They were read under their operation's lock.
 
     Returns those that waited until now.
     """
-    if not notice_ids:
-        return []
-    changed = await session.exec(
-        update(Notice)
-        .where(col(Notice.id).in_(notice_ids), col(Notice.state).in_(WAITING))
-        .values(state=SUPERSEDED, superseded_at=at, superseded_because=because, superseded_by=by)
-        .returning(Notice)
-        .execution_options(populate_existing=True, synchronize_session=False)
-    )
-    return _written(session, changed.scalars())
+    waiting = [notice for notice in found if notice.state in WAITING]
+    for notice in waiting:
+        notice.state, notice.superseded_at = SUPERSEDED, at
+        notice.superseded_because, notice.superseded_by = because, by
+        await store_later(session, notice)
+    return _written(session, waiting)
 
 
 def _written(session: AsyncSession, changed: Iterable[Notice]) -> list[Notice]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from ..core.statements import insert_new
+from ..core.pending import insert_if_new_later
 from ..tables import Invoice, OperationObject, PaymentRow
 
 
@@ -16,7 +16,7 @@ async def note(session: AsyncSession, operation_id: str, organization_id: str, i
         {"object_id": id_, "operation_id": operation_id, "organization_id": organization_id}
         for id_ in sorted(set(ids))
     ]
-    await insert_new(session, OperationObject, rows)
+    await insert_if_new_later(session, OperationObject, *rows)
 
 
 async def customer_of(session: AsyncSession, organization_id: str, ids: Iterable[str]) -> str | None:

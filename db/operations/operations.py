@@ -52,6 +52,14 @@ async def get_any(session: AsyncSession, operation_id: str) -> Operation | None:
     return await session.get(Operation, operation_id)
 
 
+async def get_one(session: AsyncSession, operation_id: str) -> Operation:
+    """Likewise, where there is one. Raises LookupError."""
+    operation = await get_any(session, operation_id)
+    if operation is None:
+        raise LookupError(f"no operation {operation_id}")
+    return operation
+
+
 async def get_fresh(session: AsyncSession, operation_id: str) -> Operation:
     """The operation as its row is now, whatever the session has seen of it. Raises LookupError."""
     operation = await session.get(Operation, operation_id, populate_existing=True)
@@ -230,7 +238,12 @@ async def about_subscription(session: AsyncSession, organization_id: str) -> Seq
     return found.all()
 
 
-async def update_state(
+async def update_state(session: AsyncSession, operation_id: str, **change: Any) -> Operation:
+    """As `move_on`; returns the operation as it then is. Raises LookupError when there is none."""
+    return await move_on(session, operation_id, **change) or await get_one(session, operation_id)
+
+
+async def move_on(
     session: AsyncSession,
     operation_id: str,
     *,
@@ -243,15 +256,16 @@ async def update_state(
     allowed_actions: Sequence[str] | KeepValue = UNCHANGED,
     approval_id: str | KeepValue | None = UNCHANGED,
     stays_open: bool = False,
+    if_open: bool = False,
     unless_told: str | None = None,
-) -> Operation:
+) -> Operation | None:
     """Move an operation on; a final state closes it, at the time of the first such.
 
     A final state that `stays_open` waits for a person instead, and opens a closed operation again: a refund
     can fail after it was completed. Nothing else does, and nothing older than the operation's last change:
     a late write of an activity attempt that was given up is ignored, and so is what the event with the key
-    `unless_told` has told already. Returns the operation as it then is.
-    Raises LookupError when there is none.
+    `unless_told` has told already, and with `if_open` any other end: then None is returned, and otherwise the
+    operation, whose lock the session has from then on.
     """
     given = {
         "subject": subject,
@@ -278,7 +292,7 @@ async def update_state(
         move = move.where(or_(col(Operation.closed_at).is_(None), failed_after_all))
     elif state.final:
         values["closed_at"] = func.coalesce(Operation.closed_at, at)
-    else:
+    if if_open or not state.final:
         move = move.where(col(Operation.closed_at).is_(None))
     if unless_told is not None:
         statement = select(TimelineEvent.seq).where(
@@ -291,13 +305,11 @@ async def update_state(
         .execution_options(populate_existing=True, synchronize_session=False)
     )
     if moved is not None:
+        session.info.setdefault(_LOCKED, {})[operation_id] = moved
         wrote(session, operation_id, moved)
         named = [one for found in told for one in found.objects]
         await objects.note(session, moved.id, moved.organization_id, named)
-    operation = moved or await get_any(session, operation_id)
-    if operation is None:
-        raise LookupError(f"no operation {operation_id}")
-    return operation
+    return moved
 
 
 def _about_columns(subject: SubjectMatter) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from billing.mail.messages import MailRequest
 from billing.operations.found_by import FoundBy
 
 from ..core.clock import utc_now
+from ..core.pending import insert_if_new_later, store_later
 from ..core.statements import insert_if_new
 from ..tables import Operation, Outbox, new_id, oldest_id
 
@@ -32,7 +33,10 @@ _TOLD_ONCE = ("dispute", "bill_unpaid")
 """Templates of mails that each reading of the mirror would note anew: only here it is known that it did."""
 
 CHANNEL = "something_due"
-"""Of PostgreSQL's notifications: a row, or an event of Stripe's, was written that is due at once."""
+"""Of PostgreSQL's notifications: a row was written that is due at once. They say its action, or `EVENT`."""
+
+EVENT = "event"
+"""What is said of an event of Stripe's."""
 
 
 class Lane(NamedTuple):
@@ -90,30 +94,30 @@ async def enqueue(
     return earlier.one()
 
 
+async def note(session: AsyncSession, **row: Any) -> Outbox:
+    """As `enqueue`, what can't have been noted before."""
+    new = Outbox(**columns(**row))
+    await store_later(session, new)
+    return new
+
+
 async def mail(session: AsyncSession, request: MailRequest, *, at: datetime) -> None:
     """Note a mail to people, once. It is due at once, though Temporal's clock may be ahead of ours."""
-    await enqueue(
-        session,
-        action=MAIL,
-        workflow_id=request.id,
-        name=request.template,
-        payload=request.model_dump(mode="json"),
-        at=at,
-        due_at=min(at, utc_now()),
-    )
+    await _tell_people(session, MAIL, request.id, request.template, request.model_dump(mode="json"), at)
 
 
 async def post(session: AsyncSession, request: ChatPost, *, at: datetime) -> None:
     """Note a message to a chat, once."""
-    await enqueue(
-        session,
-        action=POST,
-        workflow_id=request.id,
-        name=request.mail.template,
-        payload=request.model_dump(mode="json"),
-        at=at,
-        due_at=min(at, utc_now()),
+    await _tell_people(session, POST, request.id, request.mail.template, request.model_dump(mode="json"), at)
+
+
+async def _tell_people(
+    session: AsyncSession, action: str, id_: str, name: str, payload: Mapping[str, Any], at: datetime
+) -> None:
+    row = columns(
+        action=action, workflow_id=id_, name=name, payload=payload, at=at, due_at=min(at, utc_now())
     )
+    await insert_if_new_later(session, Outbox, row)
 
 
 def command_key(name: str, update_id: str) -> str:

@@ -9,6 +9,7 @@ from sqlalchemy import select as select_columns
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from ..core.pending import reads
 from ..core.statements import insert_into
 from ..tables import Approval, Notice, Person, ToldPerson
 
@@ -87,14 +88,16 @@ async def note_if_waiting(
 
 async def of(session: AsyncSession, about: Collection[str]) -> set[str]:
     """The people who were told of any of these."""
-    found = await session.exec(select(ToldPerson.person_id).where(col(ToldPerson.about).in_(about)))
+    wanted = select(ToldPerson.person_id).where(col(ToldPerson.about).in_(about))
+    found = await session.exec(wanted, execution_options=reads(ToldPerson))
     return set(found)
 
 
 async def of_operation(session: AsyncSession, operation: str) -> dict[str, set[str]]:
     """The people who were told of anything of the operation, by what that was."""
     found = await session.exec(
-        select(ToldPerson.about, ToldPerson.person_id).where(ToldPerson.operation_id == operation)
+        select(ToldPerson.about, ToldPerson.person_id).where(ToldPerson.operation_id == operation),
+        execution_options=reads(ToldPerson),
     )
     people: dict[str, set[str]] = {}
     for about, person in found:

@@ -7,19 +7,23 @@ from .append_only import make_append_only
 from .columns import DOCUMENT, MINOR, TEXT, TIME, where
 
 SAY_DUE = """
-    CREATE FUNCTION say_due() RETURNS trigger LANGUAGE plpgsql AS
-    $$ BEGIN PERFORM pg_notify('something_due', ''); RETURN NULL; END $$
+    CREATE FUNCTION say_outbox_due() RETURNS trigger LANGUAGE plpgsql AS
+    $$ BEGIN PERFORM pg_notify('something_due', NEW.action); RETURN NULL; END $$
 """
 OUTBOX_DUE = """
     CREATE TRIGGER outbox_due AFTER INSERT ON outbox
-    FOR EACH ROW WHEN (NEW.next_attempt_at <= NEW.created_at) EXECUTE FUNCTION say_due()
+    FOR EACH ROW WHEN (NEW.next_attempt_at <= NEW.created_at) EXECUTE FUNCTION say_outbox_due()
+"""
+SAY_EVENT_DUE = """
+    CREATE FUNCTION say_stripe_event_due() RETURNS trigger LANGUAGE plpgsql AS
+    $$ BEGIN PERFORM pg_notify('something_due', 'event'); RETURN NULL; END $$
 """
 STRIPE_EVENT_DUE = """
     CREATE TRIGGER stripe_event_due AFTER INSERT ON stripe_events
-    FOR EACH ROW WHEN (NEW.again_at <= NEW.received_at) EXECUTE FUNCTION say_due()
+    FOR EACH ROW WHEN (NEW.again_at <= NEW.received_at) EXECUTE FUNCTION say_stripe_event_due()
 """
-"""Workers hear of what is due at once. Most rows of the outbox are not, for the API sends those itself, and
-no event of a rush is: commits that notify wait for each other."""
+"""Workers hear at once that something is due, and what is to be done with it. Most rows of the outbox are
+not: the API sends those itself. Nor is an event of a rush: commits that notify wait for each other."""
 
 
 def create() -> None:
@@ -212,6 +216,7 @@ def create() -> None:
         sa.Index("ix_stripe_events_claimed", "claimed_until", **where("claimed_until IS NOT NULL")),
     )
     if op.get_bind().dialect.name == "postgresql":
+        op.execute(SAY_EVENT_DUE)
         op.execute(STRIPE_EVENT_DUE)
     make_append_only("timeline", "refuse_timeline_change", "the timeline is append-only")
     make_append_only("notes", "refuse_note_change", "notes are append-only")

@@ -14,8 +14,7 @@ async def changed_before(job: Job, times: int, ago: timedelta) -> None:
     await store(job.database, earlier)
     async with job.database.transaction() as session:
         for number in range(times):
-            await intents.open_intent(
-                session,
+            intent = intents.new(
                 organization_id=job.tenant.id,
                 operation_id=earlier.id,
                 step=f"apply:{number}",
@@ -25,6 +24,7 @@ async def changed_before(job: Job, times: int, ago: timedelta) -> None:
                 params={},
                 at=datetime.now(UTC) - ago,
             )
+            await intents.begin(session, intent)
 
 
 async def test_the_eleventh_change_within_a_minute_is_postponed_until_there_is_room(job: Job) -> None:

@@ -91,8 +91,7 @@ async def test_what_became_known_is_shown_and_found(
         await operations.update_state(
             session, "op_1", state=State.RUNNING, stage="issuing", at=NOW, subject=subject
         )
-        intent, _ = await intents.open_intent(
-            session,
+        intent = intents.new(
             organization_id=acme.id,
             operation_id="op_1",
             step="refund",
@@ -102,6 +101,7 @@ async def test_what_became_known_is_shown_and_found(
             params={},
             at=NOW,
         )
+        await intents.begin(session, intent)
         await intents.close_done(session, intent.idempotency_key, at=NOW, stripe_id="re_m")
     after = (await api.get("/v1/operations/op_1", acme.auditor)).json()
 

@@ -4,6 +4,7 @@ import asyncio
 from datetime import timedelta
 
 import pytest
+from sqlalchemy.exc import IntegrityError
 
 from db.core.session import Database
 from db.operations import intents
@@ -23,18 +24,25 @@ async def stored_operation(database: Database) -> Operation:
 async def open_intent(
     database: Database, operation: Operation, *, version: int = 1, seats: int = 6
 ) -> tuple[Intent, bool]:
-    async with database.transaction() as session:
-        return await intents.open_intent(
-            session,
-            organization_id=operation.organization_id,
-            operation_id=operation.id,
-            step="apply",
-            version=version,
-            effect="subscription.update",
-            target="sub_1",
-            params={"seats": seats},
-            at=NOW,
-        )
+    """As effects do, by an attempt and, where another one writes it at the same moment, one more."""
+    intent = intents.new(
+        organization_id=operation.organization_id,
+        operation_id=operation.id,
+        step="apply",
+        version=version,
+        effect="subscription.update",
+        target="sub_1",
+        params={"seats": seats},
+        at=NOW,
+    )
+    try:
+        async with database.transaction() as session:
+            if await session.get(Intent, intent.idempotency_key) is not None:
+                return await intents.take_up(session, intent), False
+            await intents.begin(session, intent)
+            return intent, True
+    except IntegrityError:
+        return await open_intent(database, operation, version=version, seats=seats)
 
 
 async def close_done(database: Database, key: str, *, read_back: bool = False) -> Intent:

@@ -1,0 +1,186 @@
+"""Writes that wait for their transaction's last statement: on PostgreSQL each is a round trip less.
+
+They are sent with the events that tell of them (`timeline.write`), or before whatever else the session is
+asked: no statement of the session misses what was written before it.
+"""
+
+from collections.abc import Callable, Collection, Mapping
+from functools import lru_cache
+from typing import Any, NamedTuple, cast
+
+from sqlalchemy import Executable, Table, bindparam, event, inspect, literal, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import ORMExecuteState, Session, make_transient_to_detached
+from sqlalchemy.orm.attributes import set_committed_value
+from sqlalchemy.sql.dml import Insert, Update
+from sqlmodel import SQLModel
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+READS = "reads_tables"
+"""What else is pending waits on."""
+
+_PENDING = "pending_writes"
+
+
+def reads(*models: type[SQLModel]) -> dict[str, Any]:
+    """The execution options of a statement that reads these tables and no others."""
+    return {READS: frozenset(_table(model).name for model in models)}
+
+
+Build = Callable[[int], Insert | Update]
+"""Makes the statement, with this number in the names of its parameters; the same again for the same place."""
+
+
+class Write(NamedTuple):
+    """A statement, and its parameters by name."""
+
+    table: str
+    build: Build
+    values: Mapping[str, Any]
+
+    def given(self, number: int) -> dict[str, Any]:
+        return {f"{name}_w{number}": value for name, value in self.values.items()}
+
+
+async def store_later(session: AsyncSession, row: SQLModel) -> None:
+    """Have a row stored by the end of the transaction: one of which it is known that it is new, or what was
+    changed of one that the session has. To the session it is stored from now on."""
+    state: Any = inspect(row)
+    table = _table(type(row))
+    if state.transient:
+        await _write_later(session, Write(table.name, _insert(type(row), strictly=True), row.model_dump()))
+        make_transient_to_detached(row)
+        session.add(row)
+        return
+    changed = {c.key for c in table.c if state.attrs[c.key].history.has_changes()}
+    if changed:
+        names = tuple(sorted(changed | {c.key for c in table.primary_key}))
+        values = {name: getattr(row, name) for name in names}
+        for name in changed:
+            set_committed_value(row, name, values[name])
+        await _write_later(session, Write(table.name, _update(type(row), names), values))
+
+
+async def insert_if_new_later(session: AsyncSession, model: type[SQLModel], *rows: Mapping[str, Any]) -> None:
+    """Have rows stored, given by their columns, but for those that a unique constraint has already. Nothing
+    becomes an object of the session."""
+    for row in rows:
+        await _write_later(session, Write(_table(model).name, _insert(model, strictly=False), row))
+
+
+async def _write_later(session: AsyncSession, write: Write) -> None:
+    """Of several that wait none sees what another does. SQLite, where nothing is a round trip, does it at
+    once."""
+    if _is_unflushed(session.sync_session):
+        await session.flush()
+    if session.get_bind().dialect.name == "sqlite":
+        statement = write.build(SQLITE)
+        await (await session.connection()).execute(statement, write.given(SQLITE))
+    else:
+        session.info.setdefault(_PENDING, []).append(write)
+
+
+def put_back(session: AsyncSession, writes: Collection[Write]) -> None:
+    """Nothing was done of these after all."""
+    session.info.setdefault(_PENDING, []).extend(writes)
+
+
+def taken(session: AsyncSession | Session) -> list[Write]:
+    """What waits, for the caller to send."""
+    waiting: list[Write] = session.info.pop(_PENDING, [])
+    return waiting
+
+
+def parameters(writes: Collection[Write]) -> dict[str, Any]:
+    """Of all of them, in their places."""
+    given: dict[str, Any] = {}
+    for number, write in enumerate(writes):
+        given |= write.given(number)
+    return given
+
+
+def is_taken(error: IntegrityError, model: type[SQLModel]) -> bool:
+    """Whether another transaction has stored a row of this table first that one of ours can't be beside."""
+    unique_violation = getattr(error.orig, "sqlstate", None) == "23505"
+    return unique_violation and f'"{_table(model).name}_' in str(error.orig)
+
+
+@lru_cache(maxsize=500)
+def together(*builds: Build) -> Executable:
+    """All of them as one statement."""
+    if len(builds) == 1:
+        return builds[0](0)
+    return select(literal(1)).add_cte(*ctes(*builds))
+
+
+def ctes(*builds: Build) -> list[Any]:
+    return [build(number).cte(f"write_{number}") for number, build in enumerate(builds)]
+
+
+SQLITE = -1
+"""Stands for a place where SQLite's own INSERT is meant."""
+
+
+def _table(model: type[SQLModel]) -> Table:
+    return cast(Table, inspect(model).local_table)
+
+
+@lru_cache(maxsize=500)
+def _insert(model: type[SQLModel], *, strictly: bool) -> Build:
+    table = _table(model)
+
+    @lru_cache(maxsize=50)
+    def build(number: int) -> Insert:
+        given = {c.key: bindparam(f"{c.key}_w{number}", type_=c.type) for c in table.c}
+        insert = sqlite.insert(table) if number == SQLITE else postgresql.insert(table)
+        return insert.values(given) if strictly else insert.values(given).on_conflict_do_nothing()
+
+    return build
+
+
+@lru_cache(maxsize=500)
+def _update(model: type[SQLModel], names: tuple[str, ...]) -> Build:
+    table = _table(model)
+
+    @lru_cache(maxsize=50)
+    def build(number: int) -> Update:
+        given = {name: bindparam(f"{name}_w{number}", type_=table.c[name].type) for name in names}
+        keys = {c.key for c in table.primary_key}
+        return (
+            update(table)
+            .where(*(table.c[key] == given[key] for key in keys))
+            .values({name: value for name, value in given.items() if name not in keys})
+        )
+
+    return build
+
+
+async def send_pending(session: AsyncSession) -> None:
+    """Before a statement that does not go through the session."""
+    if session.info.get(_PENDING):
+        await session.run_sync(_send)
+
+
+def _send(session: Session) -> None:
+    if writes := taken(session):
+        session.connection().execute(together(*(write.build for write in writes)), parameters(writes))
+
+
+@event.listens_for(Session, "do_orm_execute")
+def _before_statement(state: ORMExecuteState) -> None:
+    reads = state.execution_options.get(READS)
+    waiting: list[Write] = state.session.info.get(_PENDING, [])
+    if reads is None or any(write.table in reads for write in waiting):
+        _send(state.session)
+
+
+@event.listens_for(Session, "before_flush")
+def _before_flush(session: Session, *_: object) -> None:
+    if _is_unflushed(session):
+        _send(session)
+
+
+def _is_unflushed(session: Session) -> bool:
+    """Whether the session's objects have anything to write; of what is stored later they have not."""
+    return bool(session.new or session.deleted) or any(map(session.is_modified, session.dirty))
