@@ -11,6 +11,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from billing.core.errors import InvalidRequest
 from billing.core.keys import Keys
 from billing.core.operations import Role
+from billing.evidence.seals.signing import FileSigner, Signer
 from billing.mail.server import is_loopback, parse_mail_server
 from billing.policy.policy import InvalidPolicy, Policy, policy_from_toml
 from billing.portal.networks import parse_network
@@ -55,6 +56,16 @@ def _keys(value: SecretStr) -> SecretStr:
         Keys.parse(value.get_secret_value())
     except InvalidRequest as error:
         raise ValueError(error.message) from None
+    return value
+
+
+def _signing_key(value: Path) -> Path:
+    try:
+        FileSigner(value.read_bytes())
+    except OSError as error:
+        raise ValueError(f"{value} can't be read ({error.strerror})") from None
+    except InvalidRequest as error:
+        raise ValueError(f"{value}: {error.message}") from None
     return value
 
 
@@ -155,6 +166,9 @@ class Settings(BaseSettings):
     secret_keys: Annotated[SecretStr, AfterValidator(_keys)] | None = None
     """Encrypt what Temporal keeps (`workflows.client.codec`), mark decisions (`billing.approvals.marks`), and
     hash what lets people in (`billing.core.keys`); None: no such thing, plain hashes."""
+    signing_key_file: Annotated[Path, AfterValidator(_signing_key)] | None = None
+    """The private key by which the worker signs each day's root (`billing.evidence.seals`); None: there are
+    no roots."""
     stripe_api_key: Annotated[SecretStr, AfterValidator(_stripe_key)]
     stripe_api_base: HttpUrl = "https://api.stripe.com"
     stripe_webhook_secret: Annotated[SecretStr, AfterValidator(_signing_secrets)] | None = None
@@ -223,6 +237,11 @@ class Settings(BaseSettings):
     def keys(self) -> Keys | None:
         """The secret keys of the process."""
         return Keys.parse(self.secret_keys.get_secret_value()) if self.secret_keys else None
+
+    @property
+    def signer(self) -> Signer | None:
+        """Who signs each day's root."""
+        return FileSigner(self.signing_key_file.read_bytes()) if self.signing_key_file else None
 
     @property
     def webhook_secrets(self) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ from pydantic import BaseModel
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from billing.core.money import Money
+from billing.core.text import for_spreadsheet
 from db.core.pages import RowPages
 
 from ..problems.catalogue import ProblemType
@@ -31,9 +32,6 @@ MEDIA_TYPE = "text/csv"
 MAX_ROWS = 100_000
 PAGE = 500
 CURRENCY = "currency"
-
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""What a cell begins with that a spreadsheet calculates (OWASP, CSV Injection)."""
 
 Row = TypeVar("Row")
 Shown = TypeVar("Shown", bound=BaseModel)
@@ -189,6 +187,6 @@ def _cell(value: Any) -> str:
         case list():
             return _cell(" ".join(map(str, value)))
         case str():
-            return f"'{value}" if value.startswith(FORMULA) else str(value)
+            return for_spreadsheet(value)
         case _:
             return str(value)

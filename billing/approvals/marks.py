@@ -58,6 +58,10 @@ class DecisionMarks(NamedTuple):
         id_ = self.keys.current
         return f"{id_}:{_digest(self.keys.by_id, id_, decision)}"
 
+    def knows(self, mark: str) -> bool:
+        """Whether the mark can be judged: it was made with one of these keys, or there is none."""
+        return self.keys is not None and (not mark or mark.partition(":")[0] in self.keys.by_id)
+
     def holds(self, decision: MarkedDecision, mark: str) -> bool:
         """Whether the decision was made where the keys are; any is, without keys."""
         if self.keys is None or (self.keys.plain and not mark):

@@ -44,3 +44,12 @@ def folded(text: str) -> str:
     """The text as people search for it: in lower case, without accents, with single spaces."""
     decomposed = unicodedata.normalize("NFKD", text.casefold())
     return " ".join("".join(one for one in decomposed if not unicodedata.combining(one)).split())
+
+
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""What a cell begins with that a spreadsheet calculates (OWASP, CSV Injection)."""
+
+
+def for_spreadsheet(text: str) -> str:
+    """A cell's text, which no spreadsheet takes for a formula: such a one begins with an apostrophe."""
+    return f"'{text}" if text.startswith(FORMULA) else str(text)

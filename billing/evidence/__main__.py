@@ -1,8 +1,8 @@
-"""`python -m billing.evidence FILE`: see `verify`."""
+"""`python -m billing.evidence FILE…`: see `command`."""
 
 import sys
 
-from .verify import main
+from .command import main
 
 if __name__ == "__main__":
     sys.exit(main())

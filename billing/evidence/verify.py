@@ -1,16 +1,10 @@
-"""Verifies an operation's evidence, offline: `python -m billing.evidence FILE`, or `-` for standard input.
+"""Verifies an operation's evidence: every part is bound to the timeline, and the timeline to its head.
 
-Exit status 0: intact. 1: not intact; each line names a place in the document (a JSON pointer) and what is
-wrong there. 2: it can't be read, or is not evidence.
-
-Every part is bound to the timeline, and the timeline to its head. Somebody who writes a complete new document
-can make it consistent: store the printed head elsewhere, and compare.
+Somebody who writes a complete new document can make it consistent: who has kept its head, or a root that
+stands for it (`billing.evidence.seals`), sees that.
 """
 
-import argparse
-import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from pydantic import ValidationError
@@ -21,8 +15,6 @@ from .checks import broken_links
 from .document import FORMAT, Evidence, as_json
 from .links import BrokenLink, pointer_to
 from .records import Json
-
-WHOLE, BROKEN, NO_EVIDENCE = 0, 1, 2
 
 MAX_REASON = 120
 """Characters of a reason; what stands in a document is quoted no longer than that."""
@@ -50,6 +42,12 @@ class Whole(NamedTuple):
 
 def verify(text: str | bytes) -> Whole:
     """Checks a document. Raises NotEvidence, and NotWhole with every link that does not hold."""
+    evidence = whole(text)
+    return Whole(operation=evidence.operation.id, events=len(evidence.timeline), head=evidence.head)
+
+
+def whole(text: str | bytes) -> Evidence:
+    """A document in which everything holds. Raises as `verify`."""
     document = _read(text)
     evidence = _shaped(document)
     meant = as_json(evidence)
@@ -57,7 +55,7 @@ def verify(text: str | bytes) -> Whole:
     broken = _respelled(document, meant) if respelled else broken_links(evidence)
     if broken:
         raise NotWhole(broken)
-    return Whole(operation=evidence.operation.id, events=len(evidence.timeline), head=evidence.head)
+    return evidence
 
 
 def _read(text: str | bytes) -> Json:
@@ -94,28 +92,3 @@ def _respelled(document: Any, meant: Any, pointer: str = "") -> list[BrokenLink]
         same = type(document) is type(meant) and document == meant
         return [] if same else [BrokenLink(pointer, "it is not written the way the product writes it")]
     return [link for step, one, other in inner for link in _respelled(one, other, pointer + pointer_to(step))]
-
-
-def main(arguments: list[str] | None = None) -> int:
-    """The command; returns its exit status."""
-    parser = argparse.ArgumentParser(
-        prog="python -m billing.evidence", description="Verifies the evidence of an operation, offline."
-    )
-    parser.add_argument("file", help="the answer of GET /v1/operations/{id}/evidence; - reads standard input")
-    file: str = parser.parse_args(arguments).file
-    try:
-        whole = verify(sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes())
-    except OSError as unreadable:
-        print(f"{file} can't be read: {unreadable.strerror or unreadable}", file=sys.stderr)
-        return NO_EVIDENCE
-    except NotEvidence as other:
-        print(f"{file} is not evidence: {other}", file=sys.stderr)
-        return NO_EVIDENCE
-    except NotWhole as altered:
-        places = "1 place" if len(altered.broken) == 1 else f"{len(altered.broken)} places"
-        print(f"not intact: {places} with errors")
-        for link in altered.broken:
-            print(link)
-        return BROKEN
-    print(f"intact: {whole.events} events, head {whole.head}")
-    return WHOLE

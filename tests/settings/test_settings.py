@@ -249,3 +249,17 @@ def test_secret_keys_that_are_none_are_named_and_not_repeated(monkeypatch: pytes
     with pytest.raises(InvalidSettings, match="PLIXO_SECRET_KEYS: 2026-12: must be 32 bytes") as wrong:
         load()
     assert "c2VjcmV0" not in str(wrong.value)
+
+
+def test_a_signing_key_that_is_none_is_named_and_not_repeated(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PLIXO_STRIPE_API_KEY", "sk_test_1")
+    file = tmp_path / "signing.pem"
+    monkeypatch.setenv("PLIXO_SIGNING_KEY_FILE", str(file))
+    with pytest.raises(InvalidSettings, match=r"PLIXO_SIGNING_KEY_FILE: .* can't be read"):
+        load()
+    file.write_text("-----BEGIN PRIVATE KEY-----\nc2VjcmV0\n-----END PRIVATE KEY-----\n")
+    with pytest.raises(InvalidSettings, match=r"PLIXO_SIGNING_KEY_FILE: .* must be an Ed25519") as wrong:
+        load()
+    assert "c2VjcmV0" not in str(wrong.value)

@@ -18,9 +18,10 @@ from hypothesis import strategies as st
 
 from billing.core.events import EventCode
 from billing.core.operations import Kind
+from billing.evidence.command import main
 from billing.evidence.document import FORMAT, PARTS, Evidence
 from billing.evidence.reviews import check_authors
-from billing.evidence.verify import NotEvidence, NotWhole, main, verify
+from billing.evidence.verify import NotEvidence, NotWhole, verify
 
 from ..evidence_forging import (
     DIRECTORY,
@@ -440,8 +441,8 @@ def test_the_command_reads_standard_input() -> None:
     document = DOCUMENTS[CREDIT]
     events = len(document["timeline"])
     assert run(json.dumps(document)) == (0, f"intact: {events} events, head {document['head']}\n", "")
-    why = f"it is not a document in the format {FORMAT}"
-    assert run("{}") == (2, "", f"- is not evidence: {why}\n")
+    kinds = f"an operation's evidence ({FORMAT}), its seal, an export, a month, roots, keys"
+    assert run("{}") == (2, "", f"- is not evidence: it is none of: {kinds}\n")
 
 
 def test_it_is_checked_without_a_database_a_server_or_stripe() -> None:
