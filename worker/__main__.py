@@ -52,6 +52,7 @@ async def run(settings: Settings, policy: Policy, to: Connection, looking: Datab
             hosted.chats,
             hosted.events,
             hosted.late_notices,
+            hosted.daily_roots,
         )
         stack.push_async_callback(_end, {asyncio.create_task(one.run()) for one in beside})
         health.ready(temporal)

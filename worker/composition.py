@@ -61,6 +61,7 @@ from db.tables import Outbox
 from settings.settings import Settings
 from workflows.client import dispatch, running
 
+from .evidence.daily_roots import DailyRoots
 from .late_notices import LateNotices
 from .mails import post_to_chat, send_mail
 from .outbox import OutboxSweep
@@ -176,6 +177,7 @@ def build_activities(
             beside=outbox,
         ),
         late_notices=LateNotices(database),
+        daily_roots=DailyRoots(database, settings.signer, alert=alerts.say),
         close=close,
     )
 

@@ -46,6 +46,7 @@ from workflows.quotes.money import CreditQuoteWorkflow, RefundQuoteWorkflow, Wai
 from workflows.quotes.plan_change import PlanChangeQuoteWorkflow
 from workflows.reminders.workflow import ReminderSweepWorkflow
 
+from .evidence.daily_roots import DailyRoots
 from .interceptors import EVERY_WORKER
 from .late_notices import LateNotices
 from .outbox import OutboxSweep
@@ -144,6 +145,7 @@ class Activities:
     chats: OutboxSweep
     events: EventSweep
     late_notices: LateNotices
+    daily_roots: DailyRoots
     close: Callable[[], Awaitable[None]]
     """To be awaited when no activity runs any more."""
 

@@ -28,6 +28,7 @@ class AlertCode(StrEnum):
     WORK_OVERDUE = "work_overdue"
     WORK_ON_TIME = "work_on_time"
     WORKFLOW_STUCK = "workflow_stuck"
+    EVIDENCE_LOST = "evidence_lost"
 
 
 class AlertMessage(NamedTuple):

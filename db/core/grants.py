@@ -12,7 +12,12 @@ from sqlmodel import SQLModel
 
 from .. import tables  # noqa: F401 - fills the metadata
 
-APPEND_ONLY = frozenset({"timeline", "notes", "comments", "decisions", "mails", "operation_objects"})
+APPEND_ONLY = frozenset(
+    {
+        *("timeline", "notes", "comments", "decisions", "mails", "operation_objects"),
+        *("evidence_roots", "sealed_heads", "signing_keys"),
+    }
+)
 """Rows are added and never changed."""
 
 CHANGED: Mapping[str, Sequence[str]] = {

@@ -11,7 +11,7 @@ from ..core.session import Database
 from ..core.statements import insert_if_new
 from ..tables import WorkerTurn
 
-TurnName = Literal["key_permissions", "retention"]
+TurnName = Literal["key_permissions", "retention", "seals"]
 
 
 async def take(database: Database, name: TurnName, every: timedelta, clock: Clock = utc_now) -> bool:

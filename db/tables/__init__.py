@@ -13,6 +13,7 @@ from sqlmodel import Field, SQLModel
 from .approvals import Approval, Decision, Delegation, Notice, ToldPerson
 from .bill import OrganizationInvoice, Renewal
 from .columns import Utc, document, minor, new_id, oldest_id, utc
+from .evidence import HeadRow, RootRow, SigningKeyRow
 from .incidents import (
     HealthCount,
     Hold,
@@ -77,6 +78,7 @@ __all__ = [
     "DiscountRow",
     "DiscountUse",
     "DisputeRow",
+    "HeadRow",
     "HealthCount",
     "Hold",
     "Incident",
@@ -113,8 +115,10 @@ __all__ = [
     "RefundRow",
     "ReminderPause",
     "Renewal",
+    "RootRow",
     "Setback",
     "SignInAttempt",
+    "SigningKeyRow",
     "StripeBudget",
     "StripeEndpoint",
     "StripeEvent",

@@ -2,7 +2,18 @@
 is anywhere that has to be kept: from then on, `db/tables` changes with a revision of its own.
 """
 
-from . import accounts, approvals, bill, incidents, mirror, operations, portal, reconciliation, sign_in
+from . import (
+    accounts,
+    approvals,
+    bill,
+    evidence,
+    incidents,
+    mirror,
+    operations,
+    portal,
+    reconciliation,
+    sign_in,
+)
 
 
 def create() -> None:
@@ -16,3 +27,4 @@ def create() -> None:
     portal.create()
     incidents.create()
     reconciliation.create()
+    evidence.create()
