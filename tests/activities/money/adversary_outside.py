@@ -25,8 +25,14 @@ async def in_stripe(scene: Scene, step: InStripe) -> None:
                 scene.customer, {"amount": -amount, "currency": "usd"}
             )
             books.give(scene.customer, change.id, amount)
-        case "void" if scene.open or scene.written_off:
-            await void(scene)
+        case "void" if scene.open:
+            id_ = scene.open[-1]
+            await void(scene, id_, await scene.left_of(id_, voided=True))
+            scene.open.pop()
+        case "void what is written off" if scene.written_off:
+            id_ = scene.written_off[-1]
+            await void(scene, id_, scene.from_balance[id_])  # the rest was given before
+            scene.written_off.pop()
         case "customer with credit":
             customer = await scene.new_customer(balance=-amount)
             [change] = (await v1.customers.balance_transactions.list_async(customer)).data
@@ -57,15 +63,9 @@ async def in_stripe(scene: Scene, step: InStripe) -> None:
             await subscription_coupon(scene, step)
 
 
-async def void(scene: Scene) -> None:
-    """An open invoice, or one that was written off before: then only what the balance had paid is new."""
-    invoices = scene.shop.client.v1.invoices
-    from_open = bool(scene.open)
-    id_ = (scene.open or scene.written_off)[-1]
-    given = await scene.left_of(id_, voided=True) if from_open else scene.from_balance[id_]
-    await invoices.void_invoice_async(id_)
-    (scene.open if from_open else scene.written_off).pop()
-    scene.books.give(scene.customer, f"{id_}:void", given)
+async def void(scene: Scene, invoice: str, given: int) -> None:
+    await scene.shop.client.v1.invoices.void_invoice_async(invoice)
+    scene.books.give(scene.customer, f"{invoice}:void", given)
 
 
 async def coupon(scene: Scene, step: InStripe) -> None:

@@ -20,6 +20,7 @@ StripeKind = Literal[
     "item",
     "pay",
     "pay elsewhere",
+    "void what is written off",
     "customer with credit",
     "dispute",
     "invoice coupon",
@@ -111,12 +112,16 @@ ALWAYS: tuple[list[Step], ...] = (
         InStripe("write off"),
         Compare(),
         InStripe("pay"),
-        *(InStripe(kind, 1) for kind in IN_STRIPE[9:]),
+        *(InStripe(kind, 1) for kind in IN_STRIPE[10:]),
     ],
     # Credit that is used and comes back with a void: given twice.
     [InStripe("balance", 2), Bill(), InStripe("void"), Events(), Ask("balance", 1)],
     [InStripe("balance", 2), Bill(), InStripe("void")],
-    [InStripe("balance", 2), Bill(), InStripe("write off"), InStripe("void"), Events("newest first")],
+    [InStripe("write off"), InStripe("void what is written off"), Compare(), Ask("balance", 1)],
+    [
+        *(InStripe("balance", 2), Bill(), InStripe("write off"), Events()),
+        *(InStripe("void what is written off"), Events("newest first")),
+    ],
     [InStripe("balance", 2), Bill(), Ask("void"), Decide(), Issue(), Events(times=2)],
     # What was written off is said to be paid elsewhere, before or after it is learnt of.
     [InStripe("write off"), InStripe("pay elsewhere"), Events(), Ask("balance", 1)],
