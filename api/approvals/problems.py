@@ -51,16 +51,16 @@ ALREADY_DECIDED = declare(
     "already_decided",
     409,
     "Already decided",
-    "per_01JD0V5N3C has just decided approval apr_01JD0V7G8M3Q2Z6W5T4R9YXKBN-1; read it again.",
+    "per_01JD0V5N3C has just decided it: see how it stands.",
 )
 
 STALE_SUBJECT = declare(
     "stale_subject",
     409,
     "The subject has changed",
-    "subject_hash doesn't match the current subject: read the approval again and decide on its "
-    "current subject.",
+    "What you decided on has changed meanwhile: look at it as it is now, then decide.",
     "/subject_hash",
+    for_programs="subject_hash is that of another subject: read the approval again.",
     more={"subject_hash": "5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef"},
 )
 
@@ -68,8 +68,8 @@ NOTICE_SUPERSEDED = declare(
     "notice_superseded",
     409,
     "The notice was superseded",
-    "This notice was superseded: superseded_because says why, and superseded_by names its "
-    "replacement, if there is one.",
+    "This notice was replaced, or there is nothing left to acknowledge.",
+    for_programs="superseded_because says why, and superseded_by names its replacement, if there is one.",
 )
 
 DELEGATE_IS_SELF = declare(
@@ -84,8 +84,9 @@ DELEGATE_UNKNOWN = declare(
     "delegate_unknown",
     422,
     "Unknown person",
-    "No person has this id; see GET /v1/people.",
+    "No person has this id.",
     "/to",
+    for_programs="See GET /v1/people.",
 )
 
 DELEGATE_INACTIVE = declare(
@@ -116,7 +117,7 @@ DELEGATION_INVERTED = declare(
     "delegation_inverted",
     422,
     "The delegation ends before it starts",
-    "ends_at must be after starts_at: swap them.",
+    "A delegation can't end before it starts: choose a later end.",
     "/ends_at",
 )
 
@@ -124,7 +125,7 @@ DELEGATION_IN_PAST = declare(
     "delegation_in_past",
     422,
     "The time is in the past",
-    "ends_at is in the past: choose a later time.",
+    "The end is in the past: choose a later one.",
     "/ends_at",
 )
 

@@ -15,6 +15,7 @@ DONE_BY_UNKNOWN = declare(
     "done_by_unknown",
     422,
     "Unknown person",
-    "No such person in your organization; see GET /v1/people.",
+    "There is no such person in your organization.",
     "/done_by",
+    for_programs="See GET /v1/people.",
 )

@@ -153,7 +153,7 @@ async def _check_can_confirm(session: AsyncSession, caller: Caller, done_by: str
         return
     person = await people.get(session, caller.organization, done_by)
     if person is None:
-        message = "No such person in your organization; see GET /v1/people."
+        message = "There is no such person in your organization."
         raise ApiProblem.at(DONE_BY_UNKNOWN, message, "/done_by")
     if not person.active or Role.AUDITOR in person.roles:
         raise ApiProblem.of(DONE_BY_UNFIT)

@@ -56,8 +56,6 @@ async def answer(
 
 async def _listed(query: DelegationsQuery, visit: PageVisit, form: Form) -> Response:
     found = await delegations.list_delegations(query, visit.request, visit.caller, visit.context)
-    if "ends_at" in form.errors:
-        form.errors["until"] = form.errors.pop("ends_at")
     return visit.page(
         "delegations", title="Delegations", rows=found.data, next_cursor=found.next_cursor, form=form,
         others=[(id_, name) for id_, name in visit.shell.names.items() if id_ != visit.caller.person],

@@ -54,9 +54,8 @@ async def plans(visit: InVisit) -> Response:
 async def quote(visit: InVisit) -> Response:
     """What the change would cost, who would be asked, and what stands in the way; tells nobody."""
     form, quoted = await form_of(visit.request), {}
-    with form.submitted():
+    with form.submitted(add_on_fields(form)):
         quoted = await visit.send("/v1/plan-changes/quote", body_of(form))
-    beside_add_ons(form)
     if form.refused:
         return await _page(visit, form)
     return visit.page("plan_quote", title="Plan change",
@@ -68,10 +67,9 @@ async def quote(visit: InVisit) -> Response:
 async def ask(visit: InVisit) -> Response:
     """Asks for exactly what was quoted."""
     form = await form_of(visit.request)
-    with form.submitted():
+    with form.submitted(add_on_fields(form)):
         body = body_of(form) | form.body("quote")
         started = await visit.send("/v1/plan-changes", body, key=form.value("key") or None)
-    beside_add_ons(form)
     if not form.refused:
         return see(f"/operations/{started['id']}")
     return await _page(visit, form)
@@ -96,13 +94,10 @@ def body_of(form: Form) -> dict[str, Any]:
     return body | form.whole("seats") | ({"add_ons": add_ons} if add_ons else {})
 
 
-def beside_add_ons(form: Form) -> None:
-    """What is wrong with the quantity of an add-on is said beside its field."""
+def add_on_fields(form: Form) -> dict[str, str]:
+    """The fields for the quantities of add-ons, by where the API's body has them."""
     sent = [name for name in _add_on_fields(form) if form.whole(name)]
-    for number, name in enumerate(sent):
-        wrong = form.errors.pop(f"add_ons/{number}/quantity", None)
-        if wrong is not None:
-            form.errors[name] = wrong.removeprefix(f"add_ons.{number}.quantity ")
+    return {f"add_ons/{number}/quantity": name for number, name in enumerate(sent)}
 
 
 def _add_on_fields(form: Form) -> list[str]:

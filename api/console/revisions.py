@@ -43,7 +43,6 @@ async def revise(id: Id, visit: InVisit) -> Response:
         body = _body(operation, form)
         if not form.refused:
             await visit.send(f"/v1/{resource}/{id}/revision", body)
-    plans.beside_add_ons(form)
     return await _page(operation, visit, form) if form.refused else see(f"/operations/{id}")
 
 

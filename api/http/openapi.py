@@ -137,14 +137,14 @@ def problem_example(type_: ProblemType) -> dict[str, Any]:
         "where": type_.where,
         "pointer": type_.pointer,
         "code": "not_allowed" if type_ is INVALID_REQUEST else type_.code,
-        "message": type_.detail,
+        "message": type_.told,
     }
     return {
         "type": f"/docs#{type_.code}",
         "title": type_.title,
         "status": type_.status,
         "code": type_.code,
-        "detail": type_.detail,
+        "detail": type_.told,
         "request_id": _REQUEST_ID,
         "errors": [error] if type_.pointer else [],
         **type_.more,

@@ -20,5 +20,6 @@ STEP_UNKNOWN = declare(
     "step_unknown",
     404,
     "Unknown step",
-    "The runbook has no step 99; GET /v1/incidents/{id} lists its steps.",
+    "The runbook has no step 99.",
+    for_programs="GET /v1/incidents/{id} lists its steps.",
 )

@@ -94,9 +94,7 @@ async def step(id: Id, n: StepNumber, body: StepBody, caller: Giver, context: In
         row = existing(await incidents.get(session, id))
         steps = runbook(Component(row.component)).steps
         if n > len(steps):
-            raise ApiProblem(
-                STEP_UNKNOWN, f"The runbook has no step {n}; GET /v1/incidents/{id} lists its steps."
-            )
+            raise ApiProblem(STEP_UNKNOWN, f"The runbook has no step {n}.")
         if row.cleared_at is not None:
             raise ApiProblem.of(ALREADY_CLEARED)
         if body.done:

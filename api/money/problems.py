@@ -51,9 +51,9 @@ WRONG_CURRENCY = declare(
     "wrong_currency",
     422,
     "Wrong currency",
-    "The payment is in USD, not in EUR. Omit currency, or use the currency of the payment, "
-    "invoice or balance.",
+    "The payment is in USD, not in EUR. Use the currency of the payment, invoice or balance.",
     "/currency",
+    for_programs="Without a currency it is that one.",
 )
 
 UNKNOWN_REASON = declare(
@@ -69,8 +69,9 @@ FRAUD_CONFIRMATION_MISSING = declare(
     422,
     "Fraud is not confirmed",
     "With the reason fraudulent, Stripe also blocks the customer's card and email address for "
-    "future payments. Send confirm_fraudulent: true to confirm, or choose another reason.",
+    "future payments. Confirm that, or choose another reason.",
     "/confirm_fraudulent",
+    for_programs="To confirm, send confirm_fraudulent: true.",
 )
 
 PAYMENT_MISSING = declare(
@@ -93,16 +94,18 @@ PAYMENT_ID_MALFORMED = declare(
     "payment_id_malformed",
     422,
     "Malformed payment id",
-    "payment_intent must be a Stripe payment id: pi_ followed by letters and digits; see GET /v1/payments.",
+    "payment_intent must be a Stripe payment id: pi_ followed by letters and digits.",
     "/payment_intent",
+    for_programs="See GET /v1/payments.",
 )
 
 CUSTOMER_ID_MALFORMED = declare(
     "customer_id_malformed",
     422,
     "Malformed customer id",
-    "customer must be a Stripe customer id: cus_ followed by letters and digits; see GET /v1/customers.",
+    "customer must be a Stripe customer id: cus_ followed by letters and digits.",
     "/customer",
+    for_programs="See GET /v1/customers.",
 )
 
 AMOUNT_ABOVE_REFUNDABLE = declare(
@@ -126,8 +129,8 @@ INSTRUMENT_UNFIT = declare(
     "instrument_unfit",
     422,
     "The instrument doesn't fit the reason",
-    "A credit note states that the invoice was wrong, which goodwill does not. Choose instrument "
-    "balance, or the reason why the invoice is corrected.",
+    "A credit note states that the invoice was wrong, which goodwill does not. Credit the "
+    "balance, or choose the reason why the invoice is corrected.",
     "/instrument",
 )
 
@@ -135,8 +138,7 @@ CREDIT_NOTE_ONLY = declare(
     "credit_note_only",
     422,
     "Only a credit note has lines",
-    "A balance credit has no lines, and Stripe mails nothing of it: omit lines and tell_customer, or choose "
-    "instrument credit_note.",
+    "A balance credit has no lines, and Stripe mails nothing of it: leave both out, or choose a credit note.",
     "/instrument",
 )
 
@@ -144,7 +146,7 @@ CREDIT_AMOUNT_OR_LINES = declare(
     "credit_amount_or_lines",
     422,
     "Either an amount or lines",
-    "Specify either amount_minor, or the lines of an invoice.",
+    "Specify either an amount, or the lines of an invoice.",
     "/amount_minor",
 )
 
@@ -152,8 +154,8 @@ INVOICE_MISSING = declare(
     "invoice_missing",
     422,
     "A credit note needs an invoice",
-    "A credit note corrects an invoice: specify it as invoice. For goodwill, or to credit future "
-    "invoices, choose instrument balance.",
+    "A credit note corrects an invoice: specify the invoice. For goodwill, or to credit future "
+    "invoices, credit the balance.",
     "/invoice",
 )
 
@@ -161,8 +163,8 @@ INVOICE_NOT_FOR_BALANCE = declare(
     "invoice_not_for_balance",
     422,
     "A balance credit has no invoice",
-    "A balance credit applies to the customer's future invoices, not to a single one: omit "
-    "invoice. To correct that invoice, choose instrument credit_note.",
+    "A balance credit applies to the customer's future invoices, not to a single one: leave the "
+    "invoice out. To correct that invoice, choose a credit note.",
     "/invoice",
 )
 
@@ -170,9 +172,9 @@ INVOICE_UNKNOWN = declare(
     "invoice_unknown",
     422,
     "The invoice belongs to another customer",
-    "The invoice doesn't belong to this customer. Choose one of this customer's invoices; see GET "
-    "/v1/invoices.",
+    "The invoice doesn't belong to this customer. Choose one of this customer's invoices.",
     "/invoice",
+    for_programs="See GET /v1/invoices.",
 )
 
 INVOICE_NOT_CREDITABLE = declare(
@@ -180,7 +182,7 @@ INVOICE_NOT_CREDITABLE = declare(
     422,
     "Nothing to credit on the invoice",
     "The invoice is void: nothing is owed on it that a credit note could correct. Choose another "
-    "invoice, or instrument balance.",
+    "invoice, or credit the balance.",
     "/invoice",
 )
 
@@ -188,8 +190,7 @@ AMOUNT_ABOVE_CREDITABLE = declare(
     "amount_above_creditable",
     422,
     "More than the invoice",
-    "USD 1,300.00 is more than the whole invoice of USD 1,200.00. Request less, or choose "
-    "instrument balance.",
+    "USD 1,300.00 is more than the whole invoice of USD 1,200.00. Request less, or credit the balance.",
     "/amount_minor",
 )
 

@@ -116,14 +116,15 @@ PLAN_CHANGE_OPEN = declare(
     "plan_change_open",
     409,
     "A plan change is in progress",
-    "Plan change op_01JD0V7G8M3Q2Z6W5T4R9YXKBN is still in progress: wait until it ends, or cancel it first.",
+    "A plan change (op_01JD0V7G8M3Q2Z6W5T4R9YXKBN) is still in progress: wait until it ends, or cancel it "
+    "first.",
 )
 
 CANCELLATION_OPEN = declare(
     "cancellation_open",
     409,
     "A cancellation is in progress",
-    "Cancellation op_01JD0V7G8M3Q2Z6W5T4R9YXKBN is still in progress: wait until it ends, or cancel it "
+    "A cancellation (op_01JD0V7G8M3Q2Z6W5T4R9YXKBN) is still in progress: wait until it ends, or cancel it "
     "first.",
 )
 

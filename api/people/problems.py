@@ -6,7 +6,7 @@ KEY_EXPIRY_PAST = declare(
     "key_expiry_past",
     422,
     "The key would have expired",
-    "expires_at must be in the future; omit it for a key that works until it is revoked.",
+    "expires_at must be in the future. A key without a last day works until it is revoked.",
     "/expires_at",
 )
 

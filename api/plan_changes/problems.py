@@ -43,7 +43,7 @@ ADD_ON_UNAVAILABLE = declare(
     422,
     "The add-on is unavailable",
     "Extra storage is not sold by the year in USD, only by: month in USD. Leave it out, or take it away with "
-    "quantity 0, or ask Plixo for a price.",
+    "a quantity of 0, or ask Plixo for a price.",
     "/add_ons",
 )
 
@@ -104,8 +104,8 @@ INTERVAL_BILLS_NOW = declare(
     422,
     "A new interval is billed immediately",
     "Changing from billing by the month to billing by the year starts a new billing period, which "
-    "is billed immediately: it can't be left to the next invoice. Choose invoicing immediately, "
-    "or make the change effective at period_end.",
+    "is billed immediately: it can't be left to the next invoice. Have it charged now, or "
+    "make the change at renewal.",
     "/invoicing",
 )
 

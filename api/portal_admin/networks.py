@@ -96,7 +96,7 @@ async def add(body: NetworkBody, caller: BillingAdmin, context: InContext) -> Ne
     )
     async with context.database.transaction() as session:
         if body.customer and await mirror.customer(session, caller.organization, body.customer) is None:
-            message = "There is no such customer: name one of those of GET /v1/customers."
+            message = "There is no such customer: name another one."
             raise ApiProblem.at(CUSTOMER_UNKNOWN, message, "/customer")
         await people.lock_organization(session, caller.organization)
         earlier = await networks.same_network(session, row)

@@ -100,8 +100,9 @@ ZONE_UNKNOWN = declare(
     "zone_unknown",
     422,
     "Unknown time zone",
-    "zone must be an IANA time zone name, such as Europe/Vienna, or null to use the organization's.",
+    "zone must be an IANA time zone name, such as Europe/Vienna.",
     "/zone",
+    for_programs="Send null to use the organization's.",
 )
 
 COUNTRY_UNKNOWN = declare(
@@ -109,24 +110,25 @@ COUNTRY_UNKNOWN = declare(
     422,
     "Unknown country",
     "country must be an uppercase two-letter country code (ISO 3166-1) with known public "
-    "holidays, such as AT, or null to use Stripe's.",
+    "holidays, such as AT.",
     "/country",
+    for_programs="Send null to use Stripe's.",
 )
 
 SUBDIVISION_UNKNOWN = declare(
     "subdivision_unknown",
     422,
     "Unknown subdivision",
-    "subdivision must be a part of the customer's country with known public holidays, such as BY "
-    "in DE; send country along with it, or send null.",
+    "subdivision must be a part of the customer's country with known public holidays, such as BY in DE.",
     "/subdivision",
+    for_programs="Send country along with it, or send null.",
 )
 
 PORTAL_TROUBLE_OPEN = declare(
     "portal_trouble_open",
     409,
     "Already reported",
-    "Portal trouble op_01JD0V7G8M3Q2Z6W5T4R9YXKBN is already open for this invoice: follow that one.",
+    "A portal trouble (op_01JD0V7G8M3Q2Z6W5T4R9YXKBN) is already open for this invoice: follow that one.",
     more={"portal_trouble": "op_01JD0V7G8M3Q2Z6W5T4R9YXKBN"},
 )
 
@@ -134,8 +136,8 @@ INVOICE_SETTLED = declare(
     "invoice_settled",
     409,
     "Nothing to pay",
-    "This invoice is paid: nobody needs access to pay it. POST /v1/invoices/{id}/access-diagnosis "
-    "shows what its customer can see.",
+    "This invoice is paid: nobody needs access to pay it.",
+    for_programs="POST /v1/invoices/{id}/access-diagnosis shows what its customer can see.",
 )
 
 PORTAL_INVOICE_UNKNOWN = declare(

@@ -132,16 +132,12 @@ async def _known_invoice(session: AsyncSession, caller: Caller, invoice_id: str)
 async def _check_reportable(session: AsyncSession, invoice: Invoice) -> None:
     """Raises ApiProblem `invoice_settled` and `portal_trouble_open`. The invoice is locked."""
     if settled(invoice.status):
-        raise ApiProblem(
-            INVOICE_SETTLED,
-            f"This invoice is {invoice.status}: nobody needs access to pay it. "
-            f"POST /v1/invoices/{invoice.id}/access-diagnosis shows what its customer can see.",
-        )
+        raise ApiProblem(INVOICE_SETTLED, f"This invoice is {invoice.status}: nobody needs access to pay it.")
     earlier = await troubles.open_one(session, invoice.id)
     if earlier is not None:
         raise ApiProblem(
             PORTAL_TROUBLE_OPEN,
-            f"Portal trouble {earlier.operation_id} is already open for this invoice: follow that one.",
+            f"A portal trouble ({earlier.operation_id}) is already open for this invoice: follow that one.",
             more={"portal_trouble": earlier.operation_id},
         )
 

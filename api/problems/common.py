@@ -193,8 +193,9 @@ LANGUAGE_UNKNOWN = declare(
     "language_unknown",
     422,
     "Unknown language",
-    "language must be a BCP 47 language tag, such as de or de-AT, or null to use Stripe's.",
+    "language must be a BCP 47 language tag, such as de or de-AT.",
     "/language",
+    for_programs="Send null to use Stripe's.",
 )
 
 CUSTOMER_UNKNOWN = declare(
@@ -209,6 +210,7 @@ INVOICE_ID_MALFORMED = declare(
     "invoice_id_malformed",
     422,
     "Malformed invoice id",
-    "invoice must be a Stripe invoice id: in_ followed by letters and digits; see GET /v1/invoices.",
+    "invoice must be a Stripe invoice id: in_ followed by letters and digits.",
     "/invoice",
+    for_programs="See GET /v1/invoices.",
 )

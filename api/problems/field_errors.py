@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from .catalogue import CATALOGUE
+from .catalogue import CATALOGUE, to_programs
 
 MAX_ERRORS = 20
 LONGEST_NAME = 60
@@ -23,16 +23,22 @@ _CODES = {
     "value_error": "invalid_text",
 }
 _TYPES = {
-    "int_type": "a whole number, without quotes or decimals",
+    "int_type": "a whole number",
     "int_parsing": "a whole number",
     "int_from_float": "a whole number",
-    "string_type": "a text in quotes",
-    "bool_type": "true or false, without quotes",
+    "string_type": "a text",
+    "bool_type": "true or false",
     "bool_parsing": "true or false",
     "model_attributes_type": "a JSON object",
     "model_type": "a JSON object",
     "dict_type": "a JSON object",
 }
+_AS_JSON = {
+    "int_type": "Send it without quotes or decimals.",
+    "string_type": "Send it in quotes.",
+    "bool_type": "Send it without quotes.",
+}
+"""What follows for those who write JSON."""
 
 _OWN = {
     ("missing", "note"): "note_missing",
@@ -57,15 +63,25 @@ _WITH_FIGURES = {"less_than_equal", "literal_error"}
 
 @dataclass(frozen=True)
 class FieldError:
-    """One thing wrong. `where` is body, query or header; `pointer` is an RFC 6901 pointer into it."""
+    """One thing wrong. `where` is body, query or header; `pointer` is an RFC 6901 pointer into it.
+    `for_programs` follows the message in the document; see `ProblemType`."""
 
     where: str
     pointer: str
     code: str
     message: str
+    for_programs: str = ""
 
     def document(self) -> dict[str, str]:
-        return asdict(self)
+        said = asdict(self)
+        said["message"] = to_programs(self.message, said.pop("for_programs"))
+        return said
+
+    def to_people(self, label: str) -> str:
+        """The message for whoever knows the field by the label that a page gives it."""
+        name = self.pointer.removeprefix("/").replace("/", ".")
+        said = self.message.removeprefix(f"{name} ")
+        return self.message if said == self.message else f"{label} {said}"
 
 
 def field_errors(errors: Sequence[Mapping[str, Any]]) -> list[FieldError]:
@@ -78,13 +94,14 @@ def _field_error(error: Mapping[str, Any]) -> FieldError:
     kind = str(error["type"])
     code = "wrong_type" if kind in _TYPES else _CODES.get(kind, "invalid")
     name = _short(".".join(path)) or f"the {where}"
-    said = _say(kind, error)
+    said, for_programs = _say(kind, error), _AS_JSON.get(kind, "")
     field = path[-1] if path else ""
     if where == "body" and (own := _OWN.get((kind, field))):
         code = own
         if kind not in _WITH_FIGURES:
             said = CATALOGUE[own].detail.removeprefix(f"{field} ").removesuffix(".")
-    return FieldError(where, pointer_to(path), code, f"{name} {said}.")
+            for_programs = CATALOGUE[own].for_programs
+    return FieldError(where, pointer_to(path), code, f"{name} {said}.", for_programs)
 
 
 def _say(kind: str, error: Mapping[str, Any]) -> str:

@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse, Response
 
 from billing.core.operations import Problem
 
-from .catalogue import CATALOGUE, ProblemType
+from .catalogue import CATALOGUE, ProblemType, to_programs
 from .common import NOT_FOUND, REFUSED
 from .field_errors import FieldError
 
@@ -47,13 +47,23 @@ class ApiProblem(Exception):
         """A refusal that says just what the catalogue says."""
         errors: tuple[FieldError, ...] = ()
         if type_.pointer:
-            errors = (FieldError(type_.where, type_.pointer, type_.code, type_.detail),)
+            errors = (_blaming(type_, type_.detail, type_.pointer, type_.where),)
         return cls(type_, type_.detail, errors, headers, more)
 
     @classmethod
     def at(cls, type_: ProblemType, detail: str, pointer: str, *, where: str = "body") -> "ApiProblem":
         """A refusal for which one field is to blame."""
-        return cls(type_, detail, (FieldError(where, pointer, type_.code, detail),))
+        return cls(type_, detail, (_blaming(type_, detail, pointer, where),))
+
+    @property
+    def for_programs(self) -> str:
+        """What the document says after the detail."""
+        first = self.errors[0].for_programs if self.errors else ""
+        return self.type.for_programs or first
+
+
+def _blaming(type_: ProblemType, detail: str, pointer: str, where: str) -> FieldError:
+    return FieldError(where, pointer, type_.code, detail, type_.for_programs)
 
 
 def not_found() -> ApiProblem:
@@ -82,7 +92,7 @@ def problem_response(request_id: str, problem: ApiProblem) -> Response:
         "title": problem.type.title,
         "status": problem.type.status,
         "code": problem.code or problem.type.code,
-        "detail": problem.detail,
+        "detail": to_programs(problem.detail, problem.for_programs),
         "request_id": request_id,
         "errors": [error.document() for error in problem.errors],
         **(problem.more or {}),

@@ -25,12 +25,14 @@ def check_period(
     """
     first, last = fields
     if ends_at <= starts_at:
-        raise InvalidRequest("delegation_inverted", f"{last} must be after {first}: swap them", field=last)
+        raise InvalidRequest(
+            "delegation_inverted", "a delegation can't end before it starts: choose a later end", field=last
+        )
     if ends_at <= now:
-        raise InvalidRequest("delegation_in_past", f"{last} is in the past: choose a later time", field=last)
+        raise InvalidRequest("delegation_in_past", "the end is in the past: choose a later one", field=last)
     if starts_at < now - CLOCK_TOLERANCE:
         raise InvalidRequest(
-            "delegation_in_past", f"{first} is in the past: omit it to start now", field=first
+            "delegation_in_past", "the start is in the past: leave it out to start now", field=first
         )
     if ends_at - starts_at > MAX_PERIOD:
         raise InvalidRequest(
@@ -50,7 +52,7 @@ def check_delegate(delegator: str, to: str, active: bool | None, roles: Collecti
             "delegate_is_self", "choose another person: you can already decide yourself", field="to"
         )
     if active is None:
-        raise InvalidRequest("delegate_unknown", "no person has this id; see GET /v1/people", field="to")
+        raise InvalidRequest("delegate_unknown", "no person has this id", field="to")
     if not active:
         raise InvalidRequest(
             "delegate_inactive", "this person is no longer active: choose someone else", field="to"

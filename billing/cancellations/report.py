@@ -115,7 +115,7 @@ def cancellation_problem(report: CancellationResult) -> Problem | None:
 
 def taken_back_problem(by: str | None) -> Problem:
     """`by` is the operation of ours that took it back, if one did."""
-    who = f"by {by}" if by is not None else "in Stripe itself"
+    who = f"by another request ({by})" if by is not None else "in Stripe itself"
     return Problem(
         code="cancellation_taken_back",
         message=f"The cancellation was taken back {who}: the plan goes on and renews.",
@@ -126,7 +126,8 @@ def ended_sooner_problem(by: str) -> Problem:
     """`by` is the operation of ours that ended it."""
     return Problem(
         code="cancellation_overtaken",
-        message=f"The plan was ended at once by {by}, before its period did: nothing is left of this end.",
+        message=f"The plan was ended at once by another request ({by}), before its period did: nothing is "
+        "left of this end.",
     )
 
 

@@ -183,31 +183,29 @@ def check_choice(wanted: CreditWanted) -> Problem | None:
     if wanted.instrument == "credit_note" and wanted.invoice is None:
         return _problem(
             Code.INVOICE_MISSING,
-            "A credit note corrects an invoice: specify it as invoice. "
-            "For goodwill, or to credit future invoices, choose instrument balance.",
+            "A credit note corrects an invoice: specify the invoice. "
+            "For goodwill, or to credit future invoices, credit the balance.",
         )
     if wanted.instrument == "balance" and wanted.invoice is not None:
         return _problem(
             Code.INVOICE_NOT_FOR_BALANCE,
-            "A balance credit applies to the customer's future invoices, not to a single one: omit invoice. "
-            "To correct that invoice, choose instrument credit_note.",
+            "A balance credit applies to the customer's future invoices, not to a single one: leave the "
+            "invoice out. To correct that invoice, choose a credit note.",
         )
     if wanted.instrument == "credit_note" and wanted.reason == "goodwill":
         return _problem(
             Code.INSTRUMENT_UNFIT,
             "A credit note states that the invoice was wrong, which goodwill does not. "
-            "Choose instrument balance, or the reason why the invoice is corrected.",
+            "Credit the balance, or choose the reason why the invoice is corrected.",
         )
     if wanted.instrument == "balance" and (wanted.lines or wanted.tell_customer):
         return _problem(
             Code.CREDIT_NOTE_ONLY,
-            "A balance credit has no lines, and Stripe mails nothing of it: omit lines and tell_customer, "
-            "or choose instrument credit_note.",
+            "A balance credit has no lines, and Stripe mails nothing of it: leave both out, or choose a "
+            "credit note.",
         )
     if (wanted.amount_minor is None) is not bool(wanted.lines):
-        return _problem(
-            Code.CREDIT_AMOUNT_OR_LINES, "Specify either amount_minor, or the lines of an invoice."
-        )
+        return _problem(Code.CREDIT_AMOUNT_OR_LINES, "Specify either an amount, or the lines of an invoice.")
     names = [one.line for one in wanted.lines]
     if len(set(names)) < len(names) or any(
         (one.amount_minor is None) is (one.quantity is None) for one in wanted.lines
@@ -348,7 +346,7 @@ def _invoice_problem(invoice: CreditableInvoice, amount: Money) -> Problem | Non
         return _problem(
             Code.INVOICE_NOT_CREDITABLE,
             f"Invoice {named} is {invoice.status}: nothing is owed on it that a credit note could correct. "
-            "For the customer's next bill choose instrument balance.",
+            "For the customer's next bill credit the balance.",
         )
     left = Money(amount_minor=invoice.left, currency=invoice.currency)
     if amount > left:

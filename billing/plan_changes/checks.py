@@ -160,8 +160,7 @@ def before_trial_ends(query: PreviewQuery) -> Problem | None:
     return Problem(
         code="interval_during_trial",
         message=f"The subscription is in a trial until {utc_day(query.facts.period_end)}, and its billing "
-        "interval can't change before. Make the change effective at period_end: it comes with the end of "
-        "the trial.",
+        "interval can't change before. Make the change at renewal: it comes with the end of the trial.",
     )
 
 
@@ -176,7 +175,7 @@ def billed_too_soon(query: PreviewQuery, preview: PreviewFacts) -> Problem | Non
     return Problem(
         code="price_bills_now",
         message="Stripe begins a new billing period with this change and bills it at once: it can't be left "
-        "to the next invoice. Choose invoicing immediately, or make the change effective at period_end.",
+        "to the next invoice. Have it charged now, or make the change at renewal.",
     )
 
 
@@ -191,8 +190,8 @@ def discount_used_up(query: PreviewQuery) -> Problem | None:
     return Problem(
         code="discount_used_up",
         message=f"The discount {', '.join(query.facts.once)} holds for one invoice, and that of this change "
-        "may use it up. Make the change effective at period_end, or, with the same interval, choose "
-        "invoicing next_invoice.",
+        "may use it up. Make the change at renewal, or, with the same interval, leave the charge to the next "
+        "invoice.",
     )
 
 

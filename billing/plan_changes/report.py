@@ -176,8 +176,8 @@ def not_replaced_now_problem(waiting: str) -> Problem:
     """Why a change that is to come now can't take the place of one that waits."""
     return Problem(
         code="plan_change_open",
-        message=f"Plan change {waiting} waits for the end of the period. A change at the end of the period "
-        "takes its place; for one from now, cancel it first.",
+        message=f"A plan change ({waiting}) waits for the end of the period. A change at the end of the "
+        "period takes its place; for one from now, cancel it first.",
     )
 
 
@@ -185,8 +185,8 @@ def still_open_problem(other: str) -> Problem:
     """Why a change can't come beside another one that is being applied, or whose outcome is not settled."""
     return Problem(
         code="plan_change_open",
-        message=f"The plan change {other} is not over. Wait until it ends, or settle its mismatch (accept or "
-        "revert it, or have it read again), then ask again where this one is still wanted.",
+        message=f"Another plan change ({other}) is not over. Wait until it ends, or settle its mismatch "
+        "(accept or revert it, or have it read again), then ask again where this one is still wanted.",
     )
 
 
@@ -194,7 +194,7 @@ def not_replaceable_problem(waiting: str) -> Problem:
     """Why a change can't take the place of another one, after all."""
     return Problem(
         code=NOT_WAITING,
-        message=f"What it was to replace, {waiting}, has come or was cancelled meanwhile. "
+        message=f"What it was to replace ({waiting}) has come or was cancelled meanwhile. "
         "Nothing was changed; ask again where it is still wanted.",
     )
 
@@ -203,7 +203,7 @@ def with_replaced(problem: Problem, subject: PlanChangeSubject) -> Problem:
     """A change that came to nothing after it had taken the place of another one: nothing comes any more."""
     if subject.replaces is None:
         return problem
-    told = f"What it had replaced, {subject.replaces.operation}, doesn't come either."
+    told = f"What it had replaced ({subject.replaces.operation}) doesn't come either."
     return problem.model_copy(update={"message": f"{problem.message.rstrip('.')}. {told}"})
 
 

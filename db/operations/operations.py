@@ -142,7 +142,7 @@ async def _in_its_way(session: AsyncSession, operation: Operation) -> Operation 
 
 def subscription_taken(change: Operation, asked: Kind) -> Conflict:
     """Why nothing else of this kind can change the organization's subscription beside this one."""
-    what = f"{KINDS[Kind(change.kind)].noun} {change.id}"
+    what = f"a {KINDS[Kind(change.kind)].noun} ({change.id})"
     if change.state == State.MISMATCHED:
         message = f"the outcome of {what} is not settled: accept it, revert it, or have it read again first"
     elif waits(change) and asked is Kind.PLAN_CHANGE:

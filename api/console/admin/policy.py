@@ -27,8 +27,8 @@ router = pages("/admin")
 
 SimulatedKind = Literal["refund", "credit", "void", "write_off", "plan_change", "cancellation"]
 MOST_TYPED, MOST_MEANT = 100, 20
-NOBODY = "is not found by that name, mail address or invoice number."
-SEVERAL = "could be any of these: choose one."
+NOBODY = "No customer is found by that name, mail address or invoice number."
+SEVERAL = "Customer could be any of these: choose one."
 KINDS: Mapping[SimulatedKind, str] = {
     "refund": "Refund",
     "credit": "Credit",

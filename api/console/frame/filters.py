@@ -30,6 +30,7 @@ from .words import CASES, KINDS, MARKS, OBJECTS, ROLES, SEEN_TO_BY_PEOPLE, STATE
 Moment = datetime | str | int
 """A time, RFC 3339 text as the API writes it, or UTC seconds."""
 _PERSON = re.compile(r"\bper_\w+")
+_OPERATION = re.compile(r"\(?(?<![/\w])(op_\w+)\)?")
 BROWSERS = (
     ("Edg/", "Edge"),
     ("OPR/", "Opera"),
@@ -77,7 +78,6 @@ def install(environment: Environment) -> None:
     texts = (
         line,
         coded,
-        linked,
         sentence,
         state_text,
         reason,
@@ -115,15 +115,6 @@ def line(text: str) -> str:
 def coded(text: str) -> Markup:
     """A runbook's text, with what stands in backticks as code."""
     return Markup(_CODE.sub(r"<code>\1</code>", str(escape(text))))
-
-
-def linked(text: str) -> Markup:
-    """With words that are links in place of the addresses of our own pages."""
-    parts = _PAGE.split(text)
-    return Markup().join(
-        Markup('on <a href="{}">its page</a>').format(part) if place % 2 else part
-        for place, part in enumerate(parts)
-    )
 
 
 def sentence(text: str) -> str:
@@ -241,9 +232,13 @@ def person(context: Context, id_: str | None) -> str:
 
 
 @pass_context
-def named(context: Context, text: str) -> str:
-    """The API's sentence, with people's names in place of their ids."""
-    return _PERSON.sub(lambda found: person(context, found[0]), text)
+def named(context: Context, text: str) -> Markup:
+    """The API's sentence, with a capital, people's names in place of their ids, and links in place of
+    operations' and of the addresses of our own pages."""
+    said = line(text) if _PERSON.match(text) else sentence(text)
+    said = str(escape(_PERSON.sub(lambda found: person(context, found[0]), said)))
+    said = _PAGE.sub(r'on <a href="\1">its page</a>', said)
+    return Markup(_OPERATION.sub(r'(<a href="/console/operations/\1">see it</a>)', said))
 
 
 @pass_context

@@ -12,20 +12,17 @@ from fastapi.exceptions import RequestValidationError
 from billing.core.errors import BillingError
 
 from ...http import forms
-from ...problems.field_errors import field_errors
+from ...problems.field_errors import FieldError, field_errors
 from ...problems.handlers import from_domain
 from ...problems.problem import ApiProblem
 
 LAST = time(23, 59, 59)
 
 
-FOR_PROGRAMS = ", without quotes or decimals"
-"""What the API says of a number, to those who write JSON."""
-
-
 @dataclass
 class Form:
-    """What was typed, and what is wrong with it: `errors` by the field's name, and a `problem` as a whole.
+    """What was typed, and what is wrong with it: `errors` by the field's name, each a sentence, and a
+    `problem` as a whole.
 
     A new form has neither.
     """
@@ -59,17 +56,17 @@ class Form:
             return typed
 
     @contextmanager
-    def submitted(self) -> Iterator[None]:
-        """Keeps what the API refuses, for the page that is shown again."""
+    def submitted(self, fields: Mapping[str, str] | None = None) -> Iterator[None]:
+        """Keeps what the API refuses, for the page that is shown again. `fields` are those of the page for
+        what the API points to, where they have other names."""
         try:
             yield
         except RequestValidationError as error:
-            for one in field_errors(error.errors()):
-                self._wrong(one.pointer, one.message)
+            self._wrong(field_errors(error.errors()), fields)
         except ApiProblem as problem:
-            self._refused(problem)
+            self._refused(problem, fields)
         except BillingError as error:
-            self._refused(from_domain(error))
+            self._refused(from_domain(error), fields)
 
     @property
     def refused(self) -> bool:
@@ -79,16 +76,28 @@ class Form:
     def status(self) -> int:
         return self.problem.type.status if self.problem else 422
 
-    def _refused(self, problem: ApiProblem) -> None:
-        self.problem = problem
-        for one in problem.errors:
-            self._wrong(one.pointer, one.message)
+    @property
+    def said(self) -> str:
+        """What is wrong, in a sentence."""
+        if self.problem is None:
+            return "Please check what you entered."
+        return next(iter(self.errors.values()), self.problem.detail)
 
-    def _wrong(self, pointer: str, message: str) -> None:
-        """Beside the field, whose name the page says itself. Forms have amounts as people write them."""
-        name = pointer.strip("/")
-        said = message.removeprefix(f"{name} ").replace(FOR_PROGRAMS, "")
-        self.errors[name.removesuffix("_minor")] = said
+    def _refused(self, problem: ApiProblem, fields: Mapping[str, str] | None) -> None:
+        self.problem = problem
+        self._wrong(problem.errors, fields)
+
+    def _wrong(self, errors: Sequence[FieldError], fields: Mapping[str, str] | None) -> None:
+        """Beside the field. Forms have amounts as people write them."""
+        for one in errors:
+            pointed = one.pointer.removeprefix("/")
+            name = (fields or {}).get(pointed, pointed.removesuffix("_minor"))
+            self.errors[name] = one.to_people(label_of(name))
+
+
+def label_of(name: str) -> str:
+    """What the page calls a field, by its name."""
+    return name.rpartition(":")[2].replace("-", " ").replace("_", " ").capitalize()
 
 
 async def form_of(request: Request) -> Form:

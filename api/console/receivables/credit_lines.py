@@ -13,7 +13,7 @@ from ..frame.forms import Form
 FIELD = "lines"
 INPUT = "line:"
 """Begins the name of the input of one line."""
-BOTH = "must be empty where lines are credited."
+BOTH = "Amount must be empty where lines are credited."
 
 
 def gather(form: Form) -> None:
@@ -53,7 +53,7 @@ def _lines(form: Form, currency: str) -> Iterator[dict[str, Any]]:
         line, _, value = word.partition("=")
         amount = minor_units(value, currency) if is_code(currency) else None
         if not amount or amount < 0:
-            form.errors[f"{INPUT}{line}"] = "must be a number such as 13.00."
+            form.errors[f"{INPUT}{line}"] = "This must be a number such as 13.00."
         else:
             yield {"line": line, "amount_minor": amount}
 

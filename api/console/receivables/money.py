@@ -50,9 +50,9 @@ REASONS: Mapping[str, tuple[str, ...]] = {
     "write-offs": get_args(WriteOffReason),
 }
 MOST_CHOICES = 20
-NO_AMOUNT = "must be a number such as 13.00, with no more decimals than the currency has."
-NO_CURRENCY = "must be a currency's code, such as USD."
-NOT_RETYPED = "must be the same amount as before; check both."
+NO_AMOUNT = "Amount must be a number such as 13.00, with no more decimals than the currency has."
+NO_CURRENCY = "Currency must be a currency's code, such as USD."
+NOT_RETYPED = "The amount must be the same amount as before; check both."
 
 
 @dataclass(frozen=True)

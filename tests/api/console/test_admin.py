@@ -121,7 +121,7 @@ async def test_an_outcome_has_an_address(
         ("cus_blue", 200, "To this customer"),
         ("BLUE-7", 200, "To this customer"),
         ("Blue", 422, '<option value="cus_blue">Blue Bottle</option>'),
-        ("Theirs", 422, "is not found by that name"),
+        ("Theirs", 422, "No customer is found by that name"),
         ("", 200, "To one customer"),
     ],
 )

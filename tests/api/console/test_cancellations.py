@@ -100,5 +100,7 @@ async def test_a_difference_is_named(signed_in: SignIn, acme: Tenant, database: 
     )
     await store(database, operation)
     shown = (await (await signed_in(acme.controller)).get(f"/console/operations/{operation.id}")).text
-    assert problem.message in shown
+    [said] = report.differences
+    assert f"{said[:1].upper()}{said[1:]}" in shown
+    assert problem.message not in shown, "once is enough"
     assert "Accept as it is in Stripe" in shown

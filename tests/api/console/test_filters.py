@@ -1,13 +1,15 @@
 """How pages put into words what the API answers."""
 
 from datetime import timedelta
+from types import SimpleNamespace
 
 import pytest
+from jinja2 import Environment
 
 from api.console.frame.filters import (
     PersonAsked,
+    install,
     invoice_state,
-    linked,
     period_day,
     standing,
     state_text,
@@ -96,7 +98,23 @@ def test_a_periods_day_is_utcs_whoever_reads(at: int | str) -> None:
     )
 
 
-def test_addresses_of_our_own_pages_are_links_and_all_else_is_text() -> None:
-    assert linked("Pay at /console/plans/invoices/in_1. Then <b>ask</b>.") == (
-        'Pay on <a href="/console/plans/invoices/in_1">its page</a>. Then &lt;b&gt;ask&lt;/b&gt;.'
-    )
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        (
+            "Pay at /console/plans/invoices/in_1. Then <b>ask</b>.",
+            'Pay on <a href="/console/plans/invoices/in_1">its page</a>. Then &lt;b&gt;ask&lt;/b&gt;.',
+        ),
+        (
+            "a plan change (op_1) is open",
+            'A plan change (<a href="/console/operations/op_1">see it</a>) is open',
+        ),
+        ("look at /console/operations/op_1", 'Look on <a href="/console/operations/op_1">its page</a>'),
+        ("per_1 and per_2 did", "Cora &lt;i&gt; and a former colleague did"),
+    ],
+)
+def test_ids_in_sentences_are_names_and_ways_to_pages_and_all_else_is_text(said: str, shown: str) -> None:
+    shell = SimpleNamespace(names={"per_1": "Cora <i>"})
+    environment = Environment(autoescape=True)
+    install(environment)
+    assert environment.from_string("{{ said | named }}").render(said=said, shell=shell) == shown

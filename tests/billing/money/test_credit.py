@@ -76,9 +76,9 @@ def test_what_is_no_longer_due_goes_to_the_balance(invoice, reduces_due, to_bala
 @pytest.mark.parametrize(
     ("wanted", "code", "words"),
     [
-        (a_correction(invoice=None), "invoice_missing", "choose instrument balance"),
-        (a_credit_wish(invoice="in_1"), "invoice_not_for_balance", "choose instrument credit_note"),
-        (a_correction(reason="goodwill"), "instrument_unfit", "Choose instrument balance"),
+        (a_correction(invoice=None), "invoice_missing", "credit the balance"),
+        (a_credit_wish(invoice="in_1"), "invoice_not_for_balance", "choose a credit note"),
+        (a_correction(reason="goodwill"), "instrument_unfit", "Credit the balance"),
     ],
 )
 def test_a_wrong_choice_of_instrument_is_answered_with_the_one_that_fits(wanted, code, words):
@@ -110,12 +110,12 @@ def test_what_stripe_does_not_have_is_said():
         (
             {"status": "void", "number": None},
             "Invoice in_1 is void: nothing is owed on it that a credit note could correct. "
-            "For the customer's next bill choose instrument balance.",
+            "For the customer's next bill credit the balance.",
         ),
         (
             {"status": "uncollectible"},
             "Invoice PLX-0001 is uncollectible: nothing is owed on it that a credit note could correct. "
-            "For the customer's next bill choose instrument balance.",
+            "For the customer's next bill credit the balance.",
         ),
     ],
 )

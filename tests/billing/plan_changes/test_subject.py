@@ -291,7 +291,7 @@ def test_another_interval_waits_for_the_end_of_a_trial() -> None:
     assert before_trial_ends(a_query(facts=in_trial, to=YEARLY)) == Problem(
         code="interval_during_trial",
         message="The subscription is in a trial until May 1, 2026, and its billing interval can't change "
-        "before. Make the change effective at period_end: it comes with the end of the trial.",
+        "before. Make the change at renewal: it comes with the end of the trial.",
     )
     assert before_trial_ends(a_query(facts=in_trial, to=YEARLY, effective="period_end")) is None
     assert before_trial_ends(a_query(facts=in_trial)) is None
@@ -303,8 +303,8 @@ def test_a_discount_for_one_invoice_is_not_risked_on_that_of_a_change() -> None:
     assert discount_used_up(a_query(facts=once)) == Problem(
         code="discount_used_up",
         message="The discount SPRING, TRADE_FAIR holds for one invoice, and that of this change may use it "
-        "up. Make the change effective at period_end, or, with the same interval, choose invoicing "
-        "next_invoice.",
+        "up. Make the change at renewal, or, with the same interval, leave the charge to the next "
+        "invoice.",
     )
     assert discount_used_up(a_query(facts=once, to=YEARLY, invoicing="next_invoice")) is not None
     assert discount_used_up(a_query(facts=once, invoicing="next_invoice")) is None
