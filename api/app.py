@@ -29,7 +29,7 @@ from .customers import routes as customers
 from .dispatch.dispatcher import Dispatcher
 from .dispatch.inbox import Inbox
 from .docs import routes as docs
-from .evidence import months
+from .evidence import exports, months, roots
 from .evidence import routes as evidence
 from .health import routes as health
 from .http import openapi
@@ -97,6 +97,8 @@ ROUTERS = (
     operations.router,
     comments.router,
     evidence.router,
+    roots.router,
+    exports.router,
     months.router,
     organization_routes.router,
     bill.router,

@@ -6,6 +6,7 @@ A month is the calendar's in the organization's zone.
 import json
 import re
 from collections.abc import AsyncIterator, Sequence
+from datetime import timedelta
 from typing import Annotated, Any, NamedTuple
 
 from fastapi import APIRouter, Depends, Path, Query, Request
@@ -14,11 +15,12 @@ from pydantic import AfterValidator
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from billing.core.business_time import calendar_month
-from db.evidence import months
+from db.core.pages import PagedRows
+from db.evidence import months, roots
 from db.evidence.months import MonthSpan
 from db.mirror import lists
 from db.people import people
-from db.tables import Intent, Operation, Organization
+from db.tables import Intent, Operation, Organization, RootRow
 
 from ..http.auth import AnyCaller
 from ..http.context import Context, InContext
@@ -32,6 +34,8 @@ from ..problems.problem import not_found
 from .schemas import EvidenceHead, MonthExport, MonthIntent, MonthOperation, MonthQuery
 
 router = APIRouter(prefix="/v1/months", tags=["Months"])
+
+SECOND = timedelta(seconds=1)
 
 
 def _possible(month: str) -> str:
@@ -67,8 +71,8 @@ InMonth = Annotated[CalendarMonth, Depends(calendar)]
     responses=answers({200: example("evidence/month")}, NOT_FOUND),
 )
 async def export_month(month: InMonth, context: InContext) -> Any:
-    """Everything that the three lists of a month have, in one document. A month that isn't over is exported
-    as far as it has come."""
+    """Everything that the three lists of a month have, and the roots of its days, in one document. A month
+    that isn't over is exported as far as it has come."""
     return StreamingResponse(
         _document(context, month),
         media_type="application/json",
@@ -135,6 +139,7 @@ async def _document(context: Context, month: CalendarMonth) -> AsyncIterator[str
         ("operations", every_page(context, months.operations(span), _operations)),
         ("intents", every_page(context, months.intents(span), views.each(_intent))),
         ("evidence_heads", every_page(context, months.operations(span), _heads)),
+        ("roots", every_page(context, _roots(span), views.each(roots.root_of))),
     ):
         yield f', "{name}": ['
         between = ""
@@ -144,6 +149,10 @@ async def _document(context: Context, month: CalendarMonth) -> AsyncIterator[str
                 between = ",\n"
         yield "]"
     yield "}\n"
+
+
+def _roots(span: MonthSpan) -> PagedRows[RootRow]:
+    return roots.listed(span.organization, first=span.start.date(), last=(span.end - SECOND).date())
 
 
 async def _operations(session: AsyncSession, rows: Sequence[Operation]) -> list[MonthOperation]:

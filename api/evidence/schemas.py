@@ -1,14 +1,15 @@
-"""The shapes of a month's export."""
+"""The shapes of a month's export, and of what is asked of roots."""
 
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from typing import Literal
 
-from pydantic import Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from billing.core.money import Money
 from billing.core.operations import Kind, State
+from billing.evidence.seals.roots import SignedRoot
 
-from ..http.models import Answer, Query
+from ..http.models import DOWNWARDS, Answer, Query
 
 
 class MonthQuery(Query):
@@ -20,6 +21,35 @@ class MonthQuery(Query):
     @property
     def newest_first(self) -> bool:
         return self.sort == "-time"
+
+
+class RootsQuery(Query):
+    sort: Literal["number", "-number"] = Field(default="number", description=DOWNWARDS)
+    from_: date | None = Field(default=None, alias="from", description="The first UTC day")
+    to: date | None = Field(default=None, description="The last UTC day")
+
+    @property
+    def newest_first(self) -> bool:
+        return self.sort == "-number"
+
+
+class HeadsQuery(Query):
+    sort: Literal["root", "-root"] = Field(default="root", description=DOWNWARDS)
+    root: int | None = Field(default=None, ge=1, le=2**31 - 1, description="The number of a root")
+
+    @property
+    def newest_first(self) -> bool:
+        return self.sort == "-root"
+
+
+LONGEST = timedelta(days=366)
+
+
+class ExportQuery(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    from_: date = Field(alias="from", description="The first UTC day")
+    to: date = Field(description="The last UTC day")
 
 
 class MonthOperation(Answer):
@@ -79,3 +109,4 @@ class MonthExport(Answer):
     operations: list[MonthOperation]
     intents: list[MonthIntent]
     evidence_heads: list[EvidenceHead]
+    roots: list[SignedRoot] = Field(description="The signed roots of the month's UTC days")

@@ -8,7 +8,7 @@ spreadsheet would take for a formula begins with an apostrophe.
 import csv
 import io
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any, Literal, TypeVar, get_args, get_origin
 
 from fastapi import Request
@@ -160,7 +160,7 @@ def _holds_one_value(kind: Any) -> bool:
         [inner] = get_args(kind)
         return inner is not Any and _holds_one_value(inner)
     return get_origin(kind) is Literal or (
-        isinstance(kind, type) and issubclass(kind, str | int | float | datetime)
+        isinstance(kind, type) and issubclass(kind, str | int | float | date)
     )
 
 

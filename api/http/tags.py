@@ -30,6 +30,7 @@ GROUPS: Mapping[str, Mapping[str, str]] = {
         "Notices": "What Finance must acknowledge.",
         "Cases": "Refunds, credits and plan changes that were made in Stripe itself and owe a note.",
         "Months": "A month to file: operations, what they did in Stripe, the heads of their evidence.",
+        "Evidence": "What shows that nothing recorded was altered or removed: daily roots, keys, exports.",
         "Reconciliation": "Stripe compared with the records: each difference, and what was corrected.",
         "Success checks": "Whether billing works as promised: figures, and the rows behind them.",
     },

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Generic, Literal, Protocol, TypeVar
 
-from sqlalchemy import BigInteger, func, tuple_
+from sqlalchemy import Integer, func, tuple_
 from sqlmodel import select
 from sqlmodel.ext.asyncio.session import AsyncSession
 from sqlmodel.sql.expression import SelectOfScalar
@@ -194,4 +194,4 @@ class PagedRows(Generic[Row]):
 def _type_of(part: Any) -> type:
     if isinstance(part.type, Utc):
         return datetime
-    return int if isinstance(part.type, BigInteger) else str
+    return int if isinstance(part.type, Integer) else str

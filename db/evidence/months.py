@@ -9,7 +9,7 @@ from sqlmodel import col, func, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from ..core.pages import PagedRows
-from ..tables import Intent, Operation, TimelineEvent
+from ..tables import HeadRow, Intent, Operation, TimelineEvent
 
 
 class MonthSpan(NamedTuple):
@@ -27,6 +27,18 @@ def operations(span: MonthSpan, *, newest_first: bool = False) -> PagedRows[Oper
         or_(_within(col(Operation.created_at), span), _within(col(Operation.closed_at), span)),
     )
     return PagedRows(rows, (col(Operation.id),), descending=newest_first)
+
+
+def gone_on(span: MonthSpan, numbers: tuple[int, int] | None) -> PagedRows[Operation]:
+    """Those that were requested or ended in it, and those that the roots with these numbers stand for."""
+    conditions = [_within(col(Operation.created_at), span), _within(col(Operation.closed_at), span)]
+    if numbers is not None:
+        sealed = select(HeadRow.operation_id).where(
+            HeadRow.organization_id == span.organization, col(HeadRow.number).between(*numbers)
+        )
+        conditions.append(col(Operation.id).in_(sealed))
+    rows = select(Operation).where(col(Operation.organization_id) == span.organization, or_(*conditions))
+    return PagedRows(rows, (col(Operation.id),))
 
 
 def intents(span: MonthSpan, *, newest_first: bool = False) -> PagedRows[Intent]:

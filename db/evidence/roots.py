@@ -167,12 +167,15 @@ def listed(
     return PagedRows(rows, (col(RootRow.number),), descending=newest_first)
 
 
-def heads(organization_id: str, *, numbers: tuple[int, int] | None = None) -> PagedRows[HeadRow]:
+def heads(
+    organization_id: str, *, numbers: tuple[int, int] | None = None, newest_first: bool = False
+) -> PagedRows[HeadRow]:
     """The heads of the roots with these numbers, from the first to the last; of all unless they are given."""
     rows = select(HeadRow).where(HeadRow.organization_id == organization_id)
     if numbers is not None:
         rows = rows.where(col(HeadRow.number).between(*numbers))
-    return PagedRows(rows, (col(HeadRow.number), col(HeadRow.operation_id)))
+    key = (col(HeadRow.number), col(HeadRow.operation_id))
+    return PagedRows(rows, key, descending=newest_first)
 
 
 async def root(session: AsyncSession, organization_id: str, number: int) -> SignedRoot | None:

@@ -52,6 +52,7 @@ CUSTOMER, INVOICE, PAYMENT = "cus_R3t4Y5u6I7o8P9", "in_1R3t4Y5u6I7o8P9a", "pi_3S
 # A seeded id begins like one of November 2024, a new one like one of today.
 _CHANGING = re.compile(
     r"(?P<id>\b[a-z]{2,5}_)(?!01JD)[0-9A-HJKMNP-TV-Z]{26}|(?P<hash>\b(?!0{64})[0-9a-f]{64}\b)|(?<=/portal/)[\w-]{43}"
+    r'|(?<=")[\w-]{86}(?=")'  # a signature
 )
 
 
@@ -141,7 +142,7 @@ class ExampleHouse:
     def _replaced(self, match: re.Match[str]) -> str:
         if match[0] not in self._stable:
             digest = hashlib.sha256(f"{self.room} {len(self._stable)}".encode()).hexdigest()
-            settled = digest if match["hash"] else digest[:43]
+            settled = digest if match["hash"] else (digest * 2)[: len(match[0])]
             if match["id"]:
                 settled = match["id"] + "01JD1" + digest[:21].upper()
             self._stable[match[0]] = settled

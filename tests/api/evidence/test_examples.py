@@ -1,9 +1,13 @@
 """The examples of a month's export, as the API answers."""
 
+from datetime import timedelta
+
 from billing.core.events import EventCode
 from db.core import timeline
 from db.core.timeline import NewEvent
+from worker.evidence.daily_roots import DailyRoots
 
+from ...billing.evidence.sealing import SIGNER
 from ...support.builders import NOW, an_intent
 from ...support.money_rows import a_refund_operation
 from ..conftest import ON_ONE_DATABASE
@@ -39,6 +43,8 @@ async def test_a_month_and_its_lists(house: ExampleHouse) -> None:
     async with house.database.transaction() as session:
         event = NewEvent("requested", EventCode.REFUND_REQUESTED, house.acme.admin.id, NOW, operation.request)
         await timeline.begin(session, operation, event)
+    daily = DailyRoots(house.database, SIGNER, clock=lambda: NOW + timedelta(days=1))
+    assert await daily.look() == 1
     await house.get("month", "/v1/months/2026-03")
     for name, part in (
         ("month_operation", "operations"),
@@ -46,3 +52,7 @@ async def test_a_month_and_its_lists(house: ExampleHouse) -> None:
         ("evidence_head", "evidence-heads"),
     ):
         await house.get(name, f"/v1/months/2026-03/{part}", part=first)
+    await house.get("root", "/v1/evidence/roots", part=first)
+    await house.get("head", "/v1/evidence/heads", part=first)
+    await house.get("keys", "/v1/evidence/keys")
+    await house.get("seal", f"/v1/operations/{REFUND}/evidence/seal")

@@ -8,11 +8,14 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from sqlmodel.ext.asyncio.session import AsyncSession
 
 from billing.core.events import EventCode
+from billing.evidence.seals.roots import SealedHead, seal
 from billing.policy.policy import Policy
 from db.core import timeline
 from db.core.session import Database
+from db.evidence import roots
 from db.mail import customer_mails
 from db.people.people import new_api_key
 from db.tables import (
@@ -29,6 +32,7 @@ from db.tables import (
     new_id,
 )
 
+from ...billing.evidence.sealing import SIGNER
 from ...support.bill_rows import a_line, an_organization_invoice
 from ...support.builders import (
     NOW,
@@ -137,11 +141,23 @@ async def ids(database: Database, acme: Tenant, policy: Policy) -> dict[str, str
             await timeline.append(
                 session, change, key=f"step-{n}", event=EventCode.CHECKED, actor="system", at=NOW
             )
+        await _sealed(session, acme)
         renewal = await session.get_one(Renewal, acme.id)
         item = a_line(100) | {"currency": "usd", "proration": False, "date": 1_772_000_000}
         renewal.items = [item | {"id": f"ii_{n}"} for n in range(MORE)]
         session.add(renewal)
     return known | {"months": "2026-03", "mail-templates": "reminder"}
+
+
+async def _sealed(session: AsyncSession, acme: Tenant) -> None:
+    """Some days' roots, each with a head."""
+    before, last = None, dict[str, SealedHead]()
+    for number in range(1, MORE + 1):
+        counted = {"approvals": 0, "decisions": 0, "intents": 0}
+        head = SealedHead(operation=f"op_{number}", events=1, head=f"{number}" * 64, **counted)
+        at = NOW + timedelta(days=number)
+        before = await seal(acme.id, at.date(), at, before, [head], last, SIGNER)
+        await roots.keep(session, before, [head], SIGNER.public_key)
 
 
 async def _one_more(

@@ -14,6 +14,7 @@ from billing.evidence.seals.signing import PublicKeys, SigningFailed
 from db.core.session import Database
 from db.evidence import reader, roots
 from db.tables import Operation
+from worker.evidence import check
 from worker.evidence.check import RecordCheck
 from worker.evidence.command import say
 from worker.evidence.daily_roots import DailyRoots
@@ -103,7 +104,10 @@ async def test_a_root_stands_for_what_has_gone_on_since_the_one_before(nights: N
     }
 
 
-async def test_what_nobody_touched_is_intact(nights: Nights, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_what_nobody_touched_is_intact(
+    nights: Nights, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(check, "PAGE", 1)
     assert await nights.found(await nights.kept()) == []
     assert say(await RecordCheck(nights.database, UNMARKED).run()) == 0
     assert capsys.readouterr().out.splitlines() == [
