@@ -17,11 +17,12 @@ from db.core.session import Database
 from settings import logs, process
 from settings.serving import served
 from settings.settings import InvalidSettings, Settings, load
+from workflows.client.codec import EncryptionCodec
 from workflows.client.connection import Connection, InvalidConnection, connection
 
 from .app import create_app
 from .health.figures import figures_app
-from .http.context import StripeAccount
+from .http.context import StripeAccount, TemporalReaders
 from .http.server import MAX_CONNECTIONS, PatientProtocol
 from .http.site import Site, dashboard, pay_pages
 from .limits.quotas import Limits
@@ -74,6 +75,9 @@ async def serve(settings: Settings, policy: Policy, to: Connection, database: Da
         by_mail=settings.by_mail,
         provider=provider_of(settings),
         marks=DecisionMarks.of(settings.keys),
+        temporal_readers=TemporalReaders(
+            EncryptionCodec(settings.keys) if settings.keys else None, settings.temporal_ui_origin
+        ),
         hashes=SecretHashes.of(settings.keys),
         limits=Limits(
             operations_per_person=settings.operations_per_person,

@@ -23,6 +23,7 @@ from .bill import routes as bill
 from .cancellations import quotes as cancellation_quotes
 from .cancellations import routes as cancellations
 from .cases import routes as cases
+from .codec import routes as codec
 from .console.routes import ROUTERS as CONSOLE
 from .customers import bulk, details, history, search
 from .customers import routes as customers
@@ -36,7 +37,7 @@ from .http import openapi
 from .http.auth import ApiKeyMiddleware
 from .http.bodies import BodyLimitMiddleware
 from .http.client_address import in_both_spellings
-from .http.context import Context, StripeAccount
+from .http.context import Context, StripeAccount, TemporalReaders
 from .http.heads import HeadMiddleware
 from .http.middleware import RequestMiddleware
 from .http.site import Site
@@ -126,6 +127,7 @@ ROUTERS = (
     success_checks.router,
     health.router,
     docs.router,
+    codec.router,
     sign_in.router,
     session_file.router,
     decisions.router,
@@ -179,6 +181,7 @@ def create_app(
     by_mail: bool = True,
     provider: Provider | None = None,
     marks: DecisionMarks = UNMARKED,
+    temporal_readers: TemporalReaders | None = None,
     hashes: SecretHashes = UNPEPPERED,
 ) -> FastAPI:
     """An app on these records and this Temporal client, which may be lazy and not yet connected.
@@ -187,8 +190,8 @@ def create_app(
     without `stripe` no webhook is taken.
     `limits` are what a person and an organization may begin; without them as much as they like.
     `site` is how the customers' pages are reached; `by_mail`: people sign in to the console by mailed links,
-    and `provider` is where they sign in otherwise. Decisions carry the `marks`, and
-    what lets people in is kept as `hashes`.
+    and `provider` is where they sign in otherwise. `temporal_readers` is how people read what Temporal keeps.
+    Decisions carry the `marks`, and what lets people in is kept as `hashes`.
     `trusted_proxies` are networks in CIDR notation: who connects from one of them says who the visitor is.
     """
     metrics, meter = Metrics(), HealthMeter()
@@ -228,6 +231,7 @@ def create_app(
         by_mail=by_mail,
         provider=provider,
         marks=marks,
+        temporal=temporal_readers or TemporalReaders(),
         hashes=hashes,
     )
     app.router.routes.extend(_routes())

@@ -110,6 +110,17 @@ def _issuer(value: str) -> str:
     return value
 
 
+def _ui_origin(value: object) -> object:
+    """Unset is what Compose passes as nothing."""
+    if not isinstance(value, str) or not value.strip():
+        return None
+    parts = urlsplit(origin := value.strip().rstrip("/"))
+    encrypted = parts.scheme == "https" or (parts.scheme == "http" and is_loopback(parts.hostname or ""))
+    if not encrypted or origin != f"{parts.scheme}://{parts.netloc}" or "@" in parts.netloc:
+        raise ValueError("must be the origin of Temporal's UI, for example https://temporal.example.com")
+    return origin.lower()
+
+
 def _with_issuer(value: str | None, others: ValidationInfo) -> str | None:
     if not value and others.data.get("oidc_issuer") is not None:
         raise ValueError("is required with PLIXO_OIDC_ISSUER: the id of the client that the provider knows")
@@ -169,6 +180,8 @@ class Settings(BaseSettings):
     signing_key_file: Annotated[Path, AfterValidator(_signing_key)] | None = None
     """The private key by which the worker signs each day's root (`billing.evidence.seals`); None: there are
     no roots."""
+    temporal_ui_origin: Annotated[str | None, BeforeValidator(_ui_origin)] = None
+    """Where Temporal's UI may ask from for what people may read there; None: nowhere."""
     stripe_api_key: Annotated[SecretStr, AfterValidator(_stripe_key)]
     stripe_api_base: HttpUrl = "https://api.stripe.com"
     stripe_webhook_secret: Annotated[SecretStr, AfterValidator(_signing_secrets)] | None = None

@@ -59,6 +59,7 @@ SHARED: Mapping[str, set[str]] = {
     "api": {
         *("console", "customers", "dispatch", "docs", "health", "http", "limits", "monitoring", "notes"),
         *("policy", "problems"),
+        "codec",  # what Temporal keeps encrypted, of every capability
         "bill",  # what the organization itself owes, of which the mirror has everything
         "oidc",  # what a provider of single sign-on says, for sign_in and http alike
         "portal_admin",  # what staff do for the customers' portal, whose pages are `portal`

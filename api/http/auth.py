@@ -137,7 +137,7 @@ class ApiKeyMiddleware:
         if scope["type"] == "http" and scope["path"].startswith(PREFIX):
             request = Request(scope)
             try:
-                caller = await _authenticate(request, await context_of(request))
+                caller = await authenticate(request, await context_of(request))
             except (ApiProblem, *UNREACHABLE) as error:
                 await answer_to(request, error)(scope, receive, send)
                 return
@@ -146,8 +146,11 @@ class ApiKeyMiddleware:
         await self._app(scope, receive, send)
 
 
-async def _authenticate(request: Request, context: Context) -> Caller:
-    """Raises ApiProblem `credentials_…`, `too_many_wrong_keys` and `rate_limited`."""
+async def authenticate(request: Request, context: Context) -> Caller:
+    """Who sent it, by its API key or access token.
+
+    Raises ApiProblem `credentials_…`, `too_many_wrong_keys` and `rate_limited`.
+    """
     token = _JWT.fullmatch(request.headers.get("authorization", ""))
     if token is not None and context.provider is not None:
         return await _by_token(context, context.provider, token["token"])

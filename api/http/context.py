@@ -11,6 +11,7 @@ from billing.core.keys import SecretHashes
 from billing.policy.policy import Policy
 from db.core.session import Database
 from db.incidents.health_meter import HealthMeter
+from workflows.client.codec import EncryptionCodec
 
 from ..dispatch.dispatcher import Dispatcher
 from ..dispatch.inbox import Inbox
@@ -30,6 +31,15 @@ class StripeAccount:
 
     webhook_secrets: Sequence[str] = ()
     livemode: bool = False
+
+
+@dataclass(frozen=True)
+class TemporalReaders:
+    """How people read in Temporal what is theirs: by the `codec`, None where nothing is encrypted; from its
+    UI at this origin, None where no page of another site may ask."""
+
+    codec: EncryptionCodec | None = None
+    ui_origin: str | None = None
 
 
 @dataclass(frozen=True)
@@ -60,6 +70,7 @@ class Context:
     hashes: SecretHashes
     by_mail: bool = True
     provider: Provider | None = None
+    temporal: TemporalReaders = TemporalReaders()
 
 
 async def context_of(request: Request) -> Context:

@@ -42,7 +42,7 @@ class SessionMiddleware:
         if scope["type"] == "http" and is_console(path) and not path.startswith(ASSETS):
             request = Request(scope)
             try:
-                await _recognize(request, await context_of(request))
+                await recognize(request, await context_of(request))
             except UNREACHABLE as error:
                 answer_to(request, error)  # raises it again unless it says that the records are away
                 await pages.unavailable(request)(scope, receive, send)
@@ -50,7 +50,8 @@ class SessionMiddleware:
         await self._app(scope, receive, send)
 
 
-async def _recognize(request: Request, context: Context) -> None:
+async def recognize(request: Request, context: Context) -> None:
+    """Notes on the request who is signed in, where anybody is."""
     secret = request.cookies.get(COOKIE)
     if not secret:
         return

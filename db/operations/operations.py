@@ -60,6 +60,16 @@ async def get_one(session: AsyncSession, operation_id: str) -> Operation:
     return operation
 
 
+async def own(session: AsyncSession, organization_id: str, ids: Collection[str]) -> set[str]:
+    """Which of these operations are the organization's."""
+    if not ids:
+        return set()
+    mine = select(Operation.id).where(
+        Operation.organization_id == organization_id, col(Operation.id).in_(ids)
+    )
+    return set(await session.exec(mine))
+
+
 async def get_fresh(session: AsyncSession, operation_id: str) -> Operation:
     """The operation as its row is now, whatever the session has seen of it. Raises LookupError."""
     operation = await session.get(Operation, operation_id, populate_existing=True)

@@ -203,6 +203,26 @@ def test_people_sign_in_by_mail_unless_there_is_a_provider(monkeypatch: pytest.M
     assert load()[0].by_mail
 
 
+def test_temporals_ui_has_an_origin_and_no_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PLIXO_STRIPE_API_KEY", "sk_test_1")
+    monkeypatch.setenv("PLIXO_TEMPORAL_UI_ORIGIN", "")
+    assert load()[0].temporal_ui_origin is None, "as Compose passes what is not set"
+    for origin in ("https://Temporal.example.com/", "https://temporal.example.com"):
+        monkeypatch.setenv("PLIXO_TEMPORAL_UI_ORIGIN", origin)
+        assert load()[0].temporal_ui_origin == "https://temporal.example.com"
+    monkeypatch.setenv("PLIXO_TEMPORAL_UI_ORIGIN", "http://127.0.0.1:8080")
+    assert load()[0].temporal_ui_origin == "http://127.0.0.1:8080"
+    for wrong in (
+        "*",
+        "temporal.example.com",
+        "http://temporal.example.com",
+        "https://temporal.example.com/ui",
+    ):
+        monkeypatch.setenv("PLIXO_TEMPORAL_UI_ORIGIN", wrong)
+        with pytest.raises(InvalidSettings, match=r"^PLIXO_TEMPORAL_UI_ORIGIN: must be the origin"):
+            load()
+
+
 def test_a_claim_s_names_are_roles_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PLIXO_STRIPE_API_KEY", "sk_test_1")
     monkeypatch.setenv("PLIXO_OIDC_ROLES_CLAIM", "groups")

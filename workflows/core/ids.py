@@ -64,13 +64,23 @@ def operation_of(workflow: str | None) -> str | None:
     return workflow.removeprefix(own) if workflow and workflow.startswith(own) else None
 
 
+def about_operation(workflow: str) -> str | None:
+    """Whose workflow it is, or whose note it writes into Stripe."""
+    if workflow.startswith(_NOTE):
+        return workflow.removeprefix(_NOTE).rpartition("-")[0]
+    return operation_of(workflow)
+
+
 def approval_id(operation: str, round_: int) -> str:
     """The same for every attempt at opening one round, so that a retry opens nothing twice."""
     return f"apr_{operation.removeprefix('op_')}-{round_}"
 
 
+_NOTE = "note-"
+
+
 def note_workflow(operation: str, seq: int) -> str:
-    return f"note-{operation}-{seq}"
+    return f"{_NOTE}{operation}-{seq}"
 
 
 def invoice_fetch_workflow(invoice: str, fetch: str) -> str:
@@ -81,6 +91,11 @@ def invoice_fetch_workflow(invoice: str, fetch: str) -> str:
 def quote_workflow(kind: Kind, organization: str, quote: str) -> str:
     """Another organization's quote, or one of another kind, has another name: nobody finds it by its id."""
     return f"quote-{kind}-{organization}-{quote}"
+
+
+def is_quote_of(workflow: str, organization: str) -> bool:
+    """Whether it is a quote that the organization has asked for."""
+    return any(workflow.startswith(quote_workflow(kind, organization, "")) for kind in QUOTE_WORKFLOWS)
 
 
 def incident_workflow(incident: str, component: Component) -> str:

@@ -1,8 +1,12 @@
 """What an operator sees of an operation in Temporal: it is found by what they know, and says what it waits
 for."""
 
+import asyncio
+import base64
 import logging
+import re
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,6 +16,8 @@ from temporalio.client import Client, WorkflowExecutionDescription, WorkflowHand
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import UnsandboxedWorkflowRunner
 
+from api.codec.reading import NOT_YOURS
+from api.http.context import TemporalReaders
 from bench.shapes import histories
 from billing.core.keys import Keys
 from billing.incidents.holds import RELEASED, HoldRelease
@@ -22,11 +28,12 @@ from db.stripe import budget
 from sandbox.stripe.server.inprocess import StandIn
 from worker import queues
 from workflows.client import registration
-from workflows.client.codec import converter
+from workflows.client.codec import EncryptionCodec, converter
 from workflows.core import ids
 
 from ...support import evidence_kept, money
-from ...support.house import BIN, House, house, until
+from ...support.builders import Member
+from ...support.house import BIN, House, house, served, until
 
 pytestmark = pytest.mark.slow
 
@@ -193,3 +200,39 @@ async def test_what_is_held_is_found_as_held_and_then_as_before(home: House) -> 
     await handle.signal(RELEASED, HoldRelease(hold=hold.id))
     await home.wait(acme, credit, "completed")
     await found(home.temporal, "PlixoState = 'running'", credit)
+
+
+async def test_temporals_command_line_shows_what_is_encrypted_to_who_may_read_it(home: House) -> None:
+    acme = await home.shop.tenant(home.database)
+    credit = await money.credit(home, acme, await money.customer(home.shop, acme), 100)
+    await home.wait(acme, credit, "completed")
+    other = await home.shop.tenant(home.database)
+    state = home.app.state
+    state.context = replace(state.context, temporal=TemporalReaders(EncryptionCodec(KEYS)))
+    async with served(home.app) as url:
+        mine = await shown(home, credit, *as_member(url, acme.auditor))
+        theirs = await shown(home, credit, *as_member(url, other.auditor))
+    encrypted = await shown(home, credit)
+    assert money.NOTE in mine
+    assert NOT_YOURS in theirs
+    assert money.NOTE not in theirs + encrypted
+
+
+def as_member(url: str, who: Member) -> tuple[str, ...]:
+    """Flags of Temporal's command line."""
+    return ("--codec-endpoint", f"{url}/temporal/codec", "--codec-auth", f"Bearer {who.api_key}")
+
+
+async def shown(home: House, operation: str, *flags: str) -> str:
+    """What Temporal's command line says of an operation's workflow: its payloads, as it got them."""
+    address = home.temporal.service_client.config.target_host
+    process = await asyncio.create_subprocess_exec(
+        *(str(BIN / "temporal"), "workflow", "show", "--address", address, "--output", "json"),
+        *("--workflow-id", ids.operation_workflow(operation), *flags),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    out, err = await process.communicate()
+    assert process.returncode == 0, err.decode()
+    found = re.findall(r'"data": "([A-Za-z0-9+/=]+)"', out.decode())
+    return b"\n".join(map(base64.b64decode, found)).decode(errors="replace")
