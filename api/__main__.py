@@ -23,6 +23,7 @@ from workflows.client.connection import Connection, InvalidConnection, connectio
 from .app import create_app
 from .health.figures import figures_app
 from .http.context import StripeAccount, TemporalReaders
+from .http.middleware import MAX_HEADER_BYTES
 from .http.server import MAX_CONNECTIONS, PatientProtocol
 from .http.site import Site, dashboard, pay_pages
 from .limits.quotas import Limits
@@ -134,6 +135,7 @@ def server_config(app: ASGIApp, settings: Settings) -> uvicorn.Config:
         proxy_headers=False,  # else it believes whoever connects from 127.0.0.1; the app knows the proxies
         http=PatientProtocol,
         ws="none",
+        h11_max_incomplete_event_size=MAX_HEADER_BYTES,
         limit_concurrency=MAX_CONNECTIONS,
         backlog=MAX_CONNECTIONS,
         timeout_graceful_shutdown=10,

@@ -44,7 +44,7 @@ from .http.site import Site
 from .incidents import routes as incidents
 from .limits.key_guard import KeyGuard
 from .limits.quotas import Limits, QuoteLimits
-from .limits.rates import DEFAULT_RATE, Rates
+from .limits.rates import DEFAULT_RATE, KeyRates, Rates
 from .mail import templates as mail_templates
 from .mirror import differences, reconciliations, webhooks
 from .money import credits, disputes, payments, refunds, waivers
@@ -219,10 +219,10 @@ def create_app(
         dispatcher=dispatcher,
         inbox=Inbox(database),
         events=Rates(calm),
-        rates=Rates(rate),
+        rates=KeyRates(database, rate),
         guard=KeyGuard(database),
         limits=limits,
-        quotes=QuoteLimits(limits),
+        quotes=QuoteLimits(limits, database),
         metrics=metrics,
         meter=meter,
         stripe=stripe or StripeAccount(),
@@ -244,6 +244,6 @@ def create_app(
     app.add_middleware(SameOriginMiddleware)
     if trusted_proxies:
         app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=in_both_spellings(trusted_proxies))
-    app.add_middleware(RequestMiddleware, metrics=metrics)
+    app.add_middleware(RequestMiddleware, metrics=metrics, over_tls=app.state.context.site.secure)
     app.openapi = _document  # type: ignore[method-assign]
     return app

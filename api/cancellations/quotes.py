@@ -43,7 +43,7 @@ async def quote_cancellation(
     context: Context, caller: Caller, wanted: CancellationWanted
 ) -> CancellationQuoteAnswer:
     """Raises ApiProblem `too_many_quotes` and `stripe_unavailable`."""
-    draft = QuoteDraft.of(context, caller, Kind.CANCELLATION)
+    draft = await QuoteDraft.of(context, caller, Kind.CANCELLATION)
     refusals: list[ObstacleAnswer] = []
     async with context.database.reading() as session:
         try:

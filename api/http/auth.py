@@ -166,7 +166,7 @@ async def authenticate(request: Request, context: Context) -> Caller:
         raise refused(CREDENTIALS_REVOKED)
     if holder.key.expires_at and holder.key.expires_at <= utc_now():
         raise refused(CREDENTIALS_EXPIRED)
-    context.rates.hit(holder.key.prefix)
+    await context.rates.hit(holder.key.prefix)
     if not context.hashes.is_current(kept):
         async with context.database.statement() as session:
             await keys.keep_anew(session, holder.key, context.hashes.hash(parts["secret"], whose))
@@ -198,7 +198,7 @@ async def _by_token(context: Context, provider: Provider, token: str) -> Caller:
     if len(callers) != 1:
         # Of nobody here; or of several organizations, between which a token does not choose.
         raise refused(CREDENTIALS_INVALID)
-    context.rates.hit(callers[0].person)
+    await context.rates.hit(callers[0].person)
     return callers[0]
 
 

@@ -17,7 +17,7 @@ from ..dispatch.dispatcher import Dispatcher
 from ..dispatch.inbox import Inbox
 from ..limits.key_guard import KeyGuard
 from ..limits.quotas import Limits, QuoteLimits
-from ..limits.rates import Rates
+from ..limits.rates import KeyRates, Rates
 from ..monitoring.lately import Lately
 from ..monitoring.metrics import Metrics
 from ..oidc.provider import Provider
@@ -57,7 +57,7 @@ class Context:
     dispatcher: Dispatcher
     inbox: Inbox
     events: Rates
-    rates: Rates
+    rates: KeyRates
     guard: KeyGuard
     limits: Limits
     quotes: QuoteLimits

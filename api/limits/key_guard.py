@@ -12,6 +12,7 @@ import time
 from datetime import datetime, timedelta
 from typing import TypeVar
 
+from db.core import paces
 from db.core.session import Database
 from db.people import key_uses
 
@@ -76,6 +77,8 @@ class KeyGuard:
         self._forget_at = time.monotonic() + FORGET_EVERY
         async with self._database.statement() as session:
             await key_uses.forget(session, at)
+        async with self._database.statement() as session:
+            await paces.forget(session)
 
 
 def _remember(into: dict[tuple[str, str], Until], both: tuple[str, str], until: Until) -> None:

@@ -1,20 +1,18 @@
 """How much one person, and one organization, may begin: nobody fills the others' queues or mailboxes."""
 
 import math
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from db.core import begun
+from db.core import begun, paces
 from db.core.begun import StartCount
+from db.core.session import Database
 
 from ..problems.catalogue import ProblemType
 from ..problems.problem import ApiProblem
 from .problems import TOO_MANY_DELEGATIONS, TOO_MANY_OPERATIONS, TOO_MANY_QUOTES
-from .rates import Rates
 
 OPERATIONS_WITHIN = timedelta(minutes=1)
 QUOTES_WITHIN = timedelta(minutes=1)
@@ -60,29 +58,27 @@ class Limits:
 class QuoteLimits:
     """How many quotes a person, and an organization, may get a minute, all of them at once if need be.
 
-    A quote leaves no row to count: each API process allows so much.
+    A quote leaves no row to count, so that is one of its own.
     """
 
-    def __init__(self, limits: Limits, clock: Callable[[], float] = time.monotonic) -> None:
-        self._per_person = _a_minute(limits.quotes_per_person, clock)
-        self._per_organization = _a_minute(limits.quotes_per_organization, clock)
-        self._limits = limits
+    def __init__(self, limits: Limits, database: Database) -> None:
+        self._limits, self._database = limits, database
 
-    def check(self, organization: str, person: str) -> None:
+    async def check(self, organization: str, person: str) -> None:
         """With the one that is just being asked for. Raises ApiProblem `too_many_quotes`."""
         theirs, everybodys = self._limits.quotes_per_person, self._limits.quotes_per_organization
-        for rates, key, most, subject in (
-            (self._per_person, person, theirs, "You can"),
-            (self._per_organization, organization, everybodys, "Your organization can"),
+        within = QUOTES_WITHIN.total_seconds()
+        for key, most, subject in (
+            (person, theirs, "You can"),
+            (organization, everybodys, "Your organization can"),
         ):
-            if rates is not None and (wait := rates.wait(key)):
+            if most is None:
+                continue
+            async with self._database.statement() as session:
+                wait = await paces.take(session, f"quotes {key}", cost=within / most, burst=within)
+            if wait:
                 detail = f"{subject} get {most} quotes per minute. Nothing was read; try again later."
                 raise ApiProblem(TOO_MANY_QUOTES, detail, headers={"Retry-After": str(math.ceil(wait))})
-
-
-def _a_minute(most: int | None, clock: Callable[[], float]) -> Rates | None:
-    minute = QUOTES_WITHIN.total_seconds()
-    return Rates(most / minute, clock, burst=minute) if most is not None else None
 
 
 def _refused(

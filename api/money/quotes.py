@@ -71,7 +71,7 @@ async def quote_of_write_off(body: WriteOffBody, caller: Giver, context: InConte
 
 async def quote_refund(context: Context, caller: Caller, wanted: RefundWanted) -> RefundQuoteAnswer:
     """Raises ApiProblem `too_many_quotes` and `stripe_unavailable`."""
-    draft = QuoteDraft.of(context, caller, Kind.REFUND)
+    draft = await QuoteDraft.of(context, caller, Kind.REFUND)
     refused = await _refused(context, caller, wanted)
     if refused is not None:
         return RefundQuoteAnswer(**await draft.shown(RefundQuote(), [refused]))
@@ -89,7 +89,7 @@ async def quote_refund(context: Context, caller: Caller, wanted: RefundWanted) -
 
 async def quote_credit(context: Context, caller: Caller, wanted: CreditWanted) -> CreditQuoteAnswer:
     """Raises ApiProblem `too_many_quotes` and `stripe_unavailable`."""
-    draft = QuoteDraft.of(context, caller, Kind.CREDIT)
+    draft = await QuoteDraft.of(context, caller, Kind.CREDIT)
     refused = await _refused(context, caller, wanted)
     if refused is not None:
         return CreditQuoteAnswer(**await draft.shown(CreditQuote(), [refused]))
@@ -108,7 +108,7 @@ async def quote_credit(context: Context, caller: Caller, wanted: CreditWanted) -
 async def quote_waiver(context: Context, caller: Caller, wanted: WaiverWanted) -> WaiverQuoteAnswer:
     """Raises ApiProblem `too_many_quotes` and `stripe_unavailable`."""
     kind = Kind(wanted.action)
-    draft = QuoteDraft.of(context, caller, kind)
+    draft = await QuoteDraft.of(context, caller, kind)
     refused = await _refused(context, caller, wanted)
     if refused is not None:
         return WaiverQuoteAnswer(**await draft.shown(WaiverQuote(), [refused]))

@@ -44,7 +44,7 @@ async def quote_plan_change(
     context: Context, caller: Caller, wanted: PlanChangeRequest
 ) -> PlanChangeQuoteAnswer:
     """Raises ApiProblem `too_many_quotes` and `stripe_unavailable`."""
-    draft = QuoteDraft.of(context, caller, Kind.PLAN_CHANGE)
+    draft = await QuoteDraft.of(context, caller, Kind.PLAN_CHANGE)
     refusals: list[ObstacleAnswer] = []
     async with context.database.reading() as session:
         try:

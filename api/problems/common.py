@@ -127,6 +127,13 @@ BODY_TOO_LARGE = declare(
     "The body is larger than 1 MiB; send less.",
 )
 
+HEADERS_TOO_LARGE = declare(
+    "headers_too_large",
+    431,
+    "The headers are too large",
+    "The headers are larger than 32 KiB; send less.",
+)
+
 UNSUPPORTED_MEDIA_TYPE = declare(
     "unsupported_media_type",
     415,

@@ -52,11 +52,11 @@ class QuoteDraft:
     at: datetime
 
     @classmethod
-    def of(cls, context: Context, caller: Caller, kind: Kind) -> "QuoteDraft":
+    async def of(cls, context: Context, caller: Caller, kind: Kind) -> "QuoteDraft":
         """Raises ApiProblem `role_missing` and `too_many_quotes`."""
         if KINDS[kind].gives_money:
             caller.acts_with_all_roles()
-        context.quotes.check(caller.organization, caller.person)
+        await context.quotes.check(caller.organization, caller.person)
         at = utc_now()
         return cls(context, caller, kind, f"qte_{ULID.from_datetime(at)}", _asked_at(at))
 

@@ -21,7 +21,7 @@ from ..oidc.tokens import Identity, TokenRefused
 from ..problems.problem import not_found
 from . import pages
 from .places import SIGN_IN, local
-from .routes import open_session, see_other, signed_in
+from .routes import SINGLE_SIGN_ON, failed, open_session, see_other, signed_in
 
 log = logging.getLogger(__name__)
 
@@ -83,10 +83,10 @@ async def callback(request: Request, context: InContext) -> Response:
     async with context.database.transaction() as session:
         attempt = await attempts.come_back(session, state=sent["state"], browser=secret, at=at)
     if attempt is None:
-        return pages.not_finished(request, NOT_HERE)
+        return await _failed(request, context, NOT_HERE, at)
     if sent["iss"] not in ("", provider.settings.issuer):  # RFC 9207
         log.warning("the answer to a sign-in is of the issuer %r", sent["iss"])
-        return _over(pages.not_finished(request, REFUSED))
+        return _over(await _failed(request, context, REFUSED, at))
     if sent["error"] or not sent["code"]:
         log.info("the provider signs nobody in: %r", sent["error"])
         return _over(pages.not_finished(request, CANCELLED))
@@ -97,7 +97,7 @@ async def callback(request: Request, context: InContext) -> Response:
         return _over(pages.not_finished(request, UNREACHABLE, 503))
     except (CodeRefused, TokenRefused) as refusal:
         log.warning("a sign-in was refused: %s", refusal)
-        return _over(pages.not_finished(request, REFUSED))
+        return _over(await _failed(request, context, REFUSED, at))
     return await _let_in(request, context, provider, attempt, identity, at)
 
 
@@ -124,6 +124,11 @@ async def chosen(request: Request, context: InContext) -> Response:
         opened = await open_session(session, context, request, person, how="oidc", at=at, roles=attempt.roles)
     log.info("%s signed in to %s by the provider", person.id, person.organization_id)
     return _over(signed_in(context, opened, attempt.next))
+
+
+async def _failed(request: Request, context: Context, text: str, at: datetime) -> Response:
+    """What is said of an answer that isn't the provider's to this browser; too many of them are counted."""
+    return await failed(request, context, SINGLE_SIGN_ON, at=at) or pages.not_finished(request, text)
 
 
 async def _let_in(

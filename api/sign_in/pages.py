@@ -1,5 +1,6 @@
 """The pages of sign-in: nothing on them is somebody's but what they may see."""
 
+import math
 from collections.abc import Sequence
 
 from fastapi import Request
@@ -13,6 +14,7 @@ DEAD_LINK = "This link doesn’t work"
 NOT_FINISHED = "You’re not signed in"
 SIGNED_OUT = "You’re signed out"
 SIGNED_OUT_MEANWHILE = "You’ve been signed out"
+TOO_OFTEN = "Too many attempts"
 FROM_ELSEWHERE = "This didn’t come from Plixo Billing"
 """Titles, by which one page that only says something is told from another."""
 
@@ -130,6 +132,21 @@ def from_elsewhere(request: Request) -> Response:
         "Open Plixo Billing",
         HOME,
     )
+
+
+def too_often(request: Request, wait: int) -> Response:
+    """To a network from which too many have tried; the same whoever is asked for, and whether they exist."""
+    minutes = math.ceil(wait / 60)
+    answer = _message(
+        request,
+        429,
+        TOO_OFTEN,
+        "Too many attempts to sign in came from your network. "
+        f"Try again in {minutes} minute{'' if minutes == 1 else 's'}; links that you were mailed still work.",
+        "Go to sign-in",
+    )
+    answer.headers["Retry-After"] = str(wait)
+    return answer
 
 
 def unavailable(request: Request) -> Response:

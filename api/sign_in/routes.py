@@ -21,7 +21,7 @@ from ..console.frame.page import HEADERS
 from ..http.client_address import client_address
 from ..http.context import Context, InContext
 from ..http.forms import at_floor, form_of
-from ..problems.problem import not_found
+from ..problems.problem import ApiProblem, not_found
 from . import links, pages
 from .places import HOME, SIGN_IN, SIGNED_OUT, local
 from .sessions import caller_of, delete_cookie, session_of, set_cookie
@@ -30,6 +30,9 @@ log = logging.getLogger(__name__)
 
 EMAIL = re.compile(r"[^@\s]{1,64}@[^@\s]{1,189}")
 TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
+
+LINKS, SINGLE_SIGN_ON = "sign-in-link", "single-sign-on"
+"""By what wrong attempts are counted together."""
 
 router = APIRouter(prefix="/console", include_in_schema=False)
 
@@ -44,7 +47,7 @@ async def sign_in(request: Request, context: InContext) -> Response:
 
 @router.post("/sign-in")
 async def ask_for_link(request: Request, context: InContext) -> Response:
-    """The same answer after the same time for every address."""
+    """The same answer after the same time for every address; 429 for a network that asks too often."""
     if not context.by_mail:
         raise not_found()
     began = time.monotonic()
@@ -52,12 +55,16 @@ async def ask_for_link(request: Request, context: InContext) -> Response:
     email, wanted = form.get("email", "").strip().lower(), local(form.get("next"))
     if not EMAIL.fullmatch(email) or not email.isprintable():
         return pages.sign_in(request, context, next=wanted, email=form.get("email", "")[:254], wrong=True)
+    address = place_of(client_address(request))
+    if wait := await links.too_soon(context, email=email, address=address):
+        log.warning("too many sign-in links were asked for from %s", address)
+        return pages.too_often(request, wait)
     async with context.database.transaction() as session:
         await links.mail_links(
             session,
             context.policy.sign_in,
             email=email,
-            address=place_of(client_address(request)),
+            address=address,
             next=wanted,
             at=utc_now(),
         )
@@ -74,8 +81,11 @@ async def check_mail(request: Request, context: InContext) -> Response:
 async def link(token: str, request: Request, context: InContext) -> Response:
     """Uses nothing up: mail scanners get here too."""
     async with context.database.reading() as session:
-        holder = await _open(session, context, token, utc_now())
+        holder = await _find(session, context, token)
+    at = utc_now()
     if holder is None:
+        return await failed(request, context, LINKS, at=at) or pages.dead_link(request)
+    if not _is_open(holder, at):
         return pages.dead_link(request)
     return pages.link(request, holder.person.name, holder.person.email, holder.organization)
 
@@ -85,10 +95,13 @@ async def use_link(token: str, request: Request, context: InContext) -> Response
     """Signs in once: of two at the same moment, one."""
     at = utc_now()
     async with context.database.transaction() as session:
-        holder = await _open(session, context, token, at)
-        if holder is None or not await sign_in_links.use_up(session, holder.link.id, at=at):
-            return pages.dead_link(request)
-        opened = await open_session(session, context, request, holder.person, how=holder.link.how, at=at)
+        holder, opened = await _find(session, context, token), None
+        if holder and _is_open(holder, at) and await sign_in_links.use_up(session, holder.link.id, at=at):
+            opened = await open_session(session, context, request, holder.person, how=holder.link.how, at=at)
+    if holder is None:
+        return await failed(request, context, LINKS, at=at) or pages.dead_link(request)
+    if opened is None:
+        return pages.dead_link(request)
     log.info(
         "%s signed in to %s by the link %s, which was made by %s%s",
         holder.person.id,
@@ -156,12 +169,24 @@ def signed_in(context: Context, opened: NewSession, next: str | None) -> Respons
     return answer
 
 
-async def _open(session: AsyncSession, context: Context, token: str, at: datetime) -> LinkHolder | None:
-    """The link, if it can be used and its person may come in."""
-    holder = await sign_in_links.find(session, context.hashes, token) if TOKEN.fullmatch(token) else None
-    if holder is None or not sign_in_links.is_open(holder.link, at):
-        return None
-    return holder if holder.person.active and holder.person.roles else None
+async def failed(request: Request, context: Context, what: str, *, at: datetime) -> Response | None:
+    """Count an attempt that let nobody in; what answers it where there were too many of late, over all
+    processes. Nobody is refused who has a link or a provider's word: these aren't guessed."""
+    try:
+        await context.guard.check(what, client_address(request), False, at)
+    except ApiProblem as problem:
+        return pages.too_often(request, int((problem.headers or {})["Retry-After"]))
+    return None
+
+
+async def _find(session: AsyncSession, context: Context, token: str) -> LinkHolder | None:
+    """The link, whatever its state."""
+    return await sign_in_links.find(session, context.hashes, token) if TOKEN.fullmatch(token) else None
+
+
+def _is_open(holder: LinkHolder, at: datetime) -> bool:
+    """Whether it can be used, and its person may come in."""
+    return sign_in_links.is_open(holder.link, at) and holder.person.active and bool(holder.person.roles)
 
 
 def see_other(url: str) -> RedirectResponse:

@@ -38,7 +38,15 @@ DELETED = frozenset(
         # The mirror, which Stripe can fill again.
         *("invoices", "invoice_lines", "organization_invoices"),
         # What is no history.
-        *("health_counts", "setbacks", "key_uses", "reminder_pauses", "mail_templates", "incident_steps"),
+        *(
+            "health_counts",
+            "setbacks",
+            "key_uses",
+            "paces",
+            "reminder_pauses",
+            "mail_templates",
+            "incident_steps",
+        ),
         *("reconciliations", "differences", "outbox", "stripe_events"),
         # What the provisioning file no longer has.
         "chat_webhooks",

@@ -162,16 +162,6 @@ async def open_of(session: AsyncSession, person_id: str, at: datetime) -> int:
     return found.one()
 
 
-async def asked_from(session: AsyncSession, address: str, since: datetime) -> int:
-    """How many links were asked for from one network."""
-    found = await session.exec(
-        select(func.count())
-        .select_from(PersonLink)
-        .where(PersonLink.address == address, col(PersonLink.created_at) > since)
-    )
-    return found.one()
-
-
 async def forget(session: AsyncSession, at: datetime) -> None:
     """Remove what is older than an audit looks back."""
     old = select(PersonLink.id).where(col(PersonLink.created_at) < at - KEPT_FOR)

@@ -40,7 +40,7 @@ from .mirror import (
     RefundRow,
 )
 from .operations import CommentRow, NoteRow, Operation, OperationObject, TimelineEvent
-from .people import ApiKey, ChatWebhook, KeyUse, Organization, Person
+from .people import ApiKey, ChatWebhook, KeyUse, Organization, Pace, Person
 from .portal import (
     CustomerMail,
     CustomerSettings,
@@ -99,6 +99,7 @@ __all__ = [
     "Organization",
     "OrganizationInvoice",
     "Outbox",
+    "Pace",
     "PayLink",
     "PaymentPromise",
     "PaymentRow",

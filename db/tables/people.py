@@ -129,3 +129,12 @@ class KeyUse(SQLModel, table=True):
     accepted: bool = False
     """Whether it was the key's as well."""
     last_at: datetime = utc()
+
+
+class Pace(SQLModel, table=True):
+    """How far something that is limited is ahead of its pace, over all processes: `db.core.paces`."""
+
+    __tablename__ = "paces"
+    name: str = Field(primary_key=True)
+    spread_until: float
+    """Seconds since 1970."""

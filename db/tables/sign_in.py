@@ -19,7 +19,6 @@ class PersonLink(SQLModel, table=True):
         CheckConstraint("how IN ('mail', 'operator', 'decision')", name="person_link_how"),
         CheckConstraint("(how = 'decision') = (approval_id IS NOT NULL)", name="person_link_decides"),
         Index("ix_person_links_person", "person_id", "created_at"),
-        Index("ix_person_links_address", "address", "created_at"),
     )
     id: str = Field(primary_key=True)
     organization_id: str

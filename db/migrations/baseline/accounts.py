@@ -82,3 +82,8 @@ def create() -> None:
         sa.Column("last_at", TIME, nullable=False),
         sa.Index("ix_key_uses_address", "address", "window_start"),
     )
+    op.create_table(
+        "paces",
+        sa.Column("name", TEXT, primary_key=True),
+        sa.Column("spread_until", sa.Float(53), nullable=False),
+    )

@@ -26,7 +26,6 @@ def create() -> None:
         sa.CheckConstraint("how IN ('mail', 'operator', 'decision')", name="person_link_how"),
         sa.CheckConstraint("(how = 'decision') = (approval_id IS NOT NULL)", name="person_link_decides"),
         sa.Index("ix_person_links_person", "person_id", "created_at"),
-        sa.Index("ix_person_links_address", "address", "created_at"),
     )
     op.create_table(
         "person_link_tokens",

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 import pytest
 from temporalio.client import Client
 
+from api.http.site import Site
 from billing.policy.policy import Policy
 from db.core.session import Database
 
@@ -37,6 +38,41 @@ async def test_every_answer_has_its_security_headers(api: Api, acme: Tenant) -> 
         assert headers["X-Frame-Options"] == "DENY"
         assert headers["Content-Security-Policy"].startswith("default-src 'none'")
         assert headers["Cache-Control"] == "no-store"
+        assert headers["Cross-Origin-Opener-Policy"] == "same-origin"
+        assert headers["Cross-Origin-Resource-Policy"] == "same-origin"
+        assert "camera=()" in headers["Permissions-Policy"]
+        assert "Strict-Transport-Security" not in headers, "it is reached by http"
+
+
+async def test_browsers_are_told_to_come_by_https_alone_where_it_is_reached_so(
+    database: Database, policy: Policy, no_temporal: Client
+) -> None:
+    site = Site(public_url="https://billing.example.com")
+    async for api in serving(database, policy, no_temporal, site=site):
+        for path in ("/healthz", "/v1/nothing", "/console/sign-in", "/portal/nothing"):
+            headers = (await api.http.get(path)).headers
+            assert headers["Strict-Transport-Security"] == "max-age=31536000", path
+            assert headers["X-Content-Type-Options"] == "nosniff", path
+
+
+async def test_headers_have_a_limit(api: Api, acme: Tenant) -> None:
+    answer = await api.http.get("/v1/operations", headers=acme.admin.headers | {"X-More": "x" * 33_000})
+    assert (answer.status_code, answer.json()["code"]) == (431, "headers_too_large")
+    fits = await api.http.get("/v1/operations", headers=acme.admin.headers | {"X-More": "x" * 30_000})
+    assert fits.status_code == 200
+
+
+async def test_nobody_waits_without_end_for_an_answer_to_begin(
+    api: Api, acme: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def slow(*_: object, **__: object) -> None:
+        await asyncio.sleep(30)
+
+    monkeypatch.setattr("api.http.middleware.ANSWER_BEGUN_WITHIN", 0.2)
+    monkeypatch.setattr("db.core.pages.PagedRows.page", slow)
+    answer = await api.get("/v1/operations", acme.admin)
+    assert (answer.status_code, answer.json()["code"]) == (503, "temporarily_unavailable")
+    assert answer.headers["Retry-After"] == "10"
 
 
 async def test_what_breaks_is_logged_with_its_id_and_not_shown(

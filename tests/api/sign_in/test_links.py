@@ -11,6 +11,7 @@ from sqlmodel import select
 
 from api.http.site import Site
 from api.sign_in import routes
+from api.sign_in.links import ASKS_FOR_ONE
 from api.sign_in.pages import DEAD_LINK
 from billing.core.operations import Role
 from billing.policy.policy import Policy
@@ -189,9 +190,49 @@ async def test_one_network_asks_for_so_many_links(
     people = [a_person(acme.id, roles=[Role.FINANCE]) for _ in range(policy.sign_in.links_per_hour + 2)]
     await store(database, *people)
     visitor = Visitor(web.app)
-    for person in people:
+    for person in people[:-2]:
         await visitor.post("/console/sign-in", email=person.email)
+    for email in (people[-1].email, "nobody@elsewhere.example"):
+        refused = await visitor.post("/console/sign-in", email=email)
+        assert (refused.status_code, title(refused)) == (429, "Too many attempts")
+        assert 0 < int(refused.headers["Retry-After"]) <= 3600 / policy.sign_in.links_per_hour
     assert len(await mailed(database)) == policy.sign_in.links_per_hour
+
+
+async def test_all_processes_count_what_a_network_asks_for_and_tell_nobody_who_exists(
+    web: Api, acme: Tenant, database: Database, policy: Policy
+) -> None:
+    async for other in serving(database, policy, web.context.dispatcher.client, site=Site(SITE, floor=0)):
+        here, there = Visitor(web.app), Visitor(other.app)
+        seen = {
+            email: [
+                (answer.status_code, title(answer) if answer.status_code != 303 else "")
+                for visitor in (here, there) * 6
+                for answer in [await visitor.post("/console/sign-in", email=email)]
+            ]
+            for email in (acme.admin.person.email, "nobody@elsewhere.example")
+        }
+    known, unknown = seen.values()
+    assert known == [(303, "")] * ASKS_FOR_ONE + [(429, "Too many attempts")] * 2
+    assert unknown[:8] == known[:8], "the network's own limit ends it after that"
+    assert len(await mailed(database)) == policy.sign_in.links_open
+
+
+@ON_ONE_DATABASE
+async def test_guessed_links_are_counted_and_a_link_that_was_mailed_still_works(
+    web: Api, acme: Tenant, database: Database
+) -> None:
+    visitor = Visitor(web.app)
+    guesses = [await visitor.get(f"/console/sign-in/link/{n:043}") for n in range(20)]
+    assert {answer.status_code for answer in guesses} == {404}
+    for refused in (
+        await visitor.get(f"/console/sign-in/link/{99:043}"),
+        await visitor.post(f"/console/sign-in/link/{99:043}"),
+    ):
+        assert (refused.status_code, title(refused)) == (429, "Too many attempts")
+        assert int(refused.headers["Retry-After"]) > 0
+    answer = await sign_in(visitor, database, acme.admin.person)
+    assert answer.status_code == 303
 
 
 @ON_ONE_DATABASE

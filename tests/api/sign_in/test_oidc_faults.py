@@ -347,3 +347,14 @@ async def test_while_the_provider_is_away_nobody_is_called_invalid(
     signing.document = {"issuer": "https://away.example"}
     answer = await web.http.get("/v1/people", headers=bearer(signing.token()))
     assert (answer.status_code, answer.json()["code"]) == (503, "temporarily_unavailable")
+
+
+async def test_answers_that_are_nobodys_are_counted_and_who_signs_in_rightly_is_let_in(
+    browsers: Callable[..., Visitor], signing: SigningProvider, acme: Tenant, database: Database
+) -> None:
+    stranger = browsers()
+    path = "/console/sign-in/callback?code=x&state=none-of-ours"
+    seen = [await stranger.get(path) for _ in range(22)]
+    assert [answer.status_code for answer in seen] == [400] * 20 + [429] * 2
+    assert title(seen[-1]) == "Too many attempts"
+    assert int(seen[-1].headers["Retry-After"]) > 0
