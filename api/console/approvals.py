@@ -1,6 +1,5 @@
 """Approvals: what waits for whom, and deciding with everything in sight."""
 
-from collections.abc import Collection
 from typing import Annotated, Any, Literal
 
 from fastapi import Depends, Response
@@ -17,7 +16,7 @@ from ..approvals.views import Viewer
 from ..http.ids import Id
 from ..http.models import ApprovalAnswer
 from . import comments
-from .frame.filters import PersonAsked, whom
+from .activity.waiting import asked_of
 from .frame.forms import Form, form_of
 from .frame.page import see
 from .frame.queries import asked
@@ -52,6 +51,7 @@ async def list_approvals(
     names = await visit.names([row.subject for row in found.data])
     return visit.page("approvals", title="Approvals",
         tab=query.tab, sort=sort, rows=found.data, names=names, next_cursor=found.next_cursor,
+        asks={row.id: _asks(visit, row) for row in found.data},
     )  # fmt: skip
 
 
@@ -117,7 +117,7 @@ async def decision_values(visit: PageVisit, shown: ApprovalAnswer) -> dict[str, 
         "approval": shown,
         "subject": names.subject(shown.kind, shown.subject),
         "names": names,
-        "asked": [whom(_asked(visit, deciders, rung.roles), rung.roles, rung.needs) for rung in shown.ladder],
+        "asked": [asked_of(visit, deciders, rung.roles, rung.needs) for rung in shown.ladder],
     }
 
 
@@ -134,14 +134,7 @@ def _delegates(visit: PageVisit, shown: ApprovalAnswer) -> list[tuple[str, str]]
     ]
 
 
-def _asked(visit: PageVisit, deciders: Deciders, roles: Collection[Role]) -> list[PersonAsked]:
-    """In which of these roles who may decide now, their own or one that was delegated to them."""
-    return [
-        PersonAsked(
-            role=capacity.role,
-            name="You" if person == visit.caller.person else visit.shell.names[person],
-        )
-        for person in deciders.pool.roles
-        for capacity in deciders.capacities(person)
-        if capacity.role in roles
-    ]
+def _asks(visit: PageVisit, shown: ApprovalAnswer) -> str:
+    """Whom it asks now."""
+    rung = shown.ladder[shown.rung]
+    return asked_of(visit, Deciders(visit.shell.pool, shown.id, shown.authors), rung.roles, rung.needs)

@@ -1,6 +1,6 @@
 """Approvals and the decisions of people on them."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Literal
 
@@ -31,6 +31,13 @@ async def get(session: AsyncSession, organization_id: str, approval_id: str) -> 
     """The approval, if it is this organization's."""
     approval = await session.get(Approval, approval_id)
     return approval if approval and approval.organization_id == organization_id else None
+
+
+async def several(session: AsyncSession, approval_ids: Collection[str]) -> list[Approval]:
+    """Those that there are of these."""
+    if not approval_ids:
+        return []
+    return list(await session.exec(select(Approval).where(col(Approval.id).in_(approval_ids))))
 
 
 async def get_any(session: AsyncSession, approval_id: str) -> Approval:

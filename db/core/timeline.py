@@ -290,6 +290,20 @@ async def find(session: AsyncSession, operation_id: str, key: str) -> TimelineEv
     return found.one_or_none()
 
 
+async def of_several(
+    session: AsyncSession, operation_ids: Collection[str], events: Collection[EventCode]
+) -> list[TimelineEvent]:
+    """The events of these codes of several operations, each operation's the oldest first."""
+    if not operation_ids:
+        return []
+    found = await session.exec(
+        select(TimelineEvent)
+        .where(col(TimelineEvent.operation_id).in_(operation_ids), col(TimelineEvent.code).in_(events))
+        .order_by(col(TimelineEvent.operation_id), col(TimelineEvent.seq))
+    )
+    return list(found)
+
+
 async def read(session: AsyncSession, operation_id: str) -> list[TimelineEvent]:
     """The events of an operation, the oldest first."""
     await _write(session, operation_id)

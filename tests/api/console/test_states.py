@@ -198,6 +198,54 @@ async def test_home_asks_the_requester_for_the_changes_that_were_requested(
     assert not asked.search((await (await signed_in(acme.finance)).get("/console/")).text)
 
 
+async def test_home_has_what_waits_for_the_reader_by_its_deadline(
+    signed_in: SignIn, acme: Tenant, database: Database, policy: Policy
+) -> None:
+    review = an_operation(acme, kind=Kind.REFUND.value, state="awaiting_approval", subject=REFUND.document())
+    soon, late = NOW + timedelta(hours=1), NOW + timedelta(days=300)
+    await store(database, review, an_approval(review, id="apr_late", deadline=late))
+    case = await a_case(database, policy, acme.id)
+    notice = a_notice(review, id="ntc_1", state="escalated", deadline=soon)
+    await store(database, notice)
+    page = (await (await signed_in(acme.controller)).get("/console/")).text
+    needs = page.partition("In progress</h2>")[0]
+    places = [needs.index(href) for href in ("finance#ntc_1", f"operations/{case.id}", "approvals/apr_late")]
+    assert places == sorted(places)
+    assert "Note owed" in needs
+
+
+async def test_home_says_whom_what_is_in_progress_waits_for(
+    signed_in: SignIn, acme: Tenant, database: Database
+) -> None:
+    review = an_operation(acme, kind=Kind.REFUND.value, state="awaiting_approval", subject=REFUND.document())
+    await store(database, review)
+    await store(database, an_approval(review, id="apr_1"))
+    review.approval_id = "apr_1"
+    async with database.transaction() as session:
+        await session.merge(review)
+    name = acme.controller.person.name
+    waits = re.compile(rf'In progress</h2>.*operations/{review.id}".*data-th="Waits for">{name}<', re.S)
+    assert waits.search((await (await signed_in(acme.admin)).get("/console/")).text)
+    assert (
+        f'data-th="Waits for">{name}<'
+        in (await (await signed_in(acme.admin)).get("/console/approvals?tab=others")).text
+    )
+
+
+async def test_a_case_that_somebody_has_taken_is_theirs(
+    signed_in: SignIn, acme: Tenant, database: Database, policy: Policy
+) -> None:
+    case = await a_case(database, policy, acme.id)
+    async with database.transaction() as session:
+        await timeline.append(
+            session, case.id, key="owned", event=EventCode.ASSIGNED, actor=acme.admin.id, at=NOW,
+            detail={"owner": acme.admin.id},
+        )  # fmt: skip
+    for member, theirs in ((acme.admin, True), (acme.controller, False)):
+        page = (await (await signed_in(member)).get("/console/")).text
+        assert (f"operations/{case.id}" in page.partition("In progress</h2>")[0]) is theirs
+
+
 @pytest.mark.parametrize(
     ("state", "controller", "finance"), [("open", False, True), ("escalated", True, True)]
 )
