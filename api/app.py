@@ -25,7 +25,7 @@ from .cancellations import routes as cancellations
 from .cases import routes as cases
 from .codec import routes as codec
 from .console.routes import ROUTERS as CONSOLE
-from .customers import bulk, details, history, search
+from .customers import bulk, details, erasure, history, search
 from .customers import routes as customers
 from .dispatch.dispatcher import Dispatcher
 from .dispatch.inbox import Inbox
@@ -108,6 +108,7 @@ ROUTERS = (
     bulk.router,
     details.router,
     history.router,
+    erasure.router,
     search.router,
     payments.router,
     disputes.router,

@@ -11,9 +11,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 from typing import Annotated
 
 import typer
+from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
@@ -27,14 +29,16 @@ from billing.operations.standing import Abandon
 from db.core import timeline
 from db.core.clock import utc_now
 from db.core.session import AWAY, Database
+from db.customers import erasure
 from db.incidents import gate, holds
 from db.operations import operations
 from db.stripe import budget
-from db.tables import Hold
+from db.tables import CustomerErasure, Hold
 from settings.settings import InvalidSettings, load
 from workflows.client.connection import InvalidConnection, connection
 
 from .watch.stuck import stuck
+from .watch.taking_up import take_up
 
 WRONG, UNREACHABLE = 2, 3
 WITHIN = timedelta(seconds=10)
@@ -49,6 +53,18 @@ By = Annotated[
 
 class CommandRefused(Exception):
     """The command makes no sense or may do harm; the message says what to do instead."""
+
+
+class ListedErasure(BaseModel):
+    """A line of `list-erasures`."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    customer_id: str
+    organization_id: str
+    erased_at: AwareDatetime
+    erased_by: str
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -92,6 +108,49 @@ def close(
         return 0
 
     _with_tools(closed)
+
+
+@app.command("take-up")
+def take_up_all(because: Because, by: By) -> None:
+    """After a restore of the database: continue everything that was open, whatever Temporal knows of it.
+
+    Run it before the API and the workers start; docs/operating/backup.md has the steps.
+    """
+
+    async def taken(tools: Tools) -> int:
+        why = _said(because)
+        found = await take_up(tools.database, tools.temporal, by=by, because=why, at=utc_now())
+        print(f"Operations that continue: {found.operations}; notes and mails: {found.others}.")
+        print(f"Workflows terminated because the restored records may not know them: {found.terminated}.")
+        return 0
+
+    _with_tools(taken)
+
+
+@app.command("list-erasures")
+def list_erasures() -> None:
+    """List whose personal data was erased, a line each, with nothing personal. Keep it for restores."""
+
+    async def listed(tools: Tools) -> int:
+        async with tools.database.reading() as session:
+            for one in await erasure.every(session):
+                print(one.model_dump_json())
+        return 0
+
+    _with_tools(listed)
+
+
+@app.command("erase-again")
+def erase_again(
+    file: Annotated[Path, typer.Argument(help="What list-erasures printed", exists=True, dir_okay=False)],
+) -> None:
+    """After a restore of the database: erase the personal data that was erased since the backup."""
+
+    async def erased(tools: Tools) -> int:
+        print(f"Customers erased again: {await erase_listed(tools.database, file.read_text('utf-8'))}.")
+        return 0
+
+    _with_tools(erased)
 
 
 @app.command("release-holds")
@@ -179,6 +238,19 @@ async def release_all(tools: Tools, because: str, by: str) -> int:
                 detail={"operator": by, "because": because},
             )
     return await let_go(tools)
+
+
+async def erase_listed(database: Database, lines: str) -> int:
+    """How many of these erasures the records had not. Raises CommandRefused for what is no list of them."""
+    try:
+        listed = [ListedErasure.model_validate_json(line) for line in lines.splitlines() if line.strip()]
+    except ValidationError as error:
+        raise CommandRefused(f"This is not a list of erasures: {error.errors()[0]['msg']}") from error
+    again = 0
+    for one in listed:
+        async with database.transaction() as session:
+            again += await erasure.erase_again(session, CustomerErasure(**one.model_dump()))
+    return again
 
 
 async def let_go(tools: Tools) -> int:

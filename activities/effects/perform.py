@@ -102,6 +102,7 @@ class StripeEffects:
         )
 
     async def _open(self, effect: Effect) -> tuple[Intent, bool]:
+        """The intent, and whether nothing can have been sent for it yet."""
         try:
             async with self._database.transaction() as session:
                 now = self._clock()
@@ -111,11 +112,11 @@ class StripeEffects:
                 wait = await _too_soon(session, effect, now)
                 if wait is None:
                     await _begin(session, effect, now)
-                    await _check_open(session, effect)
+                    restored = await _check_open(session, effect)
                     opened = await self._open_intent(session, effect, now)
                     if effect.replaces is not None:
                         await take_place(session, effect.replaces, effect.operation, now)
-                    return opened, True
+                    return opened, not restored
                 # Told once, and committed before this attempt ends.
                 detail = {"step": effect.step, "until": (now + wait).isoformat(timespec="seconds")}
                 await timeline.append(
@@ -251,14 +252,15 @@ async def _too_soon(session: AsyncSession, effect: Effect, now: datetime) -> tim
     return until_free(limits, newest, now)
 
 
-async def _check_open(session: AsyncSession, effect: Effect) -> None:
+async def _check_open(session: AsyncSession, effect: Effect) -> bool:
     """Nothing is begun for an operation that has ended or on which people still decide, nor can it be ended
-    while something is begun."""
+    while something is begun. Whether it was restored from a backup: what is begun now may have been done."""
     if effect.kind.endswith(NOTES):
-        return
-    await must_be_open(session, effect.operation)
+        return False
+    operation = await must_be_open(session, effect.operation)
     if await approvals.open_of(session, effect.operation):
         raise ApplicationError("Nobody has approved it yet.", type="in_review", non_retryable=True)
+    return operation.restored_at is not None
 
 
 async def _begin(session: AsyncSession, effect: Effect, at: datetime) -> None:

@@ -63,6 +63,9 @@ class CustomerAnswer(Answer):
     balance: Money | None
     created_at: datetime
     synced_at: datetime
+    erased_at: datetime | None = Field(
+        description="When the personal data was erased; Stripe's is not read again"
+    )
 
 
 class InvoiceAnswer(Answer):

@@ -9,7 +9,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from billing.policy.portal import PortalPolicy
 from billing.portal.links import link_expiry
 from db.core.clock import utc_now
-from db.customers import addresses
+from db.customers import addresses, erasure
 from db.mail import single_mails
 from db.mirror import mirror
 from db.portal import links as portal_links
@@ -29,6 +29,7 @@ from ..problems.common import NOT_FOUND, ROLE_MISSING
 from ..problems.problem import ApiProblem, existing
 from .problems import (
     CUSTOMER_ADDRESS_BOUNCED,
+    CUSTOMER_ERASED,
     CUSTOMER_WITHOUT_ADDRESS,
     INVOICE_NOT_LINKABLE,
     LINK_EXPIRY_FAR,
@@ -60,6 +61,7 @@ MAIL_EVERY = timedelta(minutes=1)
         ROLE_MISSING,
         NOT_FOUND,
         INVOICE_NOT_LINKABLE,
+        CUSTOMER_ERASED,
         LINK_EXPIRY_PAST,
         LINK_EXPIRY_FAR,
     ),
@@ -71,6 +73,8 @@ async def issue(id: Id, caller: Giver, context: InContext, body: LinkBody | None
     async with context.database.transaction() as session:
         invoice = existing(await mirror.invoice(session, caller.organization, id))
         _check_page(invoice)
+        if await erasure.is_erased(session, invoice.customer_id):
+            raise ApiProblem.of(CUSTOMER_ERASED)
         link = await portal_links.issue(
             session,
             organization_id=caller.organization,

@@ -28,6 +28,13 @@ INVOICE_NOT_LINKABLE = declare(
     "or uncollectible.",
 )
 
+CUSTOMER_ERASED = declare(
+    "customer_erased",
+    409,
+    "The customer's personal data was erased",
+    "Nothing is fetched for or sent to this customer any more. Use Stripe's dashboard where you have to.",
+)
+
 CUSTOMER_WITHOUT_ADDRESS = declare(
     "customer_without_address",
     409,

@@ -15,6 +15,7 @@ from .. import tables  # noqa: F401 - fills the metadata
 APPEND_ONLY = frozenset(
     {
         *("timeline", "notes", "comments", "decisions", "mails", "operation_objects"),
+        "customer_erasures",
         *("evidence_roots", "sealed_heads", "signing_keys"),
     }
 )
@@ -51,6 +52,8 @@ DELETED = frozenset(
         # What the provisioning file no longer has.
         "chat_webhooks",
         *("person_link_tokens", "sign_in_attempts"),
+        # What a customer is erased from.
+        "invoice_pdfs",
         # What is older than an audit looks back.
         *("person_links", "console_sessions"),
     }

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any, TypeVar, cast
 
-from sqlalchemy import ColumnElement, Executable, Float, Table, bindparam, case, func, inspect
+from sqlalchemy import Column, ColumnElement, Executable, Float, Table, bindparam, case, func, inspect
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import make_transient_to_detached
 from sqlmodel import SQLModel
@@ -78,7 +78,8 @@ def _insert_if_new(table: type[SQLModel], on_sqlite: bool) -> Executable:
 
 
 async def store_reading(session: AsyncSession, row: SQLModel, kept: frozenset[str] = frozenset()) -> None:
-    """Store what was read from Stripe at the row's `synced_at`, unless what is there was read later.
+    """Store what was read from Stripe at the row's `synced_at`, unless what is there was read later. Of a row
+    that was erased what is personal stays as it is.
 
     `kept` are columns in which None says that the reading did not show it: what is there stays.
     """
@@ -103,13 +104,17 @@ async def store_readings(
 def _store_reading(table: type[SQLModel], on_sqlite: bool, kept: frozenset[str]) -> Executable:
     columns: Table = inspect(table).local_table
     insert = sqlite.insert(columns) if on_sqlite else postgresql.insert(columns)
+    personal: frozenset[str] = getattr(table, "PERSONAL", frozenset())
+
+    def stored(c: Column[Any]) -> ColumnElement[Any]:
+        if c.key in kept or c.key == "erased_at":
+            return func.coalesce(insert.excluded[c.key], c)
+        read = insert.excluded[c.key]
+        return case((columns.c.erased_at.is_(None), read), else_=c) if c.key in personal else read
+
     return insert.on_conflict_do_update(
         index_elements=list(columns.primary_key),
-        set_={
-            c.key: func.coalesce(insert.excluded[c.key], c) if c.key in kept else insert.excluded[c.key]
-            for c in columns.c
-            if not c.primary_key
-        },
+        set_={c.key: stored(c) for c in columns.c if not c.primary_key},
         where=columns.c.synced_at <= insert.excluded.synced_at,
     )
 

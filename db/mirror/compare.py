@@ -15,7 +15,9 @@ from ..core.statements import insert_into, store_readings
 
 Row = TypeVar("Row", bound=SQLModel)
 
-UNCOMPARED = frozenset({"synced_at", "organization_id", "folded", "payment_status", "given", "given_in"})
+UNCOMPARED = frozenset(
+    {"synced_at", "organization_id", "folded", "payment_status", "given", "given_in", "erased_at"}
+)
 
 
 @dataclass(frozen=True)
@@ -99,11 +101,12 @@ def _compared(
         return RowDifference(row, [], None)
     if ours["synced_at"] > read.synced_at:
         return None
+    erased: frozenset[str] = getattr(row, "PERSONAL", frozenset()) if ours.get("erased_at") else frozenset()
     was, now = type(row)(**ours).model_dump(mode="json"), row.model_dump(mode="json")
     fields = [
         _field(column, was[name], now[name], now.get("currency"))
         for column in table.columns
-        if (name := column.key) not in UNCOMPARED
+        if (name := column.key) not in UNCOMPARED | erased
         and was[name] != now[name]
         and not (name in kept and now[name] is None)
     ]

@@ -78,6 +78,16 @@ async def get_fresh(session: AsyncSession, operation_id: str) -> Operation:
     return operation
 
 
+async def restored(session: AsyncSession, operation_id: str, at: datetime) -> None:
+    """The records came back from a backup: what it does to Stripe from now on may have been done before."""
+    await session.exec(
+        update(Operation)
+        .where(col(Operation.id) == operation_id)
+        .values(restored_at=at)
+        .execution_options(synchronize_session=False)
+    )
+
+
 async def lock(session: AsyncSession, operation_id: str) -> Operation:
     """The operation as its row is now; no other transaction changes it before this one ends.
 

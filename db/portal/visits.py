@@ -5,6 +5,7 @@ Only tokens that are, or were, ours get here; what anybody else sends leaves no 
 
 from datetime import datetime
 
+from sqlalchemy import update
 from sqlmodel import col, func, select, text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -48,6 +49,23 @@ async def note(
     session.add(access)
     await session.flush()
     return access
+
+
+async def forget_traces(session: AsyncSession, before: datetime, limit: int) -> int:
+    """Forget from where and with what visits before then were made, at most `limit`; how many those were."""
+    traced = (
+        select(PortalAccess.id)
+        .where(PortalAccess.at < before, PortalAccess.address != "")
+        .order_by(col(PortalAccess.at))
+        .limit(limit)
+    )
+    forgotten = await session.exec(
+        update(PortalAccess)
+        .where(col(PortalAccess.id).in_(traced))
+        .values(address="", agent=None)
+        .execution_options(synchronize_session=False)
+    )
+    return forgotten.rowcount
 
 
 async def failures(session: AsyncSession, link_id: str, since: datetime) -> int:

@@ -42,6 +42,7 @@ from .mirror import (
 from .operations import CommentRow, NoteRow, Operation, OperationObject, TimelineEvent
 from .people import ApiKey, ChatWebhook, KeyUse, Organization, Pace, Person
 from .portal import (
+    CustomerErasure,
     CustomerMail,
     CustomerSettings,
     InvoicePdf,
@@ -70,6 +71,7 @@ __all__ = [
     "ConsoleSession",
     "CreditNoteRow",
     "Customer",
+    "CustomerErasure",
     "CustomerMail",
     "CustomerSettings",
     "Decision",

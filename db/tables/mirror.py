@@ -4,7 +4,7 @@ Amounts are integer minor units beside their currency; times are UTC.
 """
 
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 
 from sqlalchemy import Index, text
 from sqlmodel import Field, SQLModel
@@ -58,6 +58,11 @@ class Customer(SQLModel, table=True):
     """Of the address."""
     folded: str = ""
     """Name, mail address and id as people search for them; made of those."""
+    erased_at: datetime | None = utc(default=None)
+    """When the personal data was erased: no later reading brings it back."""
+
+    PERSONAL: ClassVar[frozenset[str]] = frozenset({"name", "email", "language", "country", "folded"})
+    """What of a reading is kept out of a row that was erased."""
 
     def __init__(self, **columns: Any) -> None:
         named = [columns.get(one) or "" for one in ("name", "email", "id")]

@@ -86,6 +86,9 @@ class Operation(SQLModel, table=True):
     there is one the request."""
     amount_minor: int | None = minor(default=None)
     currency: str | None = None
+    restored_at: datetime | None = utc(default=None)
+    """When the records came back from a backup in which it was open: Stripe may have done more of it than
+    they know."""
 
 
 class OperationObject(SQLModel, table=True):

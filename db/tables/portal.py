@@ -71,6 +71,12 @@ class PortalAccess(SQLModel, table=True):
     __table_args__ = (
         Index("ix_portal_accesses_invoice", "invoice_id", "at"),
         Index("ix_portal_accesses_address", "address", "at"),
+        Index(
+            "ix_portal_accesses_traced",
+            "at",
+            sqlite_where=text("address <> ''"),
+            postgresql_where=text("address <> ''"),
+        ),
     )
     id: str = Field(primary_key=True)
     organization_id: str = Field(foreign_key="organizations.id")
@@ -79,7 +85,7 @@ class PortalAccess(SQLModel, table=True):
     link_id: str = Field(foreign_key="portal_links.id")
     at: datetime = utc()
     address: str
-    """The visitor's IP address, as far as trusted proxies tell."""
+    """The visitor's IP address, as far as trusted proxies tell; empty once it was forgotten."""
     outcome: str
     """opened, paying, pdf, opted_out, account, promised; expired, revoked, replaced, blocked, unavailable;
     asked, limited."""
@@ -197,6 +203,18 @@ class CustomerSettings(SQLModel, table=True):
     """A person's id, or `system`."""
     bounce_lifted_why: str | None = None
     """person, mail_taken or server_refused_everybody."""
+
+
+class CustomerErasure(SQLModel, table=True):
+    """A customer's personal data was erased, once and for good: who did so, when and why."""
+
+    __tablename__ = "customer_erasures"
+    customer_id: str = Field(primary_key=True, foreign_key="customers.id")
+    organization_id: str = Field(foreign_key="organizations.id", index=True)
+    erased_at: datetime = utc()
+    erased_by: str
+    """A person's id, or `system` where a backup was restored."""
+    reason: str
 
 
 class ReminderPause(SQLModel, table=True):

@@ -68,6 +68,16 @@ class MortalPostgres:
         gone = await asyncio.to_thread(psutil.wait_procs, children, timeout=10)
         assert not gone[1], f"they outlive a SIGKILL: {gone[1]}"
 
+    async def run(self, program: str, *arguments: str) -> None:
+        """One of PostgreSQL's own programs on the server's database, such as pg_dump."""
+        process = await asyncio.create_subprocess_exec(
+            *(str(self._bin / program), f"--dbname={self.url}", *arguments),
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        said, _ = await process.communicate()
+        assert process.returncode == 0, said.decode()
+
     async def stop(self) -> None:
         """In order, and at once, if it runs."""
         if self._process is not None and self._process.returncode is None:

@@ -9,14 +9,23 @@ from temporalio.testing import WorkflowEnvironment
 from billing.core.operations import Kind
 from db.core import timeline
 from db.core.session import Database
+from db.customers import erasure
 from db.incidents import holds
 from db.money import commitments
 from db.operations import operations
 from db.stripe import budget
-from worker.operations import CommandRefused, Tools, close_operation, let_go, release_all
+from db.tables import Customer, CustomerErasure
+from worker.operations import (
+    CommandRefused,
+    Tools,
+    close_operation,
+    erase_listed,
+    let_go,
+    release_all,
+)
 from worker.watch.stuck import stuck
 
-from ..support.builders import NOW, an_intent, an_operation, store, tenant
+from ..support.builders import NOW, a_customer, an_intent, an_operation, store, tenant
 from ..support.house import BIN
 from ..support.incidents import a_hold
 from ..support.money_rows import a_commitment
@@ -54,6 +63,33 @@ async def test_an_operator_closes_what_does_not_go_on_and_it_is_kept_who_did_it(
     assert (event.detail["operator"], event.detail["comment"]) == ("ada", "The customer left.")
     assert aside.released_at is not None
     assert [one async for one in stuck(tools.database, tools.temporal)] == []
+
+
+async def erased(database: Database, customer: str) -> bool:
+    async with database.reading() as session:
+        row = await session.get_one(Customer, customer)
+        return row.name is None and await erasure.is_erased(session, customer)
+
+
+@ON_ONE_DATABASE
+async def test_what_was_erased_since_a_backup_is_erased_again_from_the_list(tools: Tools) -> None:
+    acme = await tenant(tools.database)
+    customer = a_customer(acme.id, name="Blue Bottle")
+    done = CustomerErasure(
+        customer_id=customer.id,
+        organization_id=acme.id,
+        erased_at=NOW,
+        erased_by=acme.admin.id,
+        reason="Ticket 4711.",
+    )
+    await store(tools.database, customer)
+    listed = f"{done.model_dump_json()}\n"
+
+    assert [await erase_listed(tools.database, listed) for _ in range(2)] == [1, 0]
+
+    assert await erased(tools.database, customer.id)
+    with pytest.raises(CommandRefused):
+        await erase_listed(tools.database, "cus_1\n")
 
 
 @ON_ONE_DATABASE

@@ -220,5 +220,5 @@ class Reaper:
             start = await outbox.start_of(session, workflow)
         if start is not None and start.state == outbox.PENDING:
             return False
-        refused = start is not None and start.state == outbox.REFUSED
-        return refused or self._clock() - created_at > STARTED_WITHIN
+        # Temporal has taken it, and has it no more; or has refused it.
+        return start is not None or self._clock() - created_at > STARTED_WITHIN

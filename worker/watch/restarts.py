@@ -1,6 +1,7 @@
 """What becomes of a workflow that was ended from outside: its operation ends, or it runs again.
 
 nothing sent to Stripe ── the operation ends, with its reason
+lost by Temporal       ── the workflow runs again: nobody has ended it
 something begun there  ── the workflow runs again, and takes it up (workflows/core/lifecycle.py)
 what is no money       ── runs again, from its row
 """
@@ -54,6 +55,28 @@ class Over:
         return self.status.name.replace("_", " ").lower() if self.status is not None else "forgotten"
 
 
+@dataclass(frozen=True)
+class AnotherRun:
+    """A workflow as it was started, for once more."""
+
+    workflow: str
+    name: str
+    payload: Mapping[str, Any]
+    found_by: FoundBy | None = None
+
+    async def start(self, temporal: Client) -> None:
+        """One that runs is left alone. Raises what the client raises."""
+        await start(
+            temporal,
+            self.name,
+            self.payload,
+            workflow_id=self.workflow,
+            within=timedelta(seconds=10),
+            found_by=self.found_by,
+            again=True,
+        )
+
+
 class Restarts:
     """Several workers may do the same at once: a row is ended once, and a workflow runs once."""
 
@@ -74,17 +97,16 @@ class Restarts:
             operation = await operations.get_any(session, operation_id)
             if operation is None or not goes_on(operation, over, at):
                 return "nothing"
-            if operation.closed_at is None and operation.kind in ON_REQUEST:
+            given = await outbox.start_of(session, operation.workflow_id)
+            lost = over.run is None and given is not None and given.state == outbox.DELIVERED
+            if operation.closed_at is None and operation.kind in ON_REQUEST and not lost:
                 abandoned = await abandonment.abandon(session, _abandon(operation, over, at))
                 if abandoned.outcome != "begun":
                     return "ended" if abandoned.outcome == "ended" else "nothing"
             if not await _may_again(session, operation_id, over, at):
                 return "later"
-            name, payload = await _input(session, operation)
-            found_by = await operations.found_by(session, operation)
-        return await self._again(
-            over, name, payload, found_by.model_copy(update={"state": State(operation.state)})
-        )
+            run = await another_run(session, operation)
+        return await self._again(over, run)
 
     async def _start_of(self, over: Over) -> Outcome:
         """A note or a mail: what starts it is in the outbox, and what it has done it does not do again."""
@@ -92,20 +114,12 @@ class Restarts:
             return "nothing"  # by itself: the same again would fail again
         async with self._database.reading() as session:
             noted = await outbox.start_of(session, over.workflow)
-        return await self._again(over, noted.name, noted.payload, None) if noted else "nothing"
+        if noted is None:
+            return "nothing"
+        return await self._again(over, AnotherRun(over.workflow, noted.name, noted.payload))
 
-    async def _again(
-        self, over: Over, name: str, payload: Mapping[str, Any], found_by: FoundBy | None
-    ) -> Outcome:
-        await start(
-            self._temporal,
-            name,
-            payload,
-            workflow_id=over.workflow,
-            within=timedelta(seconds=10),
-            found_by=found_by,
-            again=True,
-        )
+    async def _again(self, over: Over, run: AnotherRun) -> Outcome:
+        await run.start(self._temporal)
         log.warning("%s was %s: restarted", over.workflow, over.how)
         return "again"
 
@@ -157,15 +171,18 @@ async def _may_again(session: AsyncSession, operation: str, over: Over, at: date
     return True
 
 
-async def _input(session: AsyncSession, operation: Operation) -> tuple[str, Mapping[str, Any]]:
-    """What its workflow was started with; a run by schedule was started by another workflow."""
+async def another_run(session: AsyncSession, operation: Operation) -> AnotherRun:
+    """With what its workflow was started with; a run by schedule was started by another workflow."""
+    found_by = await operations.found_by(session, operation)
+    found_by = found_by.model_copy(update={"state": State(operation.state)})
     noted = await outbox.start_of(session, operation.workflow_id)
     if noted is not None:
-        return noted.name, noted.payload
+        return AnotherRun(operation.workflow_id, noted.name, noted.payload, found_by)
     assert operation.kind == Kind.REMINDER_RUN, "every other kind is started by the outbox"
-    return ids.REMINDER_SWEEP, {
+    payload = {
         "organization": operation.organization_id,
         "operation": operation.id,
         "dry_run": bool(operation.request.get("dry_run")),
         "policy": operation.policy,
     }
+    return AnotherRun(operation.workflow_id, ids.REMINDER_SWEEP, payload, found_by)

@@ -1,7 +1,8 @@
-"""Forgets what nobody looks at any more, a batch at a time: what Temporal was told, and Stripe's events.
+"""Forgets what nobody looks at any more, a batch at a time: what Temporal was told, Stripe's events, and from
+where customers opened their pages.
 
 One of all workers does, now and then. Who decided what, what was sent to Stripe and which mails went out
-stays: it is evidence.
+stays: it is evidence, and names no customer but by id.
 """
 
 import logging
@@ -14,6 +15,7 @@ from db.core.clock import Clock, utc_now
 from db.core.session import Database
 from db.incidents import turns
 from db.operations import outbox
+from db.portal import visits
 from db.stripe import events
 
 log = logging.getLogger(__name__)
@@ -42,9 +44,11 @@ class Retention:
         if not await turns.take(self._database, "retention", EVERY, self._clock):
             return 0
         before = self._clock() - KEPT_FOR
-        forgotten = await self._forget(outbox.forget, before) + await self._forget(events.forget, before)
+        forgotten = 0
+        for forget in (outbox.forget, events.forget, visits.forget_traces):
+            forgotten += await self._forget(forget, before)
         if forgotten:
-            log.info("forgot %d settled rows of the outbox and of Stripe's events", forgotten)
+            log.info("forgot %d settled rows of the outbox and of Stripe's events, and traces", forgotten)
         return forgotten
 
     async def _forget(self, forget: Forget, before: datetime) -> int:

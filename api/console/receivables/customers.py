@@ -63,6 +63,14 @@ async def lift_bounce(id: Id, visit: InVisit) -> Response:
     return await _send(id, visit, Form(), f"/v1/customers/{id}/settings", {"bounced": False}, "PATCH")
 
 
+@router.post("/{id}/erasure")
+async def erase(id: Id, visit: InVisit) -> Response:
+    """For good; the box that says so has to be ticked."""
+    form = await form_of(visit.request)
+    body = {"reason": form.value("because")}
+    return await _send(id, visit, form, f"/v1/customers/{id}/erasure", body, "POST")
+
+
 @router.post("/{id}/networks")
 async def add_network(id: Id, visit: InVisit) -> Response:
     form = await form_of(visit.request)

@@ -35,6 +35,7 @@ def create() -> None:
         sa.Column("language", TEXT),
         sa.Column("country", TEXT),
         sa.Column("folded", TEXT, nullable=False),
+        sa.Column("erased_at", TIME),
         sa.Index("ix_customers_folded", "organization_id", "folded", "id"),
         sa.Index("ix_customers_listing", "organization_id", "created_at", "id"),
     )

@@ -54,6 +54,7 @@ def create() -> None:
         sa.Column("customer_id", TEXT),
         sa.Column("amount_minor", MINOR),
         sa.Column("currency", TEXT),
+        sa.Column("restored_at", TIME),
         sa.UniqueConstraint("organization_id", "idempotency_key"),
         sa.CheckConstraint("idempotency_key IS NULL OR product_key IS NULL", name="operation_key"),
         sa.Index("ix_operations_closed", "organization_id", "kind", "closed_at"),

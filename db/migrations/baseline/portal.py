@@ -49,6 +49,7 @@ def create() -> None:
         sa.Column("agent", TEXT),
         sa.Index("ix_portal_accesses_address", "address", "at"),
         sa.Index("ix_portal_accesses_invoice", "invoice_id", "at"),
+        sa.Index("ix_portal_accesses_traced", "at", **where("address <> ''")),
     )
     op.create_table(
         "portal_networks",
@@ -119,6 +120,14 @@ def create() -> None:
         sa.Column("bounce_lifted_at", TIME),
         sa.Column("bounce_lifted_by", TEXT),
         sa.Column("bounce_lifted_why", TEXT),
+    )
+    op.create_table(
+        "customer_erasures",
+        sa.Column("customer_id", TEXT, sa.ForeignKey("customers.id"), primary_key=True),
+        sa.Column("organization_id", TEXT, sa.ForeignKey("organizations.id"), nullable=False, index=True),
+        sa.Column("erased_at", TIME, nullable=False),
+        sa.Column("erased_by", TEXT, nullable=False),
+        sa.Column("reason", TEXT, nullable=False),
     )
     op.create_table(
         "reminder_pauses",

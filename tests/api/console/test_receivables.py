@@ -166,6 +166,18 @@ async def test_a_refused_address_is_mailed_again(
     assert "The mail server refused" not in (await admin.get(path)).text
 
 
+async def test_a_customers_personal_data_is_erased_by_the_apis_rules(admin: Visitor, blue: Customer) -> None:
+    path = f"/console/customers/{blue.id}"
+    assert blue.name is not None
+    refused = await admin.post(f"{path}/erasure", because=f"{blue.name} asked for it.")
+    assert refused.status_code == 422
+    assert (await admin.post(f"{path}/erasure", because="Ticket 4711.")).status_code == 303
+    page = (await admin.get(path)).text
+    assert blue.name not in page
+    assert "was erased" in page
+    assert f"{path}/erasure" not in page
+
+
 async def test_networks_of_a_customer_are_added_and_removed(
     admin: Visitor, database: Database, blue: Customer
 ) -> None:

@@ -94,6 +94,20 @@ async def test_what_the_mirror_has(house: ExampleHouse) -> None:
     await house.get("mail", f"{theirs}/mails", part=first)
 
 
+async def test_a_customer_is_erased(house: ExampleHouse) -> None:
+    noted = a_refund_operation(
+        house.acme,
+        id="op_01JD1B2K9F4S7N6V5C3X8Z0RQM",
+        customer_id=CUSTOMER,
+        request={"payment_intent": PAYMENT, "note": "Blue Bottle GmbH was billed twice."},
+        state="completed",
+        closed_at=NOW,
+    )
+    await house.store(noted)
+    body = house.body("erasure_body")
+    await house.request("erasure", "POST", f"/v1/customers/{CUSTOMER}/erasure", body=body)
+
+
 async def test_the_same_is_done_to_several_invoices(house: ExampleHouse) -> None:
     body = house.body("bulk_body")
     await house.request("bulk", "POST", "/v1/invoices/bulk", body=body, **{"Idempotency-Key": "bulk"})

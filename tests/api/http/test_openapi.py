@@ -102,6 +102,8 @@ async def test_it_names_every_route_that_there_is(document: dict[str, Any]) -> N
         ("GET", "/v1/add-ons"),
         ("GET", "/v1/customers"),
         ("GET", "/v1/customers/{id}"),
+        ("POST", "/v1/customers/{id}/erasure"),
+        ("GET", "/v1/customers/{id}/erasure"),
         ("GET", "/v1/search"),
         ("GET", "/v1/invoices"),
         ("GET", "/v1/invoices/{id}"),

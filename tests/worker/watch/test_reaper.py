@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from temporalio import workflow
-from temporalio.client import Client
+from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
@@ -15,7 +15,7 @@ from billing.core.operations import Kind
 from db.core import timeline
 from db.core.session import Database
 from db.money import commitments
-from db.operations import operations
+from db.operations import operations, outbox
 from db.tables import Operation
 from worker.watch.reaper import Reaper
 
@@ -115,3 +115,33 @@ async def test_what_temporal_has_forgotten_is_ended_unless_something_was_begun_i
     assert (ended.state, ended.error and ended.error["code"]) == ("failed", "workflow_ended")
     assert aside.released_at is not None
     assert going.closed_at is None
+
+
+@ON_ONE_DATABASE
+async def test_what_temporal_was_given_and_has_lost_runs_again_at_once(
+    database: Database, temporal: Client
+) -> None:
+    """A Temporal that was started empty: nobody has ended anything."""
+    acme = await tenant(database)
+    operation = an_operation(
+        acme, kind=Kind.REFUND.value, created_at=datetime.now(UTC) - timedelta(minutes=2)
+    )
+    await store(database, operation)
+    async with database.transaction() as session:
+        start = await outbox.enqueue(
+            session,
+            action=outbox.START,
+            workflow_id=operation.workflow_id,
+            name="Refund",
+            payload={},
+            at=operation.created_at,
+        )
+        await outbox.settle_delivered(session, start.id, at=operation.created_at)
+
+    await Reaper(database, temporal).look()
+
+    found = await temporal.get_workflow_handle(operation.workflow_id).describe()
+    assert found.status == WorkflowExecutionStatus.RUNNING
+    async with database.reading() as session:
+        assert (await operations.get_fresh(session, operation.id)).closed_at is None
+    assert await _events(database, operation) == ["workflow_restarted"]

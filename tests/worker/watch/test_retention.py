@@ -10,14 +10,15 @@ from db.core.clock import utc_now
 from db.core.session import Database
 from db.mirror import disputes, unpaid_bills
 from db.operations import outbox
-from db.tables import Outbox, StripeEvent, oldest_id
+from db.tables import Outbox, PortalAccess, StripeEvent, oldest_id
 from worker.watch import retention
 from worker.watch.retention import EVERY, KEPT_FOR, Retention
 
 from ...support.bill_rows import an_organization_invoice
-from ...support.builders import NOW, an_operation, store, tenant
+from ...support.builders import NOW, a_customer, an_invoice, an_operation, store, tenant
 from ...support.case_rules import case_rules
 from ...support.money_rows import a_dispute, a_payment
+from ...support.portal_rows import a_link
 
 LONG_AGO = NOW - KEPT_FOR - timedelta(days=1)
 AFTER = timedelta(seconds=1)
@@ -87,6 +88,38 @@ async def test_what_was_delivered_or_followed_long_ago_is_forgotten_and_nothing_
         {*(f"stripe-event-{number}" for number in (2, 3, 4, 8)), of[going.id], of[lately.id]},
         {"evt_pending", "evt_set_aside", "evt_new"},
     )
+
+
+async def test_from_where_a_page_was_opened_long_ago_is_forgotten_and_that_it_was_stays(
+    database: Database,
+) -> None:
+    acme = await tenant(database)
+    customer = a_customer(acme.id)
+    invoice = an_invoice(customer)
+    link = a_link(invoice)
+    of = {
+        "organization_id": acme.id,
+        "customer_id": customer.id,
+        "invoice_id": invoice.id,
+        "link_id": link.id,
+    }
+    traces = {"address": "203.0.113.77", "agent": "Mozilla/5.0", "outcome": "opened"}
+    await store(database, customer, invoice, link)
+    await store(
+        database,
+        PortalAccess(id="pac_old", at=LONG_AGO, **of, **traces),
+        PortalAccess(id="pac_new", at=NOW - timedelta(days=89), **of, **traces),
+    )
+
+    assert await Retention(database, clock=lambda: NOW).look() == 1
+
+    async with database.reading() as session:
+        old, new = (
+            await session.get_one(PortalAccess, "pac_old"),
+            await session.get_one(PortalAccess, "pac_new"),
+        )
+    assert (old.address, old.agent, old.outcome) == ("", None, "opened")
+    assert (new.address, new.agent) == ("203.0.113.77", "Mozilla/5.0")
 
 
 async def test_what_every_sweep_sees_anew_is_told_no_second_time_however_long_ago_it_was_told(
