@@ -33,10 +33,18 @@ def said(what: str) -> Iterator[None]:
     workflow.set_current_details(_BETWEEN.join([*_details(), what]))
     try:
         yield
-    finally:
-        left = _details()
-        left.remove(what)
-        workflow.set_current_details(_BETWEEN.join(left))
+    except GeneratorExit:
+        raise  # it is dropped from a worker's memory, where nobody can be told anything any more
+    except BaseException:
+        _unsay(what)
+        raise
+    _unsay(what)
+
+
+def _unsay(what: str) -> None:
+    left = _details()
+    left.remove(what)
+    workflow.set_current_details(_BETWEEN.join(left))
 
 
 def _details() -> list[str]:
