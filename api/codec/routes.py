@@ -9,6 +9,7 @@ from temporalio.api.common.v1 import Payloads
 
 from ..http.auth import Caller, authenticate, refused
 from ..http.context import Context, InContext
+from ..http.scopes import KeyScope
 from ..problems.common import CREDENTIALS_MISSING, INVALID_JSON
 from ..problems.handlers import UNREACHABLE, answer_to
 from ..problems.problem import ApiProblem
@@ -60,11 +61,13 @@ async def _decoded(request: Request, context: Context) -> Response:
 async def _caller(request: Request, context: Context) -> Caller:
     """By their API key, or from Temporal's UI by the session of their console. Raises ApiProblem."""
     if "authorization" in request.headers:
-        return await authenticate(request, context)
+        caller = await authenticate(request, context)
+        caller.needs_scope(KeyScope.READ)
+        return caller
     if _allowed(request, context):
         await recognize(request, context)
-        if (caller := caller_of(request)) is not None:
-            return caller
+        if (signed_in := caller_of(request)) is not None:
+            return signed_in
     raise refused(CREDENTIALS_MISSING)
 
 

@@ -17,11 +17,12 @@ from billing.core.keys import Keys
 from billing.core.operations import Kind
 from billing.policy.policy import Policy
 from db.core.session import Database
+from db.people.people import new_api_key
 from workflows.client.codec import EncryptionCodec
 from workflows.core import ids
 
-from ...support.builders import Tenant, an_operation, store, tenant
-from ..conftest import Api, serving
+from ...support.builders import Member, Tenant, an_api_key, an_operation, store, tenant
+from ..conftest import ON_ONE_DATABASE, Api, serving
 from ..sign_in.visitors import SITE, Visitor, sign_in
 
 UI = "https://temporal.billing.test"
@@ -172,3 +173,13 @@ async def test_where_nothing_is_encrypted_and_no_ui_is_named_a_key_still_reads_w
     assert said(await api.post(DECODE, acme.admin, body(PLAIN))) == [PLAIN.data.decode()]
     answer = await api.http.options(DECODE, headers={"Origin": UI})
     assert "access-control-allow-origin" not in answer.headers
+
+
+@ON_ONE_DATABASE
+async def test_a_key_that_may_not_be_used_to_read_reads_nothing_here_either(
+    web: Api, database: Database, acme: Tenant
+) -> None:
+    key = new_api_key()
+    await store(database, an_api_key(acme.admin.person, key, scopes=["write", "decide"]))
+    answer = await web.post(DECODE, Member(acme.admin.person, key.plaintext), body(PLAIN))
+    assert (answer.status_code, answer.json()["code"]) == (403, "scope_missing")
