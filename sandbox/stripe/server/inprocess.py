@@ -55,7 +55,7 @@ class StandIn:
 
     def stop(self) -> None:
         """End it and wait until it has ended."""
-        self._server.should_exit = True
+        self._server.end()
         self._thread.join(START_SECONDS)
         self._client.close()
 

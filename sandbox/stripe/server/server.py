@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import cast
@@ -43,6 +44,8 @@ class Server(uvicorn.Server):
             )
         )
         self.on_started: Callable[[], None] = lambda: None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._ended = asyncio.Event()
         # The protocol is named because asyncio sets TCP_NODELAY only on sockets that say they are TCP;
         # without it every answer waits 40 ms for a delayed acknowledgement.
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
@@ -59,8 +62,37 @@ class Server(uvicorn.Server):
             self.on_started()
 
     async def serve_until_stopped(self) -> None:
-        """Serve until `should_exit` or a signal."""
+        """Serve until `end` or a signal."""
+        self._loop = asyncio.get_running_loop()
         await self.serve(sockets=[self._socket])
+
+    def end(self) -> None:
+        """Stop serving; of any thread."""
+        self.should_exit = True
+        if self._loop is not None:
+            with suppress(RuntimeError):  # it has ended by itself
+                self._loop.call_soon_threadsafe(self._ended.set)
+
+    async def main_loop(self) -> None:
+        """As uvicorn's, which looks ten times a second whether it shall end; this one is told as well."""
+        ticks = 0
+        while not await self.on_tick(ticks):
+            ticks = (ticks + 1) % 864_000
+            with suppress(TimeoutError):
+                async with asyncio.timeout(0.1):
+                    await self._ended.wait()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """As uvicorn's, which waits a while for what is under way; where nothing is, at once."""
+        for server in self.servers:
+            server.close()
+        for connection in list(self.server_state.connections):
+            connection.shutdown()
+        await asyncio.sleep(0)  # in which those close on which nothing is asked
+        if self.server_state.connections or self.server_state.tasks:
+            await super().shutdown(sockets)
+        else:
+            await self.lifespan.shutdown()
 
 
 def serve(
