@@ -34,9 +34,10 @@ FAST := tests/billing tests/db tests/settings tests/docs tests/test_layout.py \
 check: setup lint ## lint, types, import rules and the fast tests, in under two minutes
 	$(BIN)/python -m pytest -n 2 -m "not slow and not crash and not postgres" $(PYTEST_ARGS) $(FAST)
 
-# Three at a time on two processors, as one mostly waits: PYTEST_ARGS="-n 0" for one after the other.
+# Four at a time on two processors, as those that kill and those of hours mostly wait for time to pass:
+# PYTEST_ARGS="-n 0" for one after the other.
 test: setup lint ## every check: lint, all tests, on SQLite and PostgreSQL, crash and browser tests
-	$(BIN)/python -m pytest -n 3 --no-loadscope-reorder $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n 4 --no-loadscope-reorder $(PYTEST_ARGS)
 
 # What `make test` draws a few of, the same ones each time.
 SCENARIOS := tests/workflows/money/test_machine.py tests/workflows/mirror/test_event_machine.py \

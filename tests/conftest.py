@@ -14,6 +14,7 @@ from .support.first_cases import left_out
 from .support.prepared import compile_once, sandbox_once
 
 CRASH = "tests/crash/"
+CROSS_PRODUCT = "tests/workflows/plan_changes/cross_product/"
 OWN_SERVERS = (f"{CRASH}test_ended", f"{CRASH}test_database", f"{CRASH}test_long", f"{CRASH}test_outages")
 
 LONGEST = (
@@ -22,6 +23,7 @@ LONGEST = (
     "tests/hours/",
     "tests/workflows/mirror/test_event_machine.py",
     "tests/workflows/approvals/test_authorship_machine.py",
+    CROSS_PRODUCT,
     "tests/sandbox/",
     "tests/docs/test_guides.py",
     "tests/deploy/",
@@ -36,9 +38,12 @@ compile_once()
 class Together(LoadFileScheduling):  # type: ignore[misc]
     """Side by side (`-n`), a file's tests stay together, which share what they set up. So do those that kill
     on one stage, and those that have servers of their own: more of them at once wait for each other's
-    processes until their patience is over."""
+    processes until their patience is over. The parts of the cross product share nothing and take two minutes
+    together: whoever is free takes the next."""
 
     def _split_scope(self, nodeid: str) -> str:
+        if nodeid.startswith(CROSS_PRODUCT):
+            return nodeid
         if not nodeid.startswith(CRASH):
             return str(super()._split_scope(nodeid))
         return "on servers of their own" if nodeid.startswith(OWN_SERVERS) else "on one stage"

@@ -5,7 +5,6 @@ Tests that steer the stand-in ask for `stand_in` and are skipped against real St
 
 import os
 from collections.abc import Iterator
-from pathlib import Path
 
 import httpx
 import pytest
@@ -20,6 +19,7 @@ REAL_KEY = os.environ.get("STRIPE_TEST_KEY")
 KEY = REAL_KEY or "sk_test_contract"
 
 
+HERE = "tests/contract/"
 STEERING = {"stand_in", "frozen_stand_in", "business"}
 """The fixtures of tests that need the stand-in itself."""
 TALKING = {"stripe_client", "raw"}
@@ -29,9 +29,10 @@ TALKING = {"stripe_client", "raw"}
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark the tests that can run against real Stripe as `live`."""
     for item in items:
-        asked = set(getattr(item, "fixturenames", ()))
-        if Path(__file__).parent in item.path.parents and asked & TALKING and not asked & STEERING:
-            item.add_marker("live")
+        if item.nodeid.startswith(HERE):
+            asked = set(getattr(item, "fixturenames", ()))
+            if asked & TALKING and not asked & STEERING:
+                item.add_marker("live")
 
 
 @pytest.fixture(scope="session")
