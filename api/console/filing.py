@@ -1,4 +1,4 @@
-"""Finance's month, with the files to keep of it; the cases that owe a note; customers' disputes."""
+"""Finance's month, with the files to keep of it; what an auditor takes along; cases and disputes."""
 
 from datetime import date, timedelta
 from typing import Annotated, Any
@@ -6,14 +6,16 @@ from zoneinfo import ZoneInfo
 
 from babel.dates import format_date
 from fastapi import Depends, Request, Response
+from pydantic import BaseModel
 
 from billing.core.operations import Kind
 from db.core.clock import utc_now
 
 from ..cases import routes as cases
 from ..cases.schemas import CasesQuery
-from ..evidence import months
-from ..evidence.schemas import MonthQuery
+from ..evidence import exports, months, roots
+from ..evidence.exports import EXPORTERS
+from ..evidence.schemas import ExportQuery, MonthQuery, RootsQuery
 from ..http.context import InContext
 from ..money import disputes
 from ..money.schemas import DisputesQuery
@@ -27,6 +29,8 @@ from .frame.visit import InVisit
 router = pages("/finance")
 
 SHOWN_MONTHS = 6
+NEWEST = RootsQuery(sort="-number", limit=14)
+"""Roots that the page shows: two weeks."""
 PARTS = {
     "operations": months.list_operations,
     "intents": months.list_intents,
@@ -71,6 +75,38 @@ async def download_part(part: str, month: months.InMonth, request: Request, cont
     return await PARTS[part](month, MonthQuery(), wanting_csv(request), context)
 
 
+@router.get("/audit")
+async def read_audit(visit: InVisit) -> Response:
+    """The last roots, to keep elsewhere, and the export of a period."""
+    found = await roots.list_roots(NEWEST, visit.request, visit.caller, visit.context)
+    today = utc_now().date()
+    last = today.replace(day=1) - timedelta(days=1)
+    return visit.page("audit", title="Audit",
+        rows=found.data, first=last.replace(day=1), last=last, today=today,
+        may_export=not visit.caller.roles.isdisjoint(EXPORTERS),
+    )  # fmt: skip
+
+
+@router.get("/audit/evidence")
+async def download_evidence(
+    query: Annotated[ExportQuery, Depends(asked(ExportQuery))], visit: InVisit
+) -> Response:
+    return await exports.export_evidence(query, visit.caller, visit.context)
+
+
+@router.get("/audit/roots/json")
+async def download_roots(visit: InVisit) -> Response:
+    """The newest of them, as `python -m billing.evidence` takes them."""
+    query = RootsQuery(sort="-number", limit=100)
+    found = await roots.list_roots(query, visit.request, visit.caller, visit.context)
+    return _kept("roots", found)
+
+
+@router.get("/audit/keys/json")
+async def download_keys(visit: InVisit) -> Response:
+    return _kept("keys", await roots.list_signing_keys(visit.caller, visit.context))
+
+
 @router.get("/cases")
 async def list_cases(query: Annotated[CasesQuery, Depends(asked(CasesQuery))], visit: InVisit) -> Response:
     """What was made in Stripe itself, each with the note it owes."""
@@ -90,6 +126,14 @@ async def list_disputes(
     return visit.page("disputes", title="Disputes",
         rows=found.data, next_cursor=found.next_cursor, names=names,
     )  # fmt: skip
+
+
+def _kept(name: str, document: BaseModel) -> Response:
+    return Response(
+        document.model_dump_json(),
+        media_type="application/json",
+        headers={"Content-Disposition": f'attachment; filename="{name}.json"'},
+    )
 
 
 def _called(day: date, pattern: str) -> str:

@@ -7,6 +7,8 @@ import socket
 from pathlib import Path
 from typing import Literal, TextIO, get_args
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from pydantic import BaseModel, ConfigDict, Field
 
 LOOPBACK = "127.0.0.1"
@@ -133,6 +135,15 @@ class Places:
     def url(self, port: PortName) -> str:
         return f"http://{self.address(port)}"
 
+    def _signing_key(self) -> Path:
+        """The file of the key that roots of evidence are signed with, made once."""
+        file = self.file("signing.pem")
+        if not file.exists():
+            key = Ed25519PrivateKey.generate()
+            pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+            write_whole(file, pem.decode())
+        return file
+
     @property
     def env(self) -> dict[str, str]:
         """The settings that any part of the product needs to join this stack."""
@@ -140,6 +151,7 @@ class Places:
             "PLIXO_DATABASE_URL": f"sqlite:///{self.file('plixo.db')}",
             "TEMPORAL_ADDRESS": self.address("temporal"),
             "TEMPORAL_NAMESPACE": NAMESPACE,
+            "PLIXO_SIGNING_KEY_FILE": str(self._signing_key()),
             "PLIXO_STRIPE_API_KEY": self.memory.stripe_api_key,
             "PLIXO_STRIPE_API_BASE": self.url("stripe"),
             "PLIXO_STRIPE_WEBHOOK_SECRET": self.memory.webhook_secret,

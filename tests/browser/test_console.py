@@ -227,7 +227,7 @@ async def test_every_page_can_be_used_by_everybody(home: House, browser: Browser
         for path in (
             *("plans/invoices", f"plans/invoices/{own}", "plans/cancellation"),
             *("", "plans", "invoices", "customers", "approvals", "operations", "finance", "incidents"),
-            *("search?q=13", "success-checks", "finance/cases", "finance/months"),
+            *("search?q=13", "success-checks", "finance/cases", "finance/months", "finance/audit"),
             *("delegations", f"approvals/{approval['id']}", f"operations/{operation}"),
             *(f"refunds/new?payment_intent={payment}", f"credits/new?customer={customer}"),
             *(f"invoices/{invoice}", f"invoices/{invoice}/access", "invoices?q=&due_after=2026-01-01"),

@@ -26,6 +26,7 @@ FILLED = {
     "TEMPORAL_DB_PASSWORD": "temporal-password",
     "PLIXO_STRIPE_API_KEY": "sk_live_1",
     "PLIXO_SECRET_KEYS": "2026-12=MTIzNDU2Nzg5MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTI=",
+    "PLIXO_SIGNING_KEY_FILE": "/etc/plixo/signing.pem",
     "PLIXO_STRIPE_WEBHOOK_SECRET": "whsec_1",
     "PLIXO_SMTP_URL": "smtps://mail.example.com:465",
     "PLIXO_PUBLIC_URL": "https://billing.example.com",

@@ -20,6 +20,8 @@ from typing import Any
 
 import httpx
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from sqlalchemy import make_url
 
 from db import tables
@@ -173,6 +175,14 @@ def psql(url: str, statement: str, *, user: str | None = None, database: str | N
     return subprocess.run(ask, env=env, check=True, capture_output=True, text=True).stdout
 
 
+def signing_key_in(folder: Path) -> Path:
+    """A file as `openssl genpkey -algorithm ed25519` writes it."""
+    key = Ed25519PrivateKey.generate()
+    file = folder / "signing.pem"
+    file.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    return file
+
+
 @pytest.fixture
 async def deployment(
     postgres_databases: PostgresDatabases,
@@ -188,6 +198,7 @@ async def deployment(
         } | {
             "temporal:7233": temporal,
             "/app/policy.toml": str(compose.ROOT / "policy.toml"),
+            "/run/plixo/signing.pem": str(signing_key_in(tmp_path)),
             "https://api.stripe.com": stand_in.url,
             "sk_live_1": "sk_test_1",
             "0.0.0.0": "127.0.0.1",

@@ -10,9 +10,13 @@ import pytest
 from httpx import Response
 
 from billing.core.operations import Role
+from billing.evidence.seals.files import read_file
+from billing.evidence.seals.judgment import judge
 from billing.evidence.verify import verify
 from db.core.session import Database
+from worker.evidence.daily_roots import DailyRoots
 
+from ...billing.evidence.sealing import SIGNER
 from ...support import checked_rows as day
 from ...support.builders import Tenant, a_customer, an_invoice, store
 from ...support.money_rows import a_payment, a_refund_operation
@@ -147,6 +151,27 @@ async def test_a_month_is_kept_as_files_by_everybody_who_reads_it(
 async def test_no_file_of_anything_else(signed_in: SignIn, acme: Tenant, path: str) -> None:
     visitor = await signed_in(acme.finance)
     assert (await visitor.get(f"/console/finance/{path}")).status_code == 404
+
+
+@pytest.mark.parametrize("role", list(Role))
+async def test_roots_are_kept_by_everybody_and_evidence_by_those_who_may_export_it(
+    signed_in: SignIn, acme: Tenant, database: Database, role: Role
+) -> None:
+    operation = a_refund_operation(acme)
+    await store(database, operation)
+    await DailyRoots(database, SIGNER).look()
+    visitor = await signed_in(acme.members[role])
+    page = "/console/finance/audit"
+    may = role in (Role.AUDITOR, Role.CONTROLLER, Role.FINANCE)
+    assert ("/evidence" in (await visitor.get(page)).text) == may
+    roots, keys = [await visitor.get(f"{page}/{name}/json") for name in ("roots", "keys")]
+    kept = [read_file(answer.url.path, answer.content) for answer in (roots, keys)]
+    assert judge(kept).faults == []
+    assert [root.number for root in kept[0].roots] == [1]
+    file = await visitor.get(f"{page}/evidence?from=2026-03-01&to=2026-03-31")
+    assert file.status_code == (200 if may else 403)
+    if may:
+        assert judge([read_file("export.zip", file.content), *kept]).remarks
 
 
 async def test_this_month_is_the_organizations(signed_in: SignIn, acme: Tenant) -> None:

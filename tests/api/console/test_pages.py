@@ -44,6 +44,7 @@ LISTS = (
     "/console/success-checks/approved_to_visible?by=day",
     "/console/success-checks/plan_changes_flagged/rows?from=2026-03-01T00:00:00Z&to=2026-03-08T00:00:00Z",
     "/console/finance",
+    "/console/finance/audit",
     "/console/finance/cases",
     "/console/finance/months/2026-03",
     "/console/finance/disputes",

@@ -464,6 +464,7 @@ class Seeds:
         self.show("finance: to acknowledge", "/console/finance", FINANCE)
         month = self.at.strftime("%Y-%m")
         self.show("month", f"/console/finance/months/{month}", FINANCE)
+        self.show("audit", "/console/finance/audit", FINANCE)
         self.show("search: by a name", "/console/search?q=a")
         for check in ("refunds_with_notes", "plan_changes_flagged", "approved_to_visible"):
             self.show(f"success check: {check}", f"/console/success-checks/{check}?by=day")
