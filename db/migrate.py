@@ -55,6 +55,10 @@ class NewerDatabase(Exception):
     """The database was made by a newer release than this."""
 
 
+class TriggersLost(Exception):
+    """A revision would have left a table without a trigger that it had."""
+
+
 async def complaint(database: Database) -> str | None:
     """Why this release can't work on the database as it is, with the fix; None when it can.
 
@@ -101,4 +105,20 @@ def _to_head(connection: Connection) -> None:
     revision = _revision(connection)
     if revision is not None and revision not in known_revisions():
         raise NewerDatabase(_newer(revision))
+    before = _triggers(connection)
     command.upgrade(config(connection), "head")
+    after, tables = _triggers(connection), set(inspect(connection).get_table_names())
+    if gone := sorted(one for one, table in before.items() if one not in after and table in tables):
+        raise TriggersLost(
+            f"A revision has dropped {', '.join(gone)}: on SQLite an altered table is a copy without its "
+            "triggers. Nothing was changed; the revision has to make them again."
+        )
+
+
+def _triggers(connection: Connection) -> dict[str, str]:
+    """What keeps history as it was, and tells of what is due: each with its table."""
+    if connection.dialect.name == "sqlite":
+        known = text("SELECT name, tbl_name FROM sqlite_master WHERE type = 'trigger'")
+    else:
+        known = text("SELECT tgname, tgrelid::regclass::text FROM pg_trigger WHERE NOT tgisinternal")
+    return dict(connection.execute(known).tuples().all())

@@ -2,20 +2,27 @@
 
 import asyncio
 import os
+import shutil
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import Connection, inspect
+from sqlalchemy import Connection, inspect, text
+from sqlalchemy.exc import DBAPIError
 from sqlmodel import SQLModel
 
+from billing.core.events import EventCode
+from db import migrate
+from db.core import timeline
 from db.core.session import Database
 from db.migrate import complaint, config, upgrade, upgrade_async
 
-from ..support.builders import tenant
+from ..support.builders import NOW, a_customer, an_operation, store, tenant
 from ..support.databases import PostgresDatabases, SqliteDatabases
 
 
@@ -113,6 +120,94 @@ async def test_upgrading_at_once_within_a_process_is_safe_too(empty_url: str) ->
     database = Database(empty_url)
     assert await table_names(database) == {*SQLModel.metadata.tables, "alembic_version"}
     await database.dispose()
+
+
+NEXT = '''
+"""The next release's."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision, down_revision, branch_labels, depends_on = "0002", "0001", None, None
+
+
+def upgrade() -> None:
+    op.create_table("wishes", sa.Column("id", sa.Text(), primary_key=True))
+    with op.batch_alter_table("customers") as customers:
+        customers.add_column(sa.Column("nickname", sa.Text(), nullable=False, server_default="none"))
+        customers.alter_column("folded", new_column_name="sought")
+    {more}
+'''
+ALTERS_THE_TIMELINE = """
+    if op.get_bind().dialect.name == "sqlite":
+        with op.batch_alter_table("timeline", recreate="always") as timeline:
+            timeline.add_column(sa.Column("weather", sa.Text()))
+    else:
+        op.execute("DROP TRIGGER timeline_append_only ON timeline")
+"""
+
+
+@pytest.fixture
+def next_release(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]]:
+    """Has this code be followed by a release with one more revision, which also does what is given."""
+    folder = tmp_path / "migrations"
+    shutil.copytree(migrate.MIGRATIONS, folder)
+
+    def release(more: str) -> None:
+        (folder / "versions" / "0002_next.py").write_text(NEXT.replace("{more}", more.strip()))
+        monkeypatch.setattr(migrate, "MIGRATIONS", folder)
+        migrate.known_revisions.cache_clear()
+
+    yield release
+    migrate.known_revisions.cache_clear()
+
+
+async def _has(database: Database, statement: str) -> list[Any]:
+    async with database.engine.connect() as connection:
+        return list((await connection.execute(text(statement))).all())
+
+
+async def test_a_database_of_the_first_release_with_what_it_holds_is_upgraded_by_the_next(
+    database: Database, database_url: str, next_release: Callable[[str], None]
+) -> None:
+    acme = await tenant(database)
+    operation, customer = an_operation(acme), a_customer(acme.id, name="Blue Bottle")
+    await store(database, operation, customer)
+    async with database.transaction() as session:
+        await timeline.append(
+            session, operation.id, key="a", event=EventCode.CHECKED, actor=acme.admin.id, at=NOW, detail={}
+        )
+    next_release("")
+    refusal = await complaint(database)
+    assert refusal is not None
+    assert "is at revision 0001, and this release needs 0002" in refusal
+
+    for _ in range(2):
+        await upgrade_async(database_url)
+
+    assert await complaint(database) is None
+    assert "wishes" in await table_names(database)
+    assert await _has(database, "SELECT name, nickname, sought FROM customers") == [
+        ("Blue Bottle", "none", f"blue bottle {customer.email} {customer.id}".lower())
+    ]
+    async with database.reading() as session:
+        assert [event.key for event in await timeline.read(session, operation.id)] == ["a"]
+    with pytest.raises(DBAPIError, match="append-only"):
+        async with database.engine.begin() as connection:
+            await connection.execute(text("DELETE FROM timeline"))
+
+
+async def test_a_revision_that_loses_what_keeps_history_is_undone(
+    database: Database, database_url: str, next_release: Callable[[str], None]
+) -> None:
+    """SQLite alters by copying the table: the copy has none of its triggers."""
+    next_release(ALTERS_THE_TIMELINE)
+
+    with pytest.raises(migrate.TriggersLost, match="timeline_append_only"):
+        await upgrade_async(database_url)
+
+    assert await _has(database, "SELECT version_num FROM alembic_version") == [("0001",)]
+    assert "wishes" not in await table_names(database)
 
 
 async def test_downgrading_is_refused_and_changes_nothing(database: Database) -> None:

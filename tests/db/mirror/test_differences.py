@@ -62,6 +62,21 @@ async def test_what_differs_is_told_field_by_field_and_overwritten(database: Dat
     assert await compared(database, [again(other, name="New", balance=-700)]) == []
 
 
+async def test_of_a_customer_who_was_erased_nothing_personal_differs_or_is_stored(database: Database) -> None:
+    acme = await tenant(database)
+    erased = a_customer(acme.id, name=None, email=None, erased_at=NOW)
+    await store(database, erased)
+
+    [found] = await compared(
+        database, [again(erased, name="Blue Bottle", email="b@b.example", balance=7, erased_at=None)]
+    )
+
+    assert [field["name"] for field in found.fields] == ["balance"]
+    row = (await customers(database))[erased.id]
+    assert (row.name, row.email, row.balance, row.erased_at) == (None, None, 7, NOW)
+    assert "blue" not in row.folded
+
+
 async def test_what_the_mirror_has_not_is_added(database: Database) -> None:
     acme = await tenant(database)
     known, new = a_customer(acme.id), a_customer(acme.id)
