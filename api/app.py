@@ -40,6 +40,7 @@ from .http.client_address import in_both_spellings
 from .http.context import Context, StripeAccount, TemporalReaders
 from .http.heads import HeadMiddleware
 from .http.middleware import RequestMiddleware
+from .http.reads import ReadsMiddleware
 from .http.site import Site
 from .incidents import routes as incidents
 from .limits.key_guard import KeyGuard
@@ -56,7 +57,7 @@ from .oidc.provider import Provider
 from .operations import bodies, comments, organization_routes
 from .operations import routes as operations
 from .people import keys as api_keys
-from .people import me
+from .people import me, reads
 from .people import routes as people
 from .plan_changes import quotes as plan_change_quotes
 from .plan_changes import routes as plan_changes
@@ -93,6 +94,7 @@ ROUTERS = (
     me.router,
     people.router,
     api_keys.router,
+    reads.router,
     policy_routes.router,
     session_routes.router,
     operations.router,
@@ -238,6 +240,7 @@ def create_app(
     app.router.routes.extend(_routes())
     handlers.install(app)
     sessions.install(app)
+    app.add_middleware(ReadsMiddleware)
     app.add_middleware(HeadMiddleware)
     app.add_middleware(BodyLimitMiddleware, unread={webhooks.PATH})
     app.add_middleware(ApiKeyMiddleware)

@@ -16,9 +16,9 @@ from ..mirror import differences, reconciliations
 from ..mirror.schemas import DifferencesQuery, ReconciliationsQuery
 from ..money import disputes
 from ..money.schemas import DisputesQuery
-from ..people import keys
+from ..people import keys, reads
 from ..people import routes as people
-from ..people.schemas import KeysQuery, PeopleQuery
+from ..people.schemas import KeysQuery, PeopleQuery, ReadsQuery
 from ..portal_admin import troubles
 from ..problems.problem import not_found
 from ..reminders import runs
@@ -49,6 +49,7 @@ LISTS: Mapping[str, ListFile] = {
     "notices": ListFile(notices.list_notices, NoticesQuery),
     "people": ListFile(people.list_people, PeopleQuery),
     "portal-troubles": ListFile(troubles.list_troubles, troubles.TroublesQuery),
+    "reads": ListFile(reads.list_reads, ReadsQuery),
     "reconciliations": ListFile(reconciliations.list_runs, ReconciliationsQuery),
     "reminder-runs": ListFile(runs.list_runs, RunsQuery),
 }

@@ -17,7 +17,7 @@ from . import (
     success,
 )
 from .activity import reconciliations, reminder_runs, troubles
-from .admin import keys, people, policy, sessions
+from .admin import keys, people, policy, reads, sessions
 from .frame import assets, serving
 from .receivables import bulk, customers, invoices, money
 
@@ -48,5 +48,6 @@ ROUTERS = (
     people.router,
     keys.router,
     sessions.router,
+    reads.router,
     serving.nowhere,
 )

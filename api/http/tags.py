@@ -38,6 +38,7 @@ GROUPS: Mapping[str, Mapping[str, str]] = {
         "Incidents": "What is degraded, what that means for the work, and the runbook.",
         "People": "Who is there, in which roles, and what you may do.",
         "API keys": "What programs act by in a person's name: made, shown once, revoked.",
+        "Reads": "Who read evidence, and who took lists with them as files.",
         "Sessions": "The browsers in which people are signed in.",
         "Stripe's webhooks": "For Stripe only: what happened there.",
         "Health": "For the machines that watch the processes.",

@@ -9,6 +9,7 @@ from billing.core.money import Money
 from billing.core.operations import Kind, Role
 from db.people.keys import KeySort
 from db.people.people import PersonSort
+from db.people.reads import ReadKind, ReadSort
 
 from ..approvals.schemas import DelegationAnswer
 from ..http.models import DOWNWARDS, Answer, Body, Moment, OtherId, Query, SearchQuery, plain
@@ -151,6 +152,29 @@ class KeyAnswer(Answer):
         description="Within the last 90 days; written at most once an hour for each address"
     )
     last_used_from: str | None = Field(description="The IP address, of IPv6 the /64")
+
+
+class ReadsQuery(Query):
+    person: OtherId | None = None
+    what: ReadKind | None = None
+    sort: ReadSort = Field(default="-at", description=DOWNWARDS)
+
+
+class ReadAnswer(Answer):
+    """Somebody read an operation's evidence, or took rows with them as a file."""
+
+    id: str
+    person: str
+    at: datetime
+    what: ReadKind
+    path: str
+    query: str = Field(description="How it was filtered; what was searched for is not kept")
+    key: str | None = Field(description="The `id` of the API key by which it was asked for")
+    session: str | None = Field(
+        description="The session of the console in which it was; null beside a null `key`: by an access token"
+    )
+    address: str
+    request: str = Field(description="The `X-Request-Id`, as the log has it")
 
 
 class NewKeyAnswer(KeyAnswer):

@@ -55,7 +55,7 @@ DELETED = frozenset(
         # What a customer is erased from.
         "invoice_pdfs",
         # What is older than an audit looks back.
-        *("person_links", "console_sessions"),
+        *("person_links", "console_sessions", "record_reads"),
     }
 )
 """Only of these are rows ever removed."""

@@ -40,7 +40,7 @@ from .mirror import (
     RefundRow,
 )
 from .operations import CommentRow, NoteRow, Operation, OperationObject, TimelineEvent
-from .people import ApiKey, ChatWebhook, KeyUse, Organization, Pace, Person
+from .people import ApiKey, ChatWebhook, KeyUse, Organization, Pace, Person, RecordRead
 from .portal import (
     CustomerErasure,
     CustomerMail,
@@ -115,6 +115,7 @@ __all__ = [
     "PortalToken",
     "PortalTrouble",
     "Reconciliation",
+    "RecordRead",
     "RefundRow",
     "ReminderPause",
     "Renewal",

@@ -138,3 +138,28 @@ class Pace(SQLModel, table=True):
     name: str = Field(primary_key=True)
     spread_until: float
     """Seconds since 1970."""
+
+
+class RecordRead(SQLModel, table=True):
+    """Somebody read evidence, or took rows with them as a file."""
+
+    __tablename__ = "record_reads"
+    __table_args__ = (
+        CheckConstraint("what IN ('evidence', 'file')", name="record_read_what"),
+        Index("ix_record_reads_listing", "organization_id", "person_id", "id"),
+        Index("ix_record_reads_at", "at"),
+    )
+    id: str = Field(primary_key=True)
+    organization_id: str = Field(foreign_key="organizations.id")
+    person_id: str
+    at: datetime = utc()
+    what: str
+    path: str
+    query: str
+    """How it was filtered, without what was searched for."""
+    key: str | None = None
+    """The prefix of the API key by which it was asked for."""
+    session_id: str | None = None
+    """The session of the console in which it was; neither: an access token."""
+    address: str
+    request_id: str

@@ -232,7 +232,14 @@ async def test_every_page_can_be_used_by_everybody(home: House, browser: Browser
             *(f"refunds/new?payment_intent={payment}", f"credits/new?customer={customer}"),
             *(f"invoices/{invoice}", f"invoices/{invoice}/access", "invoices?q=&due_after=2026-01-01"),
             *(f"customers/{customer}", f"customers/{customer}?show=links"),
-            *("admin/people", "admin/keys", "admin/sessions", "admin/policy", "admin/policy/simulation"),
+            *(
+                "admin/people",
+                "admin/keys",
+                "admin/sessions",
+                "admin/reads",
+                "admin/policy",
+                "admin/policy/simulation",
+            ),
             f"{SIMULATED}&person={acme.admin.id}",
         ):
             await page.goto(f"{address}/console/{path}")

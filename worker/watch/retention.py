@@ -15,6 +15,7 @@ from db.core.clock import Clock, utc_now
 from db.core.session import Database
 from db.incidents import turns
 from db.operations import outbox
+from db.people import reads
 from db.portal import visits
 from db.stripe import events
 
@@ -23,6 +24,9 @@ log = logging.getLogger(__name__)
 KEPT_FOR = timedelta(days=90)
 """After it was settled: longer than Stripe lists events (30 days), and than Temporal keeps a workflow that
 has ended, which may be started anew by what had started it."""
+
+READS_KEPT_FOR = timedelta(days=400)
+"""Of who read what: longer than the year that an audit is of."""
 
 EVERY = timedelta(minutes=10)
 BATCH = 1000
@@ -47,6 +51,7 @@ class Retention:
         forgotten = 0
         for forget in (outbox.forget, events.forget, visits.forget_traces):
             forgotten += await self._forget(forget, before)
+        await self._forget(reads.forget, self._clock() - READS_KEPT_FOR)
         if forgotten:
             log.info("forgot %d settled rows of the outbox and of Stripe's events, and traces", forgotten)
         return forgotten

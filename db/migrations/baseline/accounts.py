@@ -83,6 +83,23 @@ def create() -> None:
         sa.Index("ix_key_uses_address", "address", "window_start"),
     )
     op.create_table(
+        "record_reads",
+        sa.Column("id", TEXT, primary_key=True),
+        sa.Column("organization_id", TEXT, sa.ForeignKey("organizations.id"), nullable=False),
+        sa.Column("person_id", TEXT, nullable=False),
+        sa.Column("at", TIME, nullable=False),
+        sa.Column("what", TEXT, nullable=False),
+        sa.Column("path", TEXT, nullable=False),
+        sa.Column("query", TEXT, nullable=False),
+        sa.Column("key", TEXT),
+        sa.Column("session_id", TEXT),
+        sa.Column("address", TEXT, nullable=False),
+        sa.Column("request_id", TEXT, nullable=False),
+        sa.CheckConstraint("what IN ('evidence', 'file')", name="record_read_what"),
+        sa.Index("ix_record_reads_listing", "organization_id", "person_id", "id"),
+        sa.Index("ix_record_reads_at", "at"),
+    )
+    op.create_table(
         "paces",
         sa.Column("name", TEXT, primary_key=True),
         sa.Column("spread_until", sa.Float(53), nullable=False),

@@ -57,6 +57,7 @@ LISTS = (
     "/console/admin/people",
     "/console/admin/keys",
     "/console/admin/sessions",
+    "/console/admin/reads",
     "/console/admin/policy",
     "/console/admin/policy/simulation",
     "/console/admin/policy/simulation?kind=plan_change",

@@ -28,6 +28,7 @@ from db.tables import (
     MailTemplate,
     Operation,
     PortalTrouble,
+    RecordRead,
     Renewal,
     new_id,
 )
@@ -195,6 +196,17 @@ async def _one_more(
         last_seen_at=at,
         expires_at=at,
     )
+    taken = RecordRead(
+        id=new_id("rdr"),
+        organization_id=acme.id,
+        person_id=acme.admin.id,
+        at=at,
+        what="file",
+        path="/v1/operations",
+        query="",
+        address="192.0.2.7",
+        request_id="req_1",
+    )
     template = MailTemplate(
         id=new_id("tpl"),
         organization_id=acme.id,
@@ -213,6 +225,7 @@ async def _one_more(
         database,
         trouble,
         session,
+        taken,
         template,
         an_approval(change, deadline=NOW + timedelta(hours=1)),
         a_notice(change, created_at=at),

@@ -76,6 +76,7 @@ async def test_it_names_every_route_that_there_is(document: dict[str, Any]) -> N
         ("POST", "/v1/api-keys/{id}/rotation"),
         ("GET", "/v1/policy"),
         ("GET", "/v1/policy/simulation"),
+        ("GET", "/v1/reads"),
         ("GET", "/v1/sessions"),
         ("POST", "/v1/sessions/revoke"),
         ("POST", "/v1/sessions/{id}/revoke"),

@@ -10,7 +10,7 @@ from db.core.clock import utc_now
 from db.core.session import Database
 from db.mirror import disputes, unpaid_bills
 from db.operations import outbox
-from db.tables import Outbox, PortalAccess, StripeEvent, oldest_id
+from db.tables import Outbox, PortalAccess, RecordRead, StripeEvent, oldest_id
 from worker.watch import retention
 from worker.watch.retention import EVERY, KEPT_FOR, Retention
 
@@ -158,3 +158,25 @@ async def test_it_is_done_in_batches_by_one_worker_at_a_time(
     assert (await one.look(), await other.look()) == (4, 0)
     now += EVERY
     assert (await other.look(), await one.look()) == (3, 0)
+
+
+async def test_who_read_what_is_kept_for_longer_than_a_year(database: Database) -> None:
+    acme = await tenant(database)
+
+    def read(days: int) -> RecordRead:
+        return RecordRead(
+            id=f"rdr_{days}",
+            organization_id=acme.id,
+            person_id=acme.admin.id,
+            at=NOW - timedelta(days=days),
+            what="evidence",
+            path="/v1/operations/op_1/evidence",
+            query="",
+            address="192.0.2.7",
+            request_id="req_1",
+        )
+
+    await store(database, read(399), read(401))
+    await Retention(database, lambda: NOW).look()
+    async with database.reading() as session:
+        assert (await session.exec(select(RecordRead.id))).all() == ["rdr_399"]
