@@ -179,7 +179,7 @@ INTERNAL_ERROR = declare(
     "internal_error",
     500,
     "Internal error",
-    "Something went wrong; report the request_id to Plixo.",
+    "Something went wrong; report the id of the request to Plixo.",
 )
 
 TEMPORARILY_UNAVAILABLE = declare(

@@ -118,11 +118,14 @@ async def _records_away(request: Request, error: Exception) -> Response:
 
 
 def answer_to(request: Request, error: Exception) -> Response:
-    """The answer to a refusal, or to records that can't be reached or are too busy: then the caller can't
-    know how far the request came. Raises any other error again."""
-    if isinstance(error, ApiProblem):
-        return _answer(request, error)
+    """The answer to a refusal, or to records that can't be reached. Raises any other error again."""
+    return _answer(request, error if isinstance(error, ApiProblem) else records_away(request, error))
+
+
+def records_away(request: Request, error: Exception) -> ApiProblem:
+    """What is said of records that can't be reached or are too busy: the caller can't know how far the
+    request came. Raises any other error again."""
     if isinstance(error, DBAPIError) and not is_away(error) and not is_unmigrated(error):
         raise error  # a statement that is wrong stays wrong
     log.error("request %s: the database can't be reached: %s", request_id_of(request), type(error).__name__)
-    return _answer(request, ApiProblem.of(TEMPORARILY_UNAVAILABLE, headers={"Retry-After": "1"}))
+    return ApiProblem.of(TEMPORARILY_UNAVAILABLE, headers={"Retry-After": "1"})

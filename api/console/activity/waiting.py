@@ -18,7 +18,10 @@ from ..frame.filters import PersonAsked, whom
 from ..frame.visit import PageVisit
 
 DEADLINES: Mapping[EventCode, str] = {
-    EventCode.CHANGES_REQUESTED: "revise_by",
+    EventCode.AWAITING_REVISION: "revise_by",
+    EventCode.NOT_POSSIBLE: "revise_by",
+    EventCode.NOT_POSSIBLE_ANY_MORE: "revise_by",
+    EventCode.BLOCKED_BY_LIMITS: "revise_by",
     EventCode.NOTE_OWED: "deadline",
     EventCode.TROUBLE_NOTICED: "deadline",
 }

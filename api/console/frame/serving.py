@@ -1,5 +1,6 @@
 """How pages answer: to people who are signed in, and with a page when something can't be done."""
 
+import logging
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -11,10 +12,13 @@ from starlette.responses import Response
 
 from billing.core.errors import BillingError
 
-from ...problems.common import NOT_FOUND, TEMPORARILY_UNAVAILABLE
-from ...problems.handlers import UNREACHABLE, from_domain
+from ...http.auth import NotSignedIn
+from ...problems.common import INTERNAL_ERROR, NOT_FOUND
+from ...problems.handlers import UNREACHABLE, from_domain, records_away
 from ...problems.problem import ApiProblem, not_found, request_id_of
 from .page import page
+
+log = logging.getLogger(__name__)
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
@@ -35,10 +39,23 @@ class ConsoleRoute(APIRoute):
             except (RequestValidationError, HTTPException):
                 # An address that no page of ours links to.
                 return problem_page(request, ApiProblem.of(NOT_FOUND))
-            except UNREACHABLE:
-                return problem_page(request, ApiProblem.of(TEMPORARILY_UNAVAILABLE))
+            except NotSignedIn:
+                raise  # whoever signs people in answers that
+            except Exception as error:
+                return problem_page(request, _fault(request, error))
 
         return told
+
+
+def _fault(request: Request, error: Exception) -> ApiProblem:
+    """What a page says of what is nobody's mistake."""
+    try:
+        if isinstance(error, UNREACHABLE):
+            return records_away(request, error)
+        raise error
+    except Exception:
+        log.exception("failed: %s %s", request.method, request.scope["route"].path)
+        return ApiProblem.of(INTERNAL_ERROR)
 
 
 def pages(prefix: str) -> APIRouter:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from fastapi.routing import APIRoute
+from sqlalchemy.exc import ProgrammingError
 
 from api.console.receivables import customer_lists
 from api.console.routes import ROUTERS
@@ -19,6 +20,7 @@ from db.tables import Invoice, Outbox
 
 from ...support.builders import NOW, Tenant, an_operation, store
 from ...support.case_rules import case_rules
+from ...support.logged import logged
 from ...support.portal_rows import a_link, a_promise
 from ..conftest import HELD, ON_ONE_DATABASE, Api, counted, existing
 from ..counting import queries
@@ -353,3 +355,27 @@ async def test_a_promise_to_pay_is_shown_on_its_invoice_and_found_in_the_list(
         assert words in page.text
     assert f"/console/invoices/{invoice.id}" in (await visitor.get("/console/invoices?promised=true")).text
     assert "Nothing matches" in (await visitor.get("/console/invoices?promised=true&status=paid")).text
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "said"),
+    [
+        (ValueError("the secret ingredient"), 500, "Something went wrong"),
+        (ProgrammingError("SELECT secret ingredient", {}, Exception("no such column")), 500, "went wrong"),
+        (ConnectionRefusedError("secret ingredient"), 503, "The database can&#39;t be reached"),
+    ],
+)
+async def test_what_breaks_is_a_page_and_a_wrong_statement_is_no_absence(
+    signed_in: SignIn, acme: Tenant, monkeypatch: pytest.MonkeyPatch, error: Exception, status: int, said: str
+) -> None:
+    async def broken(*_: object, **__: object) -> None:
+        raise error
+
+    visitor = await signed_in(acme.admin)
+    monkeypatch.setattr("api.console.home.operations.list_operations", broken)
+    with logged() as lines:
+        answer = await visitor.get("/console/")
+    assert (answer.status_code, answer.headers["content-type"]) == (status, "text/html; charset=utf-8")
+    assert said in answer.text
+    assert "secret ingredient" not in answer.text
+    assert "error" in [line.get("level") for line in lines]

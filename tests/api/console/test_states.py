@@ -289,14 +289,17 @@ async def test_a_request_that_was_sent_back_says_until_when_it_can_be_revised(
     signed_in: SignIn, acme: Tenant, database: Database
 ) -> None:
     operation, _ = await sent_back(database, acme, "request_changes", "changes_requested")
-    detail = {"comment": "Half of it, please.", "revise_by": (NOW + timedelta(days=2)).isoformat()}
+    detail = {"revise_by": (NOW + timedelta(days=2)).isoformat()}
     async with database.transaction() as session:
         await timeline.append(
-            session, operation.id, key="decided", event=EventCode.CHANGES_REQUESTED,
-            actor=acme.controller.id, at=NOW, detail=detail,
+            session, operation.id, key="question", event=EventCode.AWAITING_REVISION,
+            actor=SYSTEM, at=NOW, detail=detail,
         )  # fmt: skip
-    page = (await (await signed_in(acme.admin)).get(f"/console/operations/{operation.id}")).text
+    visitor = await signed_in(acme.admin)
+    page = (await visitor.get(f"/console/operations/{operation.id}")).text
     assert "Revise it by</span> <strong><time" in " ".join(page.split())
+    home = " ".join((await visitor.get("/console/")).text.partition("In progress</h2>")[0].split())
+    assert re.search(rf"operations/{operation.id}.*data-th=\"By\"><time", home)
 
 
 @pytest.mark.parametrize(("member", "offered"), [("finance", True), ("controller", False), ("admin", False)])
