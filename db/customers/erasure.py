@@ -144,12 +144,11 @@ async def _forget_how_to_write(session: AsyncSession, wanted: CustomerErasure) -
         update(CustomerMail).where(theirs).values(address=None).execution_options(synchronize_session=False)
     )
     invoices = select(Invoice.id).where(Invoice.customer_id == id_)
-    for kept in (ReminderPause, InvoicePdf):
-        await session.exec(
-            delete(kept)
-            .where(col(kept.invoice_id).in_(invoices))
-            .execution_options(synchronize_session=False)
-        )
+    for forgotten in (
+        delete(ReminderPause).where(col(ReminderPause.invoice_id).in_(invoices)),
+        delete(InvoicePdf).where(col(InvoicePdf.invoice_id).in_(invoices)),
+    ):
+        await session.exec(forgotten.execution_options(synchronize_session=False))
 
 
 async def _close_their_pages(session: AsyncSession, id_: str, *, by: str, at: datetime) -> None:

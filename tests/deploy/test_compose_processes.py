@@ -28,12 +28,16 @@ from db import tables
 from db.core import grants
 from db.core.grants import UnknownRole
 from db.core.session import Database
+from db.customers import erasure
 from db.migrate import upgrade_async
+from db.tables import CustomerErasure
 from sandbox.stack.places import reserve_ports
 from sandbox.stripe.server.inprocess import StandIn
 
-from ..support.builders import Tenant, a_customer, store
+from ..support.builders import NOW, Tenant, a_customer, an_invoice, an_operation, store
+from ..support.builders import tenant as a_tenant
 from ..support.databases import PostgresDatabases
+from ..support.portal_rows import a_link
 from ..support.shop import open_shop
 from . import compose
 from .test_compose_file import FILLED
@@ -378,6 +382,31 @@ def nothing_is_rewritten(url: str) -> None:
         == ["f|f"] * 2
     )
     assert psql(url, "UPDATE approvals SET state = 'approved'", user="plixo") == "UPDATE 0\n"
+
+
+async def test_the_role_of_the_application_can_erase_a_customer(
+    postgres_databases: PostgresDatabases,
+) -> None:
+    async with with_roles(postgres_databases) as url:
+        await upgrade_async(as_role(url, "plixo_owner"), "plixo")
+        database = Database(as_role(url, "plixo"))
+        acme = await a_tenant(database)
+        customer = a_customer(acme.id, name="Blue Bottle")
+        invoice = an_invoice(customer)
+        operation = an_operation(acme, customer_id=customer.id)
+        await store(database, customer, operation, invoice, a_link(invoice))
+        async with database.transaction() as session:
+            wanted = CustomerErasure(
+                customer_id=customer.id,
+                organization_id=acme.id,
+                erased_at=NOW,
+                erased_by=acme.admin.id,
+                reason="Ticket 4711.",
+            )
+            await erasure.erase(session, wanted)
+        await database.dispose()
+        kept = await asyncio.to_thread(psql, url, "SELECT name IS NULL, erased_at IS NULL FROM customers")
+        assert kept == "t|f\n"
 
 
 async def test_postgresqls_init_script_makes_temporals_role_and_databases(
