@@ -35,6 +35,7 @@ from db.operations import operations
 from db.stripe import budget
 from db.tables import CustomerErasure, Hold
 from settings.settings import InvalidSettings, load
+from workflows.client import registration
 from workflows.client.connection import InvalidConnection, connection
 
 from .watch.stuck import stuck
@@ -119,6 +120,7 @@ def take_up_all(because: Because, by: By) -> None:
 
     async def taken(tools: Tools) -> int:
         why = _said(because)
+        await registration.register(tools.temporal)  # it may be a new one
         found = await take_up(tools.database, tools.temporal, by=by, because=why, at=utc_now())
         print(f"Operations that continue: {found.operations}; notes and mails: {found.others}.")
         print(f"Workflows terminated because the restored records may not know them: {found.terminated}.")
