@@ -21,8 +21,10 @@ from .heads import is_head
 
 EVIDENCE, FILE = "evidence", "file"
 
-_EVIDENCE = re.compile(r"(/v1|/console)/operations/\{id\}/evidence|/v1/evidence/export")
-_FILES = ("text/csv", "application/json", "application/zip")
+_EVIDENCE = re.compile(r"(/v1|/console)/operations/\{id\}/evidence")
+_EXPORT = "application/zip"
+"""An auditor's, with the evidence of every operation in a period."""
+_FILES = ("text/csv", "application/json")
 _MAX_QUERY = 1000
 _TYPED = frozenset({"q"})
 """What people search for may be somebody's name: that they searched is enough."""
@@ -67,6 +69,8 @@ def _what(scope: Scope, message: MutableMapping[str, Any]) -> str | None:
         return EVIDENCE
     headers = Headers(raw=message["headers"])
     kind = headers.get("content-type", "").partition(";")[0]
+    if kind == _EXPORT:
+        return EVIDENCE
     is_file = headers.get("content-disposition", "").startswith("attachment")
     return FILE if is_file and kind in _FILES else None
 

@@ -39,12 +39,15 @@ async def test_evidence_and_files_are_recorded_with_who_when_and_by_what(
     read = await taken(api, acme.auditor, evidence)
     await taken(api, acme.legal, "/v1/operations?state=accepted&q=Blue+Bottle", **CSV)
     await taken(api, acme.finance, "/v1/months/2026-03")
+    period = "from=2026-03-01&to=2026-03-31"
+    await taken(api, acme.finance, f"/v1/evidence/export?{period}")
     assert await recorded(api, acme.admin) == [
+        ("evidence", "/v1/evidence/export", period, acme.finance.id),
         ("file", "/v1/months/2026-03", "", acme.finance.id),
         ("file", "/v1/operations", "state=accepted&q=…", acme.legal.id),
         ("evidence", evidence, "", acme.auditor.id),
     ]
-    [row] = (await api.get(PATH, acme.admin, what="evidence")).json()["data"]
+    _, row = (await api.get(PATH, acme.admin, what="evidence")).json()["data"]
     assert row["request"] == read.headers["X-Request-Id"]
     assert (row["key"], row["session"]) == (acme.auditor.api_key.split("_")[1], None)
     assert row["address"] == "127.0.0.1"
