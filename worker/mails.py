@@ -29,14 +29,14 @@ async def send_mail(mailer: Mailer, row: Outbox) -> Delivery:
         return given_up
     try:
         async with asyncio.timeout(WITHIN):
-            sent = await mailer.send_mail(request)
+            sent = await mailer.send_mail(request, of=row.id)
     except MailLater as later:
         return _later(row, later)
     except TimeoutError:
         problem = Problem(code="mail_server_slow", message="The mail server took too long.")
         return Delivery(outcome="later", problem=problem)
     log.info("%s, attempt %d: %d sent", row.workflow_id, row.attempts, sent.sent)
-    return Delivery(outcome="delivered")
+    return Delivery(outcome="delivered", settled=sent.settled)
 
 
 async def post_to_chat(posts: ChatPosts, row: Outbox) -> Delivery:

@@ -13,16 +13,20 @@ from email.mime.nonmultipart import MIMENonMultipart
 from email.utils import format_datetime, formataddr, parseaddr
 from urllib.parse import urlsplit
 
+from sqlalchemy.exc import IntegrityError
+
 from billing.core.keys import UNPEPPERED, SecretHashes
 from billing.core.text import one_line
 from billing.incidents.words import IncidentSubject
 from billing.mail.addresses import for_smtp
 from billing.mail.messages import MailRequest, MailsSent
 from db.core.clock import Clock, utc_now
+from db.core.pending import is_taken
 from db.core.session import Database
 from db.incidents.health_meter import HealthMeter
+from db.operations import outbox
 from db.sign_in import links as sign_in_links
-from db.tables import Person
+from db.tables import Mail, Person
 
 from . import records as mail_records
 from .records import Mailing
@@ -71,8 +75,8 @@ class Mailer:
         """Close the connections to the mail server."""
         await self._smtp.close()
 
-    async def send_mail(self, request: MailRequest) -> MailsSent:
-        """Mail everybody whom the request is for and who does not have it yet.
+    async def send_mail(self, request: MailRequest, *, of: str | None = None) -> MailsSent:
+        """Mail everybody whom the request is for and who does not have it yet; `of` is its row of the outbox.
 
         A recipient whom the mail server refuses is told on the timeline and in the result. Raises MailLater
         when the server can't be reached or asks to come back: after the others have theirs.
@@ -89,18 +93,17 @@ class Mailer:
             if token is None:
                 return MailsSent(sent=0, skipped=0)
             mailing = replace(mailing, token=token)
-        return await self.send_to(request, mailing)
+        return await self.send_to(request, mailing, of=of)
 
     async def _is_due(self, request: MailRequest, mailing: Mailing) -> bool:
         """Whether it still holds; who gets it is on record before they have it."""
         if not request.operation or (request.about is None and not request.roles):
             return True
         people = [person.id for person in mailing.recipients]
-        in_chat = request.template in mail_records.TOLD_IN_CHAT
-        async with self._database.transaction() if in_chat else self._database.statement() as session:
+        async with self._database.transaction() as session:
             return await mail_records.begin(session, request, people, self._clock())
 
-    async def send_to(self, request: MailRequest, mailing: Mailing) -> MailsSent:
+    async def send_to(self, request: MailRequest, mailing: Mailing, *, of: str | None = None) -> MailsSent:
         """As `send_mail`, to recipients who are known; of no operation, it does not need the records."""
         due = {
             message_id: person
@@ -108,6 +111,7 @@ class Mailer:
             if (message_id := self._message_id(request, person)) not in mailing.sent
         }
         taken: dict[str, str] = {}
+        all_answered = settled = False
         try:
             # Every exception is collected: a retry must not begin while a sibling is still being sent.
             outcomes = await asyncio.gather(
@@ -117,18 +121,41 @@ class Mailer:
                 ),
                 return_exceptions=True,
             )
+            all_answered = not any(isinstance(outcome, BaseException) for outcome in outcomes)
         finally:  # what was sent is remembered, also by a worker that is told to stop meanwhile
-            await asyncio.shield(self._remember(request, taken))
+            settled = await asyncio.shield(self._remember(request, taken, of if all_answered else None))
         for outcome in outcomes:
             if isinstance(outcome, BaseException):
                 raise outcome
         refused = (p.id for p, outcome in zip(due.values(), outcomes, strict=True) if outcome is False)
-        return MailsSent(sent=len(taken), skipped=len(mailing.recipients) - len(due), refused=tuple(refused))
+        return MailsSent(
+            sent=len(taken),
+            skipped=len(mailing.recipients) - len(due),
+            refused=tuple(refused),
+            settled=settled,
+        )
 
-    async def _remember(self, request: MailRequest, taken: Mapping[str, str]) -> None:
-        if request.operation and taken:
-            async with self._database.transaction() as session:
-                await mail_records.note_sent(session, request, taken, self._clock())
+    async def _remember(self, request: MailRequest, taken: Mapping[str, str], settles: str | None) -> bool:
+        """Whether that row of the outbox is settled with it."""
+        if not request.operation or not taken:
+            return False
+        try:
+            await self._note_sent(request, taken, settles)
+        except IntegrityError as error:
+            if not is_taken(error, Mail):
+                raise
+            async with self._database.reading() as session:
+                known = await mail_records.known(session, taken)
+            new = {message_id: person for message_id, person in taken.items() if message_id not in known}
+            await self._note_sent(request, new, settles)
+        return settles is not None
+
+    async def _note_sent(self, request: MailRequest, taken: Mapping[str, str], settles: str | None) -> None:
+        at = self._clock()
+        async with self._database.transaction() as session:
+            await mail_records.note_sent(session, request, taken, at)
+            if settles is not None:
+                await outbox.settle_delivered_later(session, settles, at=at)
 
     async def _deliver(
         self,

@@ -15,10 +15,10 @@ from billing.core.hashing import digest
 from billing.core.operations import SYSTEM, Role
 from billing.mail.messages import MailRequest
 from db.core import timeline
+from db.core.pending import store_later
 from db.core.record_hashes import wrote
-from db.core.statements import insert_new
 from db.mail import chat_webhooks
-from db.operations import told
+from db.operations import outbox, told
 from db.people.people import may_have
 from db.tables import Customer, Invoice, Mail, Organization, Person, PlanRow
 
@@ -116,55 +116,60 @@ def _is_recipient(person: Person, request: MailRequest) -> bool:
 
 
 async def begin(session: AsyncSession, request: MailRequest, people: Collection[str], at: datetime) -> bool:
-    """Note who is told, before they are. False where what they would be asked for is closed already.
-
-    One statement, but for a mail that is told in chat: `Database.statement` is enough.
-    """
+    """Note who is told, before they are. False where what they would be asked for is closed already."""
+    chats = await chat_webhooks.to_tell(session, [request]) if request.template in TOLD_IN_CHAT else []
     told_of: dict[str, Any] = {
         "operation": request.operation,
         "organization": request.organization,
         "template": request.template,
         "at": at,
+        "last": not chats,
     }
     if request.about is None:
         await told.note(session, people, about=request.operation, **told_of)
     elif not await told.note_if_waiting(session, people, about=request.about, **told_of):
         return False
-    if request.template in TOLD_IN_CHAT:
-        await chat_webhooks.tell(session, [request], at)
+    for post in chats:
+        await outbox.post(session, post, at=at)
     return True
 
 
 async def note_sent(
     session: AsyncSession, request: MailRequest, taken: Mapping[str, str], at: datetime
 ) -> None:
-    """Remember which mails the mail server took, by their Message-IDs, and tell so on the timeline.
+    """Remember which mails the mail server took, by their Message-IDs, and tell so on the timeline. The
+    transaction fails where one of them was remembered already.
 
     The recipient is kept as a person id, without the address.
     """
-    mails = {
-        message_id: Mail(
+    if not taken:
+        return
+    new = sorted(taken)
+    for message_id in new:
+        mail = Mail(
             message_id=message_id,
             operation_id=request.operation,
             template=request.template,
             recipient=taken[message_id],
             sent_at=at,
         )
-        for message_id in sorted(taken)
-    }
-    new = await insert_new(session, Mail, [mail.model_dump() for mail in mails.values()])
-    if not new:
-        return
-    wrote(session, request.operation, *(mails[message_id] for message_id in new))
+        await store_later(session, mail)
+        wrote(session, request.operation, mail)
     await timeline.append(
         session,
         request.operation,
-        key=f"mailed:{request.key}:{digest(sorted(new))[:16]}",
+        key=f"mailed:{request.key}:{digest(new)[:16]}",
         event=EventCode.MAIL_SENT,
         actor=SYSTEM,
         at=at,
-        detail={"template": request.template, "to": [mails[one].recipient for one in sorted(new)]},
+        detail={"template": request.template, "to": [taken[one] for one in new]},
     )
+
+
+async def known(session: AsyncSession, message_ids: Collection[str]) -> set[str]:
+    """Which of these mails were remembered already."""
+    found = await session.exec(select(Mail.message_id).where(col(Mail.message_id).in_(message_ids)))
+    return set(found)
 
 
 async def note_refused(

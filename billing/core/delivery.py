@@ -13,3 +13,5 @@ class Delivery(Message):
     problem: Problem | None = None
     after: timedelta | None = None
     """When to send it again; None: ever later."""
+    settled: bool = False
+    """Whether its row says so already."""

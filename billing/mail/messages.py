@@ -264,3 +264,5 @@ class MailsSent(Message):
     skipped: int
     refused: tuple[str, ...] = ()
     """Ids of the people whose mail the server will never take."""
+    settled: bool = False
+    """Whether the row that it was sent of says so already."""

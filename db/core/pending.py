@@ -22,6 +22,9 @@ READS = "reads_tables"
 
 _PENDING = "pending_writes"
 
+_IS = "is_"
+"""What the names of parameters begin with that say which rows are changed."""
+
 
 def reads(*models: type[SQLModel]) -> dict[str, Any]:
     """The execution options of a statement that reads these tables and no others."""
@@ -55,11 +58,12 @@ async def store_later(session: AsyncSession, row: SQLModel) -> None:
         return
     changed = {c.key for c in table.c if state.attrs[c.key].history.has_changes()}
     if changed:
-        names = tuple(sorted(changed | {c.key for c in table.primary_key}))
-        values = {name: getattr(row, name) for name in names}
+        values = {name: getattr(row, name) for name in changed}
         for name in changed:
             set_committed_value(row, name, values[name])
-        await _write_later(session, Write(table.name, _update(type(row), names), values))
+        await update_later(
+            session, type(row), {c.key: getattr(row, c.key) for c in table.primary_key}, **values
+        )
 
 
 async def insert_if_new_later(session: AsyncSession, model: type[SQLModel], *rows: Mapping[str, Any]) -> None:
@@ -67,6 +71,15 @@ async def insert_if_new_later(session: AsyncSession, model: type[SQLModel], *row
     becomes an object of the session."""
     for row in rows:
         await _write_later(session, Write(_table(model).name, _insert(model, strictly=False), row))
+
+
+async def update_later(
+    session: AsyncSession, model: type[SQLModel], which: Mapping[str, Any], **values: Any
+) -> None:
+    """Have what is so changed; no object of the session is."""
+    names, conditions = tuple(sorted(values)), tuple(sorted(which))
+    given = values | {f"{_IS}{name}": value for name, value in which.items()}
+    await _write_later(session, Write(_table(model).name, _update(model, names, conditions), given))
 
 
 async def _write_later(session: AsyncSession, write: Write) -> None:
@@ -140,18 +153,16 @@ def _insert(model: type[SQLModel], *, strictly: bool) -> Build:
 
 
 @lru_cache(maxsize=500)
-def _update(model: type[SQLModel], names: tuple[str, ...]) -> Build:
+def _update(model: type[SQLModel], names: tuple[str, ...], conditions: tuple[str, ...]) -> Build:
     table = _table(model)
 
     @lru_cache(maxsize=50)
     def build(number: int) -> Update:
-        given = {name: bindparam(f"{name}_w{number}", type_=table.c[name].type) for name in names}
-        keys = {c.key for c in table.primary_key}
-        return (
-            update(table)
-            .where(*(table.c[key] == given[key] for key in keys))
-            .values({name: value for name, value in given.items() if name not in keys})
-        )
+        def given(name: str, prefix: str = "") -> Any:
+            return bindparam(f"{prefix}{name}_w{number}", type_=table.c[name].type)
+
+        are = (table.c[name] == given(name, _IS) for name in conditions)
+        return update(table).where(*are).values({name: given(name) for name in names})
 
     return build
 

@@ -32,7 +32,7 @@ async def deliver(database: Database, send: Send, row: Outbox, now: datetime) ->
         async with database.transaction() as session:
             delivery = await _refused(session, row, delivery, now)
             await _settle(session, row, delivery, now)
-    else:
+    elif not delivery.settled:
         async with database.statement() as session:
             await _settle(session, row, delivery, now)
     return delivery

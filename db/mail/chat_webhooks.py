@@ -16,6 +16,12 @@ from ..tables import ChatWebhook
 
 async def tell(session: AsyncSession, mails: Collection[MailRequest], at: datetime) -> None:
     """Have what these mails tell posted to their organizations' chats too, once each."""
+    for post in await to_tell(session, mails):
+        await outbox.post(session, post, at=at)
+
+
+async def to_tell(session: AsyncSession, mails: Collection[MailRequest]) -> list[ChatPost]:
+    """What is to be posted to the organizations' chats of what these mails tell."""
     by_organization = {mail.organization: mail for mail in mails}
     found = await session.exec(
         select(ChatWebhook)
@@ -25,9 +31,7 @@ async def tell(session: AsyncSession, mails: Collection[MailRequest], at: dateti
         )
         .order_by(col(ChatWebhook.id))
     )
-    for webhook in found.all():
-        mail = by_organization[webhook.organization_id]
-        await outbox.post(session, ChatPost(webhook=webhook.id, mail=mail), at=at)
+    return [ChatPost(webhook=webhook.id, mail=by_organization[webhook.organization_id]) for webhook in found]
 
 
 async def live(session: AsyncSession, webhook_id: str) -> ChatWebhook | None:

@@ -19,7 +19,7 @@ from billing.mail.messages import MailRequest
 from billing.operations.found_by import FoundBy
 
 from ..core.clock import utc_now
-from ..core.pending import insert_if_new_later, store_later
+from ..core.pending import insert_if_new_later, store_later, update_later
 from ..core.statements import insert_if_new
 from ..tables import Operation, Outbox, new_id, oldest_id
 
@@ -234,6 +234,12 @@ def _is_due(now: datetime, under_way: Collection[str], lane: Lane) -> tuple[Colu
 async def settle_delivered(session: AsyncSession, outbox_id: str, *, at: datetime) -> None:
     """Temporal has it, or the mail server."""
     await _settle(session, outbox_id, state=DELIVERED, settled_at=at, error=None)
+
+
+async def settle_delivered_later(session: AsyncSession, outbox_id: str, *, at: datetime) -> None:
+    """Likewise, with what else its transaction writes."""
+    which = {"id": outbox_id, "state": PENDING}
+    await update_later(session, Outbox, which, state=DELIVERED, settled_at=at, error=None)
 
 
 async def settle_refused(session: AsyncSession, outbox_id: str, *, at: datetime, error: str) -> None:

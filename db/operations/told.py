@@ -9,6 +9,7 @@ from sqlalchemy import select as select_columns
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from ..core.late_begin import LAST
 from ..core.pending import reads
 from ..core.statements import insert_into
 from ..tables import Approval, Notice, Person, ToldPerson
@@ -28,8 +29,10 @@ async def note(
     organization: str,
     template: str,
     at: datetime,
+    last: bool = False,
 ) -> None:
-    """These people are being told; of whoever was told before, the first time stays."""
+    """These people are being told; of whoever was told before, the first time stays. With `last` it is the
+    last thing that the transaction writes."""
     rows = [
         {
             "about": about,
@@ -42,7 +45,10 @@ async def note(
         for person in people
     ]
     if rows:
-        await session.exec(insert_into(session, ToldPerson).values(rows).on_conflict_do_nothing())
+        await session.exec(
+            insert_into(session, ToldPerson).values(rows).on_conflict_do_nothing(),
+            execution_options=LAST if last else {},
+        )
 
 
 async def note_if_waiting(
@@ -54,6 +60,7 @@ async def note_if_waiting(
     organization: str,
     template: str,
     at: datetime,
+    last: bool = False,
 ) -> bool:
     """As `note`, while the approval or notice that they are told of waits; False where it doesn't any more,
     or for nobody.
@@ -81,7 +88,8 @@ async def note_if_waiting(
         .from_select(list(values), waiting)
         # Whoever was told before is among those who are found.
         .on_conflict_do_update(index_elements=["about", "person_id"], set_={"about": about})
-        .returning(col(ToldPerson.person_id))
+        .returning(col(ToldPerson.person_id)),
+        execution_options=LAST if last else {},
     )
     return told.first() is not None
 

@@ -11,7 +11,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from billing.core.keys import SecretHashes
 from billing.core.operations import SYSTEM
 
-from ..core.statements import insert_if_new
+from ..core.pending import store_later
 from ..tables import Organization, Person, PersonLink, PersonLinkToken, new_id
 
 TOKEN_BYTES = 32
@@ -79,6 +79,8 @@ async def issue_for_decision(
     expires_at: datetime,
 ) -> None:
     """The link of one mail that asks somebody to decide; later attempts at the mail find it there."""
+    if await session.get(PersonLink, link_id) is not None:
+        return
     link = PersonLink(
         id=link_id,
         organization_id=person.organization_id,
@@ -90,7 +92,7 @@ async def issue_for_decision(
         created_at=at,
         expires_at=expires_at,
     )
-    await insert_if_new(session, link)
+    await store_later(session, link)
 
 
 async def add_token(session: AsyncSession, hashes: SecretHashes, link_id: str, *, at: datetime) -> str | None:
@@ -100,8 +102,8 @@ async def add_token(session: AsyncSession, hashes: SecretHashes, link_id: str, *
     if link is None or not is_open(link, at):
         return None
     plain = secrets.token_urlsafe(TOKEN_BYTES)
-    session.add(PersonLinkToken(token_hash=hashes.hash(plain), link_id=link_id, created_at=at))
-    await session.flush()
+    token = PersonLinkToken(token_hash=hashes.hash(plain), link_id=link_id, created_at=at)
+    await store_later(session, token)
     return plain
 
 
