@@ -38,7 +38,7 @@ from db.operations import operations
 from db.tables import Approval, Operation
 
 from ..operations.abandonment import must_be_open
-from ..operations.records import write
+from ..operations.records import record_step, write
 from . import asking, events
 
 log = logging.getLogger(__name__)
@@ -52,28 +52,30 @@ class Approvals:
 
     @activity.defn
     async def open_approval(self, order: OpenApproval) -> OpenedApproval:
-        """Opens the round; a rung's deadlines are computed when it opens, once, from its calendar.
+        """Opens the round, with the step that proposes what it is about; a rung's deadlines are computed when
+        it opens, once, from its calendar.
 
         One that was opened before goes on as it stands, and has its outcome where it is closed.
         """
         request = order.request
         async with self._database.transaction() as session:
             # An approval before its operation, as everywhere.
-            await approvals.lock_if_there(session, request.approval)
+            there = await approvals.lock_if_there(session, request.approval)
+            if order.step is not None:
+                await record_step(session, order.step)
             operation = await operations.lock(session, request.operation)
             who = await ladders.everybody(session, request, order.at, deciders.authors_of(operation))
             opening = ladders.opened_at(request, ladders.rungs_from(request, 0, order.at), 0, order.at, who)
-            row, new = await approvals.create(session, _row(order, opening, operation))
-            if new:
+            if there is None:
                 await must_be_open(session, request.operation)
-                await write(session, events.requested(order, row))
+                row = await approvals.create(session, _row(order, opening, operation))
+                await write(session, events.requested(order, row), new=True)
                 for event in events.vacancies(order, opening):
                     await write(session, event)
                 await asking.ask(session, row, who, order.at)
                 return _opened(row)
             outcome = await self._taken_up(session, order)
-            row = await approvals.get_any(session, request.approval)
-            return _opened(row, outcome)
+            return _opened(there, outcome)
 
     @activity.defn
     async def climb_approval(self, order: ClimbApproval) -> OpenedApproval:

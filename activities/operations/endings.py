@@ -77,13 +77,16 @@ async def _tell_dismissed(session: AsyncSession, ending: Progress, approval: App
     )
 
 
-async def move(session: AsyncSession, progress: Progress) -> Operation:
-    """The operation's row, moved on; `progress` names a state."""
-    moved = await _moved(session, progress)
+async def move(session: AsyncSession, progress: Progress, *, new: bool = False) -> Operation:
+    """The operation's row, moved on; `progress` names a state, and its event is `new` for sure, or may have
+    been told before."""
+    moved = await _moved(session, progress, new=new)
     return moved or await operations.get_one(session, progress.operation)
 
 
-async def _moved(session: AsyncSession, progress: Progress, *, if_open: bool = False) -> Operation | None:
+async def _moved(
+    session: AsyncSession, progress: Progress, *, if_open: bool = False, new: bool = False
+) -> Operation | None:
     assert progress.state is not None
     changes: dict[str, Any] = {
         "subject": progress.subject.document() if progress.subject else None,
@@ -103,6 +106,6 @@ async def _moved(session: AsyncSession, progress: Progress, *, if_open: bool = F
         at=progress.at,
         stays_open=progress.stays_open,
         if_open=if_open,
-        unless_told=progress.key,
+        unless_told=None if new else progress.key,
         **given,
     )

@@ -38,12 +38,7 @@ class Records:
         Raises ApplicationError `operation_closed` for a step that is new to an operation that has ended.
         """
         async with self._database.transaction() as session:
-            moved = await write(session, progress)
-            if moved is not None and moved.closed_at is not None and not progress.ends:
-                event = await timeline.find(session, progress.operation, progress.key)
-                if event is None or event.at == progress.at:
-                    raise abandonment.closed(moved)
-            await tell(session, progress)
+            await record_step(session, progress)
 
     @activity.defn
     async def read_standing(self, query: StandingQuery) -> Standing:
@@ -90,6 +85,16 @@ class Records:
             return await other_changes.beside(session, query)
 
 
+async def record_step(session: AsyncSession, step: Step) -> None:
+    """Within a transaction of the caller's, as `record_progress`."""
+    moved = await write(session, step)
+    if moved is not None and moved.closed_at is not None and not step.ends:
+        event = await timeline.find(session, step.operation, step.key)
+        if event is None or event.at == step.at:
+            raise abandonment.closed(moved)
+    await tell(session, step)
+
+
 async def tell(session: AsyncSession, step: Step) -> None:
     """Within a transaction of the caller's: whom the step tells, once."""
     if step.notice is not None:
@@ -98,8 +103,9 @@ async def tell(session: AsyncSession, step: Step) -> None:
         await outbox.mail(session, mail, at=step.at)
 
 
-async def write(session: AsyncSession, progress: Progress) -> Operation | None:
+async def write(session: AsyncSession, progress: Progress, *, new: bool = False) -> Operation | None:
     """Within a transaction of the caller's: operation row and timeline event; gives the row where it moves.
+    `new` says that the event can't have been told before.
 
     An event that was told before moves nothing: what an earlier attempt wrote stands. One that ends the
     operation goes through `end_operation`, like every other end.
@@ -107,7 +113,7 @@ async def write(session: AsyncSession, progress: Progress) -> Operation | None:
     if progress.ends:
         await end_operation(session, progress)
         return None
-    moved = await move(session, progress) if progress.state is not None else None
+    moved = await move(session, progress, new=new) if progress.state is not None else None
     await timeline.append(
         session,
         progress.operation,

@@ -13,18 +13,16 @@ from billing.approvals.ladder import Signature
 from ..core.pages import FirstOf, PagedRows, order
 from ..core.pending import reads, store_later
 from ..core.record_hashes import wrote
-from ..core.statements import insert_if_new
 from ..tables import Approval, Decision
 
 OPEN, APPROVED = "open", "approved"
 
 
-async def create(session: AsyncSession, approval: Approval) -> tuple[Approval, bool]:
-    """Store a new approval, and whether it is new: otherwise it is the one that has its id already."""
-    created = await insert_if_new(session, approval)
-    if created:
-        wrote(session, created.operation_id, created)
-    return created or await get_any(session, approval.id), created is not None
+async def create(session: AsyncSession, approval: Approval) -> Approval:
+    """Store an approval that is not there yet; the transaction fails where it is at the same moment."""
+    await store_later(session, approval)
+    wrote(session, approval.operation_id, approval)
+    return approval
 
 
 async def get(session: AsyncSession, organization_id: str, approval_id: str) -> Approval | None:

@@ -5,7 +5,7 @@ from datetime import datetime
 from enum import Enum
 from typing import Any, Final
 
-from sqlalchemy import and_, func, or_, text, update
+from sqlalchemy import Update, and_, func, or_, text, update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -17,6 +17,7 @@ from billing.operations.found_by import FoundBy
 from billing.operations.kinds import GIVE_MONEY, KINDS
 from billing.plan_changes.report import not_replaced_now_problem
 
+from ..core.pending import store_later
 from ..core.record_hashes import wrote
 from ..core.statements import insert_if_new
 from ..tables import Operation, Organization, TimelineEvent
@@ -303,6 +304,44 @@ async def move_on(
     told = [about(one) for one in (subject, result) if isinstance(one, Mapping)]
     if isinstance(subject, Mapping):
         values |= _about_columns(told[0])
+    locked: Operation | None = session.info.get(_LOCKED, {}).get(operation_id)
+    if locked is not None and unless_told is None and not state.final:
+        moved = await _set(session, locked, values)
+    else:
+        move = _unless_overtaken(operation_id, state, at, stays_open, if_open, unless_told, values)
+        moved = await session.scalar(
+            move.values(**values)
+            .returning(Operation)
+            .execution_options(populate_existing=True, synchronize_session=False)
+        )
+    if moved is not None:
+        session.info.setdefault(_LOCKED, {})[operation_id] = moved
+        wrote(session, operation_id, moved)
+        named = [one for found in told for one in found.objects]
+        await objects.note(session, moved.id, moved.organization_id, named)
+    return moved
+
+
+async def _set(session: AsyncSession, locked: Operation, values: Mapping[str, Any]) -> Operation | None:
+    """One that is open, and locked, with these columns."""
+    if locked.closed_at is not None:
+        return None
+    for name, value in values.items():
+        setattr(locked, name, value)
+    await store_later(session, locked)
+    return locked
+
+
+def _unless_overtaken(
+    operation_id: str,
+    state: State,
+    at: datetime,
+    stays_open: bool,
+    if_open: bool,
+    unless_told: str | None,
+    values: dict[str, Any],
+) -> Update:
+    """Which row is moved on, and whether that closes it, which goes into `values`."""
     move = update(Operation).where(col(Operation.id) == operation_id)
     if state.final and stays_open:
         values["closed_at"] = None
@@ -319,17 +358,7 @@ async def move_on(
             TimelineEvent.operation_id == operation_id, TimelineEvent.key == unless_told
         )
         move = move.where(~statement.exists())
-    moved = await session.scalar(
-        move.values(**values)
-        .returning(Operation)
-        .execution_options(populate_existing=True, synchronize_session=False)
-    )
-    if moved is not None:
-        session.info.setdefault(_LOCKED, {})[operation_id] = moved
-        wrote(session, operation_id, moved)
-        named = [one for found in told for one in found.objects]
-        await objects.note(session, moved.id, moved.organization_id, named)
-    return moved
+    return move
 
 
 def _about_columns(subject: SubjectMatter) -> dict[str, Any]:

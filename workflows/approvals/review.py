@@ -18,6 +18,7 @@ with workflow.unsafe.imports_passed_through():
     from billing.core.money import Money
     from billing.core.operations import Kind, State
     from billing.mail.messages import MailContext
+    from billing.mail.steps import Step
     from billing.money.credit import CreditSubject
     from billing.money.refund import RefundSubject
     from billing.money.waiver import WaiverSubject
@@ -71,6 +72,8 @@ class ReviewTerms:
     ladder: str
     calendar: str
     rule: str = ""
+    step: Step | None = None
+    """By which the proposal is recorded as they are asked; None where it was before."""
 
 
 class RequestOrigin(Protocol):
@@ -108,12 +111,9 @@ class ReviewedRequest(ABC, Generic[Proposed]):
         """What would be done, by what Stripe says now. Raises OperationEnded where it can't be done."""
 
     @abstractmethod
-    async def record(self, proposal: Proposed, round_: Round) -> None:
-        """Writes the proposal into the records."""
-
-    @abstractmethod
     async def submit(self, proposal: Proposed, round_: Round) -> ReviewTerms | None:
-        """How people are asked; None where nobody has to be. Raises OperationEnded where nobody may be."""
+        """Writes the proposal into the records, or says by which step, and how people are asked; None where
+        nobody has to be. Raises OperationEnded where nobody may be."""
 
     @abstractmethod
     async def still_holds(self, proposal: Proposed) -> bool:
@@ -207,9 +207,7 @@ class Review(Generic[Proposed]):
                 (before.reason, proposal.reason),
             )
             since = since.model_copy(update={"changes": changes})
-        round_ = replace(round_, since=since)
-        await self._request.record(proposal, round_)
-        return proposal, round_
+        return proposal, replace(round_, since=since)
 
     def _agreed(self, proposal: Proposed) -> Proposed:
         """From here on it is carried out; a cancellation waits for whether that can still be taken back."""
@@ -219,7 +217,7 @@ class Review(Generic[Proposed]):
     async def _reviewed(self, proposal: Proposed, terms: ReviewTerms, round_: Round) -> ApprovalOutcome:
         """What the approvers make of exactly this proposal; a cancellation on the way dismisses it."""
         request = approval_input(self._recorder, self._request.kind, proposal, terms, round_)
-        return await ReviewRound(self._commands, self._end, request).outcome()
+        return await ReviewRound(self._commands, self._end, request, terms.step).outcome()
 
     async def _revised(
         self, proposal: Proposed, outcome: ApprovalOutcome, round_: Round, impossible: Outcome | None = None

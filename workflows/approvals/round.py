@@ -24,6 +24,7 @@ with workflow.unsafe.imports_passed_through():
         RemindApproval,
     )
     from billing.core.operations import Problem, State
+    from billing.mail.steps import Step
     from billing.policy.phrases import roles
 
 from ..core import search
@@ -37,8 +38,15 @@ from .object_end import ObjectEnd
 class ReviewRound:
     """What the approvers make of exactly one subject; `outcome` waits for it."""
 
-    def __init__(self, commands: PendingCommands[Any, Any], end: ObjectEnd, request: ApprovalInput) -> None:
-        self._commands, self._end, self._request = commands, end, request
+    def __init__(
+        self,
+        commands: PendingCommands[Any, Any],
+        end: ObjectEnd,
+        request: ApprovalInput,
+        step: Step | None = None,
+    ) -> None:
+        """`step` is recorded as the round opens."""
+        self._commands, self._end, self._request, self._step = commands, end, request, step
         self._rungs: tuple[Rung, ...] = ()
         self._number = 0
         self._ended: Outcome | None = None
@@ -75,7 +83,7 @@ class ReviewRound:
     # --- The ladder -----------------------------------------------------------------------------------
 
     async def _open(self) -> OpenedApproval:
-        order = OpenApproval(request=self._request, at=workflow.now())
+        order = OpenApproval(request=self._request, at=workflow.now(), step=self._step)
         opened: OpenedApproval = await recorded(Approvals.open_approval, order)
         return opened
 

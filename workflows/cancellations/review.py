@@ -1,5 +1,7 @@
 """A cancellation under review: every one is approved, and still true but for the time that has passed."""
 
+from dataclasses import replace
+
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
@@ -60,8 +62,8 @@ class ReviewedCancellation(ReviewedRequest[Proposal[CancellationSubject]]):
             raise _ended(outdated_problem(self.kind, quoted, subject))
         return proposal_of(subject, self._wanted)
 
-    async def record(self, proposal: Proposal[CancellationSubject], round_: Round) -> None:
-        await self._recorder.record_progress(
+    async def submit(self, proposal: Proposal[CancellationSubject], round_: Round) -> ReviewTerms:
+        step = self._recorder.step(
             f"{self.step}:{round_.number}",
             EVENTS[round_.cause],
             state=State.RUNNING,
@@ -71,9 +73,7 @@ class ReviewedCancellation(ReviewedRequest[Proposal[CancellationSubject]]):
             detail={"amount": proposal.subject.amount.model_dump(), "subject_hash": proposal.subject_hash},
             notice=self._recorder.notice(NoticeKind.CANCELLATION_REQUESTED, proposal.subject, round_.number),
         )
-
-    async def submit(self, proposal: Proposal[CancellationSubject], round_: Round) -> ReviewTerms:
-        return terms_of(self._recorder.policy.cancellations, proposal.subject)
+        return replace(terms_of(self._recorder.policy.cancellations, proposal.subject), step=step)
 
     async def still_holds(self, proposal: Proposal[CancellationSubject]) -> bool:
         """Whether it can be done now as approved. Raises OperationEnded where it can't be at all."""

@@ -55,7 +55,14 @@ class OperationRecorder:
         )
         await asyncio.shield(recorded(Records.abandon_operation, order))
 
-    async def record_progress(
+    async def record_progress(self, key: str, event: EventCode, **step: Any) -> None:
+        """Records a `step`: its event, what changes with it, and whom it tells."""
+        progress = self.step(key, event, **step)
+        await recorded(Records.record_progress, progress)
+        if progress.state is not None:
+            search.show(progress.state, progress.stage)
+
+    def step(
         self,
         key: str,
         event: EventCode,
@@ -71,9 +78,9 @@ class OperationRecorder:
         stays_open: bool = False,
         notice: NoticeInput | None = None,
         mails: tuple[MailRequest, ...] = (),
-    ) -> None:
-        """Records a step: its event, what changes with it, and whom it tells."""
-        progress = Step(
+    ) -> Step:
+        """A step as of now, for whoever records it with something else."""
+        return Step(
             operation=self.operation,
             key=key,
             event=event,
@@ -90,9 +97,6 @@ class OperationRecorder:
             notice=notice,
             mails=mails,
         )
-        await recorded(Records.record_progress, progress)
-        if state is not None:
-            search.show(state, stage)
 
     async def end(self, outcome: Outcome) -> RecordedEnd:
         """Records the end: the last event, the final state, and what the operation lets go with it."""

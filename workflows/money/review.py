@@ -87,7 +87,8 @@ class ReviewedMoney(ReviewedRequest[MoneyProposal[Subject]], Generic[Wanted, Sub
             raise OperationEnded(Outcome(State.BLOCKED, EventCode.NOT_POSSIBLE, problem))
         return proposal
 
-    async def record(self, proposal: MoneyProposal[Subject], round_: Round) -> None:
+    async def submit(self, proposal: MoneyProposal[Subject], round_: Round) -> ReviewTerms | None:
+        """Sets the money aside; None where whoever shaped the request last may give it alone."""
         await self._recorder.record_progress(
             f"{self.step}:{round_.number}",
             EVENTS[round_.cause],
@@ -97,9 +98,6 @@ class ReviewedMoney(ReviewedRequest[MoneyProposal[Subject]], Generic[Wanted, Sub
             allowed_actions=("cancel",),
             detail={"amount": proposal.amount.model_dump(), "subject_hash": proposal.subject_hash},
         )
-
-    async def submit(self, proposal: MoneyProposal[Subject], round_: Round) -> ReviewTerms | None:
-        """Sets the money aside; None where whoever shaped the request last may give it alone."""
         committed = await self._reservation.commit(proposal, round_)
         if committed.problem is not None:
             raise OperationEnded(Outcome(State.BLOCKED, EventCode.NOT_POSSIBLE, committed.problem))

@@ -1,5 +1,8 @@
 """A plan change under review: previewed to the second, within the plan's limits, still true as approved."""
 
+from dataclasses import replace
+from typing import Any
+
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
@@ -64,25 +67,24 @@ class ReviewedPlanChange(ReviewedRequest[Proposal[PlanChangeSubject]]):
             raise OperationEnded(Outcome(State.BLOCKED, EventCode.NOT_POSSIBLE, problem))
         return Proposal(subject, subject_hash(subject), self._wanted.reason)
 
-    async def record(self, proposal: Proposal[PlanChangeSubject], round_: Round) -> None:
-        await self._recorder.record_progress(
-            f"{self.step}:{round_.number}",
-            EVENTS[round_.cause],
-            state=State.RUNNING,
-            stage="previewed",
-            subject=proposal.subject,
-            allowed_actions=("cancel",),
-            detail=preview_detail(proposal.subject),
-            # Of new figures Finance gets a new notice, which takes the place of the one before.
-            notice=self._recorder.notice(NoticeKind.PLAN_CHANGE_REQUESTED, proposal.subject, round_.number)
-            if proposal.subject.within_limits
-            else None,
-        )
-
     async def submit(self, proposal: Proposal[PlanChangeSubject], round_: Round) -> ReviewTerms:
         """Every plan change is reviewed, unless it is blocked by the plan's limits."""
-        _stop_if_blocked(proposal.subject)
-        return terms_of(self._recorder.policy.plan_change)
+        blocked = not proposal.subject.within_limits
+        given: dict[str, Any] = {
+            "state": State.RUNNING,
+            "stage": "previewed",
+            "subject": proposal.subject,
+            "allowed_actions": ("cancel",),
+            "detail": preview_detail(proposal.subject),
+        }
+        key, event = f"{self.step}:{round_.number}", EVENTS[round_.cause]
+        if blocked:
+            await self._recorder.record_progress(key, event, **given)
+            _stop_if_blocked(proposal.subject)
+        # Of new figures Finance gets a new notice, which takes the place of the one before.
+        notice = self._recorder.notice(NoticeKind.PLAN_CHANGE_REQUESTED, proposal.subject, round_.number)
+        step = self._recorder.step(key, event, **given, notice=notice)
+        return replace(terms_of(self._recorder.policy.plan_change), step=step)
 
     async def still_holds(self, proposal: Proposal[PlanChangeSubject]) -> bool:
         """Whether the same second still gives the same lines. Raises OperationEnded where the plan's limits

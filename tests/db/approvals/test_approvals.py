@@ -35,17 +35,6 @@ async def listed(database: Database, acme: Tenant, **filters: Any) -> list[str]:
     return sorted(row.id for row in page.rows)
 
 
-async def test_creating_an_approval_again_answers_the_first(database: Database) -> None:
-    acme = await tenant(database)
-    approval = await open_approval(database, acme)
-    again = approval.model_copy(update={"subject_hash": "other"})
-
-    async with database.transaction() as session:
-        kept, new = await approvals.create(session, again)
-
-    assert (kept.subject_hash, new) == (approval.subject_hash, False)
-
-
 async def test_another_organizations_approval_is_not_found(database: Database) -> None:
     acme, other = await tenant(database), await tenant(database)
     approval = await open_approval(database, acme)

@@ -196,6 +196,8 @@ class Stories:
     async def _approve(self, order: OpenApproval) -> OpenedApproval:
         asked = order.request
         assert isinstance(asked.subject, PlanChangeSubject)
+        if order.step is not None:
+            await self._progress(order.step)
         self._told[asked.operation].subject = asked.subject
         await self.temporal.pause(self._agreed)
         outcome = ApprovalOutcome(state="approved", person="per_b", subject_hash=asked.subject_hash)
