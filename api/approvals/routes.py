@@ -122,7 +122,9 @@ async def decide(id: Id, body: DecisionBody, caller: AnyCaller, context: InConte
         row = existing(await approvals.lock_own(session, caller.organization, id))
         seen_by = await viewer(session, caller, row)
         told = await _settle(session, row, body, seen_by, context.marks)
-        answer = await approval_views.shown(session, row, seen_by, recent=True)
+        answer = await approval_views.shown(
+            session, row, seen_by, recent=True, decided=told is not None, said=body.comment
+        )
     if told is not None:
         context.dispatcher.hand_over(told)
     return answer

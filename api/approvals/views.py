@@ -53,14 +53,23 @@ async def viewer(session: AsyncSession, caller: Caller, of: Approval | None = No
 
 
 async def shown(
-    session: AsyncSession, row: Approval, viewer: Viewer, *, recent: bool = False
+    session: AsyncSession,
+    row: Approval,
+    viewer: Viewer,
+    *,
+    recent: bool = False,
+    decided: bool = False,
+    said: str | None = None,
 ) -> ApprovalAnswer:
-    """The approval; `recent` adds what the customer was given lately, and what was said to the decision."""
+    """The approval; `recent` adds what the customer was given lately, and what was said to the decision:
+    `said`, where it was `decided` just now."""
     [standing] = await _standings(session, [row], viewer)
     answer = _answer(row, viewer, standing)
     if not recent:
         return answer
-    given, said = await _recent(session, row, viewer.at), await _said(session, row)
+    given = await _recent(session, row, viewer.at)
+    if not decided:
+        said = await _said(session, row)
     return answer.model_copy(update={"recent": given, "authority_left": standing.left, "comment": said})
 
 

@@ -10,6 +10,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from billing.approvals.ladder import Signature
 
+from ..core import timeline
 from ..core.pages import FirstOf, PagedRows, order
 from ..core.pending import reads, store_later
 from ..core.record_hashes import wrote
@@ -182,10 +183,16 @@ async def lock_own(session: AsyncSession, organization_id: str, approval_id: str
 
 async def lock_if_there(session: AsyncSession, approval_id: str) -> Approval | None:
     """As `lock`, of one that may not have been opened."""
-    found = await session.exec(
-        select(Approval)
-        .where(Approval.id == approval_id)
-        .with_for_update(key_share=True)
+    wanted: Any = (
+        select(Approval, *timeline.head_of(col(Approval.operation_id)))
+        .where(col(Approval.id) == approval_id)
+        .with_for_update(of=Approval, key_share=True)
         .execution_options(populate_existing=True)
     )
-    return found.one_or_none()
+    row = (await session.exec(wanted)).one_or_none()
+    if row is None:
+        return None
+    approval: Approval
+    approval, *head = row
+    timeline.learn_head(session, approval.operation_id, *head)
+    return approval

@@ -4,9 +4,20 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import lru_cache
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
-from sqlalchemy import CompoundSelect, Insert, Table, bindparam, func, inspect, null, or_, union_all
+from sqlalchemy import (
+    ColumnElement,
+    CompoundSelect,
+    Insert,
+    Table,
+    bindparam,
+    func,
+    inspect,
+    null,
+    or_,
+    union_all,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import col, select
@@ -51,9 +62,12 @@ _LOOK: CompoundSelect[Any] = union_all(
 _TABLE = cast(Table, inspect(TimelineEvent).local_table)
 
 _UNWRITTEN = "unwritten_events"
+_HEADS = "timeline_heads"
+_PEOPLE = "people_to_name"
 
 Records = dict[str, Record]
 Names = dict[str, dict[str, Any]]
+Seen = tuple[Names, "Head", set[str]]
 
 
 @dataclass(frozen=True)
@@ -67,6 +81,38 @@ class NewEvent:
     detail: Mapping[str, Any] = field(default_factory=dict)
     names: Names = field(default_factory=dict)
     """Of others than people."""
+
+
+class Head(NamedTuple):
+    """The last event of a timeline, as another statement has seen it; of a new one there is none."""
+
+    seq: int = 0
+    hash: str = GENESIS
+
+
+def head_of(operation_id: Any) -> tuple[ColumnElement[Any], ColumnElement[Any]]:
+    """Columns for a statement that reads something of an operation, for `learn_head`."""
+    last = (
+        select(TimelineEvent)
+        .where(col(TimelineEvent.operation_id) == operation_id)
+        .order_by(col(TimelineEvent.seq).desc())
+        .limit(1)
+    )
+    columns = (col(TimelineEvent.seq), col(TimelineEvent.hash))
+    seq, hash_ = (last.with_only_columns(one).scalar_subquery() for one in columns)
+    return seq, hash_
+
+
+def learn_head(session: AsyncSession, operation_id: str, seq: int | None, hash_: str | None) -> None:
+    """The last event is known: what follows it needs no look, unless another one has come by then."""
+    head = Head() if seq is None or hash_ is None else Head(seq, hash_)
+    session.info.setdefault(_HEADS, {})[operation_id] = head
+
+
+def learn_person(session: AsyncSession, person: str, name: str | None, roles: list[str] | None) -> None:
+    """Likewise, of somebody whom events may name."""
+    if name is not None and roles is not None:
+        session.info.setdefault(_PEOPLE, {})[person] = {"name": name, "roles": roles}
 
 
 async def begin(session: AsyncSession, operation: Operation, *events: NewEvent) -> None:
@@ -162,8 +208,10 @@ async def _write(session: AsyncSession, operation_id: str, *, last: bool = False
         "keys": [one.event.key for one in new],
     }
     connection = await session.connection()
+    known = _known(session, operation_id, asked["people"])
     while True:
-        people, head, told = _seen((await connection.execute(_LOOK, asked)).all())
+        people, head, told = known or _seen((await connection.execute(_LOOK, asked)).all())
+        known = None
         rows = _chained(operation_id, head, _untold(new, told), people)
         if not rows:
             return False
@@ -184,12 +232,26 @@ async def _write(session: AsyncSession, operation_id: str, *, last: bool = False
         # Another transaction took this place meanwhile: its event is there to be seen now.
 
 
-def _seen(found: Sequence[Any]) -> tuple[Names, tuple[int, str], set[str]]:
+def _known(session: AsyncSession, operation_id: str, people: Collection[str]) -> Seen | None:
+    """What a look would find, where this transaction has read all of it before. What is told already is not
+    known then: it is in the way of what is written, as an event that has come meanwhile."""
+    head: Head | None = session.info.get(_HEADS, {}).pop(operation_id, None)
+    if head is None or is_sqlite(session):
+        return None
+    names: Names = {
+        one.id: {"name": one.name, "roles": list(one.roles)}
+        for one in session.identity_map.values()
+        if isinstance(one, Person)
+    } | session.info.get(_PEOPLE, {})
+    return (names, head, set()) if names.keys() >= set(people) else None
+
+
+def _seen(found: Sequence[Any]) -> Seen:
     """What `_LOOK` has found: people, the last event's `seq` and hash, and the keys of those there are."""
     people = {id_: {"name": name, "roles": list(roles)} for id_, name, roles, seq in found if seq is None}
     events = [(seq, hash_, key) for key, hash_, _, seq in found if seq is not None]
-    last, prev_hash, _ = max(events, default=(0, GENESIS, ""))
-    return people, (last, prev_hash), {key for _, _, key in events}
+    seq, hash_, _ = max(events, default=(*Head(), ""))
+    return people, Head(seq, hash_), {key for _, _, key in events}
 
 
 def _untold(new: Sequence[_Unwritten], told: Collection[str]) -> Iterator[_Unwritten]:
@@ -210,9 +272,7 @@ def _records_written(records: Records) -> NewEvent:
     return NewEvent(new_id("recorded"), EventCode.RECORDS_WRITTEN, SYSTEM, utc_now(), {"parts": parts})
 
 
-def _chained(
-    operation_id: str, head: tuple[int, str], new: Iterable[_Unwritten], people: Names
-) -> list[dict[str, Any]]:
+def _chained(operation_id: str, head: Head, new: Iterable[_Unwritten], people: Names) -> list[dict[str, Any]]:
     """The rows of events that follow a timeline's last one, by their columns."""
     seq, prev_hash = head
     rows = []
@@ -227,8 +287,8 @@ def _chained(
 
 @lru_cache(maxsize=500)
 def _insert(rows: int, on_sqlite: bool, alone: bool, *beside: Build) -> Insert:
-    """All of these events or, where another transaction has the place of the first one, none: `alone` it is
-    then an error, and what is written `beside` them isn't either."""
+    """All of these events or, where another transaction has the place of the first one or one of them is told
+    already, none: `alone` it is then an error, and what is written `beside` them isn't either."""
     given = [{c.key: bindparam(f"{c.key}_{n}", type_=c.type) for c in _TABLE.c} for n in range(rows)]
     if on_sqlite:
         return sqlite.insert(_TABLE).values(given).on_conflict_do_nothing().returning(_TABLE.c.seq)
@@ -239,8 +299,10 @@ def _insert(rows: int, on_sqlite: bool, alone: bool, *beside: Build) -> Insert:
     if alone:
         every = union_all(*(select(*one.values()) for one in given))
         return insert.from_select(list(given[0]), every).returning(_TABLE.c.seq)
-    first = postgresql.insert(_TABLE).values(given[0]).on_conflict_do_nothing().returning(_TABLE.c.seq)
-    there = first.cte("first")
+    told = _TABLE.c.key.in_([one["key"] for one in given])
+    new = ~select(_TABLE.c.seq).where(_TABLE.c.operation_id == given[0]["operation_id"], told).exists()
+    first = postgresql.insert(_TABLE).from_select(list(given[0]), select(*given[0].values()).where(new))
+    there = first.on_conflict_do_nothing().returning(_TABLE.c.seq).cte("first")
     others = [select(*one.values()).where(select(there.c.seq).exists()) for one in given[1:]]
     rest = union_all(*others) if len(others) > 1 else others[0]
     return insert.add_cte(there).from_select(list(given[0]), rest).returning(_TABLE.c.seq)

@@ -10,6 +10,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from billing.stripe.effects import effect_key, params_hash
 
+from ..core import timeline
 from ..core.pending import store_later
 from ..core.record_hashes import wrote
 from ..tables import Intent
@@ -138,18 +139,20 @@ async def close_refused(
 
 async def _close(session: AsyncSession, key: str, **values: Any) -> Intent:
     """Close it if it is open, and return it as it then is: the first to close it wins."""
-    closed = await session.scalar(
+    changed = await session.exec(
         update(Intent)
         .where(col(Intent.idempotency_key) == key, col(Intent.state) == OPEN)
         .values(**values)
-        .returning(Intent)
+        .returning(Intent, *timeline.head_of(col(Intent.operation_id)))
         .execution_options(populate_existing=True, synchronize_session=False)
     )
+    closed, *head = changed.first() or (None,)
     if closed is not None:
+        timeline.learn_head(session, closed.operation_id, *head)
         wrote(session, closed.operation_id, closed)
         if closed.stripe_id is not None:
             await objects.note(session, closed.operation_id, closed.organization_id, [closed.stripe_id])
-    intent = closed or await session.get(Intent, key)
+    intent: Intent | None = closed or await session.get(Intent, key)
     if intent is None:
         raise LookupError(f"no intent {key}")
     return intent

@@ -14,6 +14,7 @@ from billing.core.events import EventCode
 from db.core import pending, timeline
 from db.core.late_begin import is_unbegun
 from db.core.session import Database
+from db.operations import operations
 from db.tables import Operation, OperationObject, TimelineEvent
 
 from ...support.builders import NOW, an_operation, store, tenant
@@ -140,3 +141,34 @@ async def test_events_of_an_operation_that_is_not_there_are_refused(database: Da
     with pytest.raises(IntegrityError):
         async with database.transaction() as session:
             await tell(session, operation, "one")
+
+
+async def test_what_is_told_already_is_not_told_again_by_whoever_knows_the_last_event(
+    database: Database,
+) -> None:
+    operation = await an_operation_there(database)
+    async with database.transaction() as session:
+        await tell(session, operation, "one")
+    async with database.transaction() as session:
+        await operations.lock(session, operation.id)
+        for key in ("one", "two", "one", "three"):
+            await tell(session, operation, key)
+    async with database.transaction() as session:
+        await operations.lock(session, operation.id)
+        await tell(session, operation, "four")
+
+    async with database.reading() as session:
+        events = await timeline.read(session, operation.id)
+    assert [(event.seq, event.key) for event in events] == [(1, "one"), (2, "two"), (3, "three"), (4, "four")]
+    assert [event.prev_hash for event in events[1:]] == [event.hash for event in events[:-1]]
+
+
+@on_postgres
+async def test_whoever_has_locked_the_operation_need_not_look_for_its_last_event(database: Database) -> None:
+    operation = await an_operation_there(database)
+    with sent() as statements:
+        async with database.transaction() as session:
+            await operations.lock(session, operation.id)
+            await tell(session, operation, "one")
+            await tell(session, operation, "two")
+    assert statements == ["SELECT operations.id,", "WITH first", "COMMIT"]
