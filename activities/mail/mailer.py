@@ -195,7 +195,7 @@ class Mailer:
         if asked.deadline is not None and not asked.next_roles:
             expires_at = min(expires_at, asked.deadline)  # nobody can decide it later
         async with self._database.transaction() as session:
-            await sign_in_links.issue_for_decision(
+            link = await sign_in_links.issue_for_decision(
                 session,
                 person,
                 link_id,
@@ -204,7 +204,7 @@ class Mailer:
                 at=at,
                 expires_at=expires_at,
             )
-            token = await sign_in_links.add_token(session, self._hashes, link_id, at=at)
+            token = await sign_in_links.new_token(session, self._hashes, link, at=at)
         return DecisionLink(token, expires_at) if token else None
 
     def _compose(self, request: MailRequest, text: MailText, person: Person, message_id: str) -> Message:

@@ -18,6 +18,8 @@ from billing.core.operations import Kind, Role
 from billing.money.authority import in_currency
 from billing.policy.policy import AuthorityLimit
 
+from ..core import timeline
+from ..core.pending import reads
 from ..money import commitments
 from ..money.commitments import UsesAsked
 from ..operations import operations
@@ -50,9 +52,12 @@ async def approver_pool(
             col(Person.active),
             or_(col(Person.id).in_(ids), *map(may_have, sorted(roles))),
         )
-        .execution_options(populate_existing=True)
+        .execution_options(populate_existing=True, **reads(Person))
     )
-    return _pool(found, agreed)
+    everybody = found.all()
+    for person in everybody:
+        timeline.learn_person(session, person.id, person.name, person.roles)
+    return _pool(everybody, agreed)
 
 
 def pool_among(people: Iterable[Person], begun: Iterable[Delegation], at: datetime) -> ApproverPool:

@@ -11,6 +11,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from billing.approvals.delegation import MAX_PERIOD
 
 from ..core.pages import PagedRows, order
+from ..core.pending import reads
 from ..core.statements import insert_if_new
 from ..tables import Delegation
 
@@ -142,7 +143,7 @@ async def begun(session: AsyncSession, organization_id: str, at: datetime) -> li
         select(Delegation)
         .where(Delegation.organization_id == organization_id, has_begun(at))
         .order_by(col(Delegation.starts_at), col(Delegation.id))
-        .execution_options(populate_existing=True)
+        .execution_options(populate_existing=True, **reads(Delegation))
     )
     return list(found)
 

@@ -15,6 +15,7 @@ from billing.core.hashing import digest
 from billing.plan_changes.subject import Terms
 
 from ..core.clock import utc_now
+from ..core.pending import reads
 from ..core.statements import is_sqlite
 from ..operations import intents, operations
 from ..stripe.ours import subscription_enders
@@ -54,7 +55,7 @@ async def lock(session: AsyncSession, organization_id: str) -> MirroredSubscript
     if not is_sqlite(session):
         # Not FOR UPDATE: that would also wait for whoever inserts a row that refers to the organization.
         wanted = wanted.with_for_update(key_share=True)
-    found = (await session.exec(wanted)).first()
+    found = (await session.exec(wanted, execution_options=reads(Organization))).first()
     return MirroredSubscription(*found) if found else None
 
 

@@ -36,9 +36,11 @@ Build = Callable[[int], Insert | Update]
 
 
 class Write(NamedTuple):
-    """A statement, and its parameters by name."""
+    """A statement on one row, and its parameters by name."""
 
     table: str
+    row: tuple[Any, ...]
+    """Its primary key."""
     build: Build
     values: Mapping[str, Any]
 
@@ -52,7 +54,7 @@ async def store_later(session: AsyncSession, row: SQLModel) -> None:
     state: Any = inspect(row)
     table = _table(type(row))
     if state.transient:
-        await _write_later(session, Write(table.name, _insert(type(row), strictly=True), row.model_dump()))
+        await _insert_later(session, type(row), row.model_dump(), strictly=True)
         make_transient_to_detached(row)
         session.add(row)
         return
@@ -70,28 +72,42 @@ async def insert_if_new_later(session: AsyncSession, model: type[SQLModel], *row
     """Have rows stored, given by their columns, but for those that a unique constraint has already. Nothing
     becomes an object of the session."""
     for row in rows:
-        await _write_later(session, Write(_table(model).name, _insert(model, strictly=False), row))
+        await _insert_later(session, model, row, strictly=False)
+
+
+async def _insert_later(
+    session: AsyncSession, model: type[SQLModel], row: Mapping[str, Any], *, strictly: bool
+) -> None:
+    write = Write(_table(model).name, _key(model, row), _insert(model, strictly=strictly), row)
+    await _write_later(session, write)
 
 
 async def update_later(
     session: AsyncSession, model: type[SQLModel], which: Mapping[str, Any], **values: Any
 ) -> None:
-    """Have what is so changed; no object of the session is."""
+    """Have the row changed of which this is so, its primary key among it; no object of the session is."""
     names, conditions = tuple(sorted(values)), tuple(sorted(which))
     given = values | {f"{_IS}{name}": value for name, value in which.items()}
-    await _write_later(session, Write(_table(model).name, _update(model, names, conditions), given))
+    build = _update(model, names, conditions)
+    await _write_later(session, Write(_table(model).name, _key(model, which), build, given))
+
+
+def _key(model: type[SQLModel], values: Mapping[str, Any]) -> tuple[Any, ...]:
+    return tuple(values[c.key] for c in _table(model).primary_key)
 
 
 async def _write_later(session: AsyncSession, write: Write) -> None:
-    """Of several that wait none sees what another does. SQLite, where nothing is a round trip, does it at
-    once."""
+    """SQLite, where nothing is a round trip, does it at once."""
     if _is_unflushed(session.sync_session):
         await session.flush()
     if session.get_bind().dialect.name == "sqlite":
         statement = write.build(SQLITE)
         await (await session.connection()).execute(statement, write.given(SQLITE))
-    else:
-        session.info.setdefault(_PENDING, []).append(write)
+        return
+    waiting: list[Write] = session.info.get(_PENDING, [])
+    if any((other.table, other.row) == (write.table, write.row) for other in waiting):
+        await send_pending(session)  # of those that are sent together none sees what another does
+    session.info.setdefault(_PENDING, []).append(write)
 
 
 def put_back(session: AsyncSession, writes: Collection[Write]) -> None:

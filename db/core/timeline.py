@@ -112,7 +112,7 @@ def learn_head(session: AsyncSession, operation_id: str, seq: int | None, hash_:
 def learn_person(session: AsyncSession, person: str, name: str | None, roles: list[str] | None) -> None:
     """Likewise, of somebody whom events may name."""
     if name is not None and roles is not None:
-        session.info.setdefault(_PEOPLE, {})[person] = {"name": name, "roles": roles}
+        session.info.setdefault(_PEOPLE, {})[person] = {"name": name, "roles": list(roles)}
 
 
 async def begin(session: AsyncSession, operation: Operation, *events: NewEvent) -> None:
@@ -238,11 +238,7 @@ def _known(session: AsyncSession, operation_id: str, people: Collection[str]) ->
     head: Head | None = session.info.get(_HEADS, {}).pop(operation_id, None)
     if head is None or is_sqlite(session):
         return None
-    names: Names = {
-        one.id: {"name": one.name, "roles": list(one.roles)}
-        for one in session.identity_map.values()
-        if isinstance(one, Person)
-    } | session.info.get(_PEOPLE, {})
+    names: Names = session.info.get(_PEOPLE, {})
     return (names, head, set()) if names.keys() >= set(people) else None
 
 

@@ -14,6 +14,7 @@ from billing.plan_changes.plans import Plan
 
 from ..cases import discount_cases, invoice_cases, money_cases, subscription_cases
 from ..cases.cases import CaseRules
+from ..core.pending import update_later
 from ..core.statements import insert_new, store_reading, store_readings
 from ..tables import (
     AddOnRow,
@@ -130,12 +131,8 @@ async def store_subscription(
 async def _set_subscription(
     session: AsyncSession, organization_id: str, document: Mapping[str, Any], synced_at: datetime
 ) -> None:
-    await session.exec(
-        update(Organization)
-        .where(col(Organization.id) == organization_id)
-        .values(subscription=document, synced_at=synced_at)
-        .execution_options(synchronize_session=False)
-    )
+    which = {"id": organization_id}
+    await update_later(session, Organization, which, subscription=dict(document), synced_at=synced_at)
 
 
 async def store_plan(session: AsyncSession, plan: Plan, *, synced_at: datetime) -> None:

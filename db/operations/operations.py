@@ -18,7 +18,7 @@ from billing.operations.kinds import GIVE_MONEY, KINDS
 from billing.plan_changes.report import not_replaced_now_problem
 
 from ..core import timeline
-from ..core.pending import store_later
+from ..core.pending import reads, store_later
 from ..core.record_hashes import wrote
 from ..core.statements import insert_if_new
 from ..tables import Operation, Organization, Person, TimelineEvent
@@ -63,7 +63,7 @@ async def get(session: AsyncSession, organization_id: str, operation_id: str) ->
 
 async def get_any(session: AsyncSession, operation_id: str) -> Operation | None:
     """The operation of whatever organization: for activities, which are no tenant."""
-    return await session.get(Operation, operation_id)
+    return await session.get(Operation, operation_id, execution_options=reads(Operation))
 
 
 async def get_one(session: AsyncSession, operation_id: str) -> Operation:

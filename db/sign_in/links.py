@@ -77,10 +77,11 @@ async def issue_for_decision(
     subject_hash: str,
     at: datetime,
     expires_at: datetime,
-) -> None:
+) -> PersonLink:
     """The link of one mail that asks somebody to decide; later attempts at the mail find it there."""
-    if await session.get(PersonLink, link_id) is not None:
-        return
+    link = await session.get(PersonLink, link_id)
+    if link is not None:
+        return link
     link = PersonLink(
         id=link_id,
         organization_id=person.organization_id,
@@ -93,16 +94,24 @@ async def issue_for_decision(
         expires_at=expires_at,
     )
     await store_later(session, link)
+    return link
 
 
 async def add_token(session: AsyncSession, hashes: SecretHashes, link_id: str, *, at: datetime) -> str | None:
+    """As `new_token`, of the link with this id."""
+    link = await session.get(PersonLink, link_id)
+    return await new_token(session, hashes, link, at=at) if link is not None else None
+
+
+async def new_token(
+    session: AsyncSession, hashes: SecretHashes, link: PersonLink, *, at: datetime
+) -> str | None:
     """A new token of the link, as it stands in an address: it can't be shown again. None for a link that
     can't be used any more."""
-    link = await session.get(PersonLink, link_id)
-    if link is None or not is_open(link, at):
+    if not is_open(link, at):
         return None
     plain = secrets.token_urlsafe(TOKEN_BYTES)
-    token = PersonLinkToken(token_hash=hashes.hash(plain), link_id=link_id, created_at=at)
+    token = PersonLinkToken(token_hash=hashes.hash(plain), link_id=link.id, created_at=at)
     await store_later(session, token)
     return plain
 

@@ -11,6 +11,7 @@ from sqlmodel import select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from db.cases.cases import CaseRules
+from db.core.pending import reads
 from db.core.session import Database
 from db.mirror import mirror
 from db.mirror.mirror import UnreadableSubscription
@@ -61,7 +62,9 @@ class SubscriptionSnapshot:
 
     async def store(self, session: AsyncSession, rules: CaseRules, owner: Owner, read_at: datetime) -> None:
         """If the subscription is not to one of our plans, the mirror keeps the reason."""
-        organization = await session.get_one(Organization, owner.organization)
+        organization = await session.get_one(
+            Organization, owner.organization, execution_options=reads(Organization)
+        )
         own = owner.subscriber or organization.stripe_subscription == self.subscription["id"]
         if own:
             document = document_or_why_not(self.subscription, organization.stripe_customer)

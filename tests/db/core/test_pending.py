@@ -172,3 +172,14 @@ async def test_whoever_has_locked_the_operation_need_not_look_for_its_last_event
             await tell(session, operation, "one")
             await tell(session, operation, "two")
     assert statements == ["SELECT operations.id,", "WITH first", "COMMIT"]
+
+
+async def test_what_is_stored_twice_is_in_the_end_as_it_was_stored_last(database: Database) -> None:
+    operation = an_operation(await tenant(database))
+    async with database.transaction() as session:
+        await pending.store_later(session, operation)
+        for stage in ("checked", "issuing"):
+            operation.stage = stage
+            await pending.store_later(session, operation)
+    async with database.reading() as session:
+        assert (await operations.get_fresh(session, operation.id)).stage == "issuing"
