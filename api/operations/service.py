@@ -4,7 +4,7 @@ Both are written to the records first, in the caller's transaction, and handed o
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from time import monotonic
@@ -108,12 +108,14 @@ async def start_operation(
     *,
     workflow_input: Message,
     rows: Iterable[tuple[SQLModel, NewEvent]] = (),
+    changing: Sequence[Operation] | None = None,
 ) -> StartedOperation:
     """Record the operation, its `rows` with an event each, and the start of its workflow, or nothing.
+    `changing` is what `operations.changing_subscription` has just found, if it was asked.
 
     Raises Conflict `plan_change_open` and `idempotency_key_reused`, ApiProblem `too_many_operations`.
     """
-    operation, new = await operations.create(session, draft)
+    operation, new = await operations.create(session, draft, changing)
     if not new:  # the same request came twice at the same moment
         return StartedOperation(operation)
     at = operation.created_at

@@ -84,7 +84,9 @@ async def ask(
                 policy=context.policy,
                 quoted=quote.subject if quote is not None else None,
             )
-            started = await service.start_operation(session, context, draft, workflow_input=workflow_input)
+            started = await service.start_operation(
+                session, context, draft, workflow_input=workflow_input, changing=in_progress
+            )
     return service.answer_started(context, caller, started, response)
 
 

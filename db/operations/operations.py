@@ -20,7 +20,7 @@ from billing.plan_changes.report import not_replaced_now_problem
 from ..core import timeline
 from ..core.pending import reads, store_later
 from ..core.record_hashes import wrote
-from ..core.statements import insert_if_new
+from ..core.statements import insert_returning
 from ..tables import Operation, Organization, Person, TimelineEvent
 from ..tables.operations import CHANGES_SUBSCRIPTION
 from . import objects
@@ -43,15 +43,17 @@ WAITS = "scheduled"
 """The stage of a plan change that waits for the end of the period."""
 
 
-_REQUESTER = select(Person).where(
-    col(Person.id) == col(Operation.requested_by),
-    col(Person.organization_id) == col(Operation.organization_id),
+_REQUESTER = tuple(
+    select(column)
+    .where(
+        col(Person.id) == col(Operation.requested_by),
+        col(Person.organization_id) == col(Operation.organization_id),
+    )
+    .correlate(Operation)
+    .scalar_subquery()
+    for column in (col(Person.name), col(Person.roles))
 )
-_BESIDE = (
-    *timeline.head_of(col(Operation.id)),
-    _REQUESTER.with_only_columns(col(Person.name)).scalar_subquery(),
-    _REQUESTER.with_only_columns(col(Person.roles)).scalar_subquery(),
-)
+_BESIDE = (*timeline.head_of(col(Operation.id)), *_REQUESTER)
 """What the next event needs to be known: the last one, and who the requester is."""
 
 
@@ -113,7 +115,7 @@ async def lock(session: AsyncSession, operation_id: str) -> Operation:
         # Not FOR UPDATE: that would also wait for whoever inserts a row that refers to the operation.
         # SQLite leaves it out: there the transaction holds the only write lock from its beginning.
         wanted: Any = (
-            select(Operation, *_BESIDE)  # type: ignore[call-overload]
+            select(Operation, *_BESIDE)
             .where(col(Operation.id) == operation_id)
             .with_for_update(of=Operation, key_share=True)
             .execution_options(populate_existing=True)
@@ -144,8 +146,11 @@ async def add_author(session: AsyncSession, operation_id: str, author: Author) -
     wrote(session, operation_id, operation)
 
 
-async def create(session: AsyncSession, operation: Operation) -> tuple[Operation, bool]:
-    """Store a new operation, and whether it is new: the same key again answers the first one.
+async def create(
+    session: AsyncSession, operation: Operation, changing: Sequence[Operation] | None = None
+) -> tuple[Operation, bool]:
+    """Store a new operation, and whether it is new: the same key again answers the first one. `changing` is
+    what `changing_subscription` has just found, if it was asked.
 
     Raises Conflict `idempotency_key_reused` for a person's key with another request, and `plan_change_open`
     or `cancellation_open` for a second change of the organization's subscription beside one that is not over;
@@ -156,11 +161,14 @@ async def create(session: AsyncSession, operation: Operation) -> tuple[Operation
     if operation.replaces and not await _still_waits(session, operation.replaces):
         operation.replaces = ""
     while True:
-        free = await _in_its_way(session, operation) is None
-        created = await insert_if_new(session, operation) if free else None
+        free = await _in_its_way(session, operation, changing) is None
+        created = await insert_returning(session, operation, *_REQUESTER) if free else None
+        changing = None
         if created:
-            await objects.note(session, created.id, created.organization_id, named)
-            return created, True
+            timeline.learn_head(session, operation.id, None, None)
+            timeline.learn_person(session, operation.requested_by, *created)
+            await objects.note(session, operation.id, operation.organization_id, named)
+            return operation, True
         earlier = await find_repeated(session, operation)
         if earlier:
             return earlier, False
@@ -176,12 +184,16 @@ async def _still_waits(session: AsyncSession, change: str) -> bool:
     return waits(await lock(session, change))
 
 
-async def _in_its_way(session: AsyncSession, operation: Operation) -> Operation | None:
+async def _in_its_way(
+    session: AsyncSession, operation: Operation, changing: Sequence[Operation] | None = None
+) -> Operation | None:
     """What holds the subscription against it: anything but the plan change whose place it is to take. Of two
     the later one, which would take the place of the other: that has to go first."""
     if operation.kind not in CHANGE_SUBSCRIPTION:
         return None
-    found = await changing_subscription(session, operation.organization_id)
+    found = changing
+    if found is None:
+        found = await changing_subscription(session, operation.organization_id)
     return next((one for one in reversed(found) if one.id != operation.replaces), None)
 
 
