@@ -106,10 +106,10 @@ class StripeEffects:
         try:
             async with self._database.transaction() as session:
                 now = self._clock()
-                if await session.get(Intent, effect.key) is not None:
+                wait, begun = await _too_soon(session, effect, now)
+                if begun:
                     # What has begun is finished in any case.
                     return await intents.take_up(session, _intent(effect, now)), False
-                wait = await _too_soon(session, effect, now)
                 if wait is None:
                     await _begin(session, effect, now)
                     restored = await _check_open(session, effect)
@@ -242,14 +242,14 @@ def _intent(effect: Effect, at: datetime) -> Intent:
     )
 
 
-async def _too_soon(session: AsyncSession, effect: Effect, now: datetime) -> timedelta | None:
-    """How long Stripe's limits of one object make it wait."""
+async def _too_soon(session: AsyncSession, effect: Effect, now: datetime) -> tuple[timedelta | None, bool]:
+    """How long Stripe's limits of one object make it wait; and whether it has begun."""
     limits = LIMITS.get(effect.kind, ())
-    if not limits:
-        return None
-    most = max(limit.most for limit in limits)
-    newest = await intents.newest(session, effect.organization, effect.kind, limit=most)
-    return until_free(limits, newest, now)
+    most = max((limit.most for limit in limits), default=0)
+    newest, begun = await intents.newest(
+        session, effect.organization, effect.kind, limit=most, key=effect.key
+    )
+    return until_free(limits, newest, now) if limits else None, begun
 
 
 async def _check_open(session: AsyncSession, effect: Effect) -> bool:

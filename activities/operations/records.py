@@ -7,6 +7,7 @@ from billing.core.operations import State
 from billing.mail.steps import Step
 from billing.operations.messages import Progress
 from billing.operations.standing import (
+    NOTES,
     Abandon,
     AbandonResult,
     BegunEffect,
@@ -17,7 +18,7 @@ from billing.operations.standing import (
 from billing.plan_changes.messages import OtherChange, OtherChangeQuery
 from db.core import timeline
 from db.core.session import Database
-from db.operations import operations, other_changes, outbox
+from db.operations import intents, operations, other_changes, outbox
 from db.tables import Operation
 
 from . import abandonment
@@ -44,9 +45,9 @@ class Records:
     async def read_standing(self, query: StandingQuery) -> Standing:
         """Where the operation stands, as a run of its workflow begins."""
         async with self._database.reading() as session:
-            operation = await operations.get_fresh(session, query.operation)
-            begun = await abandonment.effects_of(session, query.operation)
-            events = await timeline.read(session, query.operation)
+            operation, effects = await intents.with_operation(session, query.operation)
+            keys = await timeline.keys(session, query.operation)
+        begun = [one for one in effects if not one.effect.endswith(NOTES)]
         return Standing(
             state=State(operation.state),
             stage=operation.stage,
@@ -57,7 +58,7 @@ class Records:
                 BegunEffect(step=one.step, version=one.version, effect=one.effect, state=one.state)
                 for one in begun
             ),
-            keys=tuple(event.key for event in events),
+            keys=tuple(keys),
         )
 
     @activity.defn

@@ -20,6 +20,7 @@ from billing.plan_changes.limits import Usage, check_limits
 from billing.plan_changes.messages import ChangeLook, ChangeQuery, OtherChange, OtherChangeQuery, RevertQuery
 from billing.plan_changes.obstacles import ENDED
 from billing.plan_changes.phases import schedule_phases, uncarried_problem
+from billing.plan_changes.plans import Plan
 from billing.plan_changes.revert import coupons_back, revert_query, without_lost
 from billing.plan_changes.subject import (
     PlanChangeSubject,
@@ -67,8 +68,8 @@ class ChangeLooks:
         self, query: ChangeQuery, look: ChangeLook, waiting: WaitingChange | None
     ) -> ChangeLook:
         facts = look.facts
-        usage = await self.usage(query.of.organization, facts.currency)
-        target = await self._reads.read_target_plan(target_query(facts, query.wanted, query.offered))
+        usage, plans = await self.usage(query.of.organization, facts.currency)
+        target = await self._reads.read_target_plan(target_query(facts, query.wanted, query.offered), plans)
         asked = preview_query(facts, query.wanted, target, query.proration_date, waiting)
         if obstacles := (*look.obstacles, *in_the_way_of(asked)):
             return look.model_copy(update={"obstacles": obstacles})
@@ -98,10 +99,11 @@ class ChangeLooks:
         async with self._database.reading() as session:
             return await other_changes.beside(session, query)
 
-    async def usage(self, organization: str, currency: str) -> Usage:
-        """What the organization uses of its plan, by our mirror and our people."""
+    async def usage(self, organization: str, currency: str) -> tuple[Usage, list[Plan]]:
+        """What the organization uses of its plan, by our mirror and our people; and the plans that there
+        are."""
         async with self._database.reading() as session:
-            return await subscription_usage.usage(session, organization, currency)
+            return await subscription_usage.usage_and_plans(session, organization, currency)
 
     async def _rewriting(self, query: PreviewQuery, schedule: str) -> PreviewQuery:
         """The same, with the phases to which the schedule of the change that waits would be rewritten."""

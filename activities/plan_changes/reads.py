@@ -27,7 +27,7 @@ from billing.plan_changes.phase_fields import (
     uncarried_of,
 )
 from billing.plan_changes.phases import MadePhase, made_phase
-from billing.plan_changes.plans import plan_as_it_is, plan_on_sale
+from billing.plan_changes.plans import Plan, plan_as_it_is, plan_on_sale
 from billing.plan_changes.report import schedule_gone_problem
 from billing.plan_changes.stripe_lines import lines_from_invoice
 from billing.plan_changes.stripe_params import preview_params, renewal_preview_params
@@ -139,14 +139,12 @@ class StripeReads:
             coupon for coupon, one in zip(coupons, found, strict=True) if one is None or not one.valid
         )
 
-    async def read_target_plan(self, query: TargetQuery) -> Target:
-        """The plan and add-ons asked for, limits included, as Stripe has them; our mirror only says which
-        prices."""
+    async def read_target_plan(self, query: TargetQuery, plans: list[Plan]) -> Target:
+        """The plan and add-ons asked for, limits included, as Stripe has them; our mirror, and the `plans`
+        that it has, only say which prices."""
         try:
+            price = plan_on_sale(plans, query.plan).price(query.interval, query.currency)
             async with self._database.reading() as session:
-                price = plan_on_sale(await mirror.plans(session), query.plan).price(
-                    query.interval, query.currency
-                )
                 add_ons = await mirror.add_ons(session) if query.add_ons else []
             wanted = price_add_ons(add_ons, query.offered, query.add_ons, query.interval, query.currency)
             found = await ask(self._client.v1.prices.retrieve_async(price.id, {"expand": ["product"]}))

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from pydantic import TypeAdapter
-from sqlalchemy import or_
+from sqlalchemy import and_, or_
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -42,28 +42,39 @@ async def approver_pool(
 ) -> ApproverPool:
     """Who acts for whom at this time and did before, and the active people among those who do, of `people`
     and of these roles."""
-    agreed = [_delegated_role(one, at) for one in await delegations.begun(session, organization_id, at)]
-    acting = [one for one in agreed if one.until is None]
-    ids = {*people, *(one.delegator for one in acting), *(one.delegate for one in acting)}
+    begun = delegations.has_begun(at)
+    lent = (col(Delegation.organization_id) == organization_id, begun)
+    ends = (select(one).where(*lent) for one in (col(Delegation.from_person), col(Delegation.to_person)))
+    asked = or_(col(Person.id).in_(people), *map(may_have, sorted(roles)))
+    # Everybody whom a delegation names comes with each of theirs, the others once and with none.
     found = await session.exec(
-        select(Person)
+        select(Person, Delegation, asked.label("asked"))
+        .outerjoin(Delegation, and_(*lent, col(Delegation.to_person) == col(Person.id)))
         .where(
             Person.organization_id == organization_id,
-            col(Person.active),
-            or_(col(Person.id).in_(ids), *map(may_have, sorted(roles))),
+            or_(asked, *(col(Person.id).in_(end) for end in ends)),
         )
-        .execution_options(populate_existing=True, **reads(Person))
+        .execution_options(populate_existing=True, **reads(Person, Delegation))
     )
-    everybody = found.all()
-    for person in everybody:
+    rows = found.all()
+    given = {lent.id: lent for _, lent, _ in rows if lent is not None}
+    agreed = [_delegated_role(one, at) for one in sorted(given.values(), key=_beginning)]
+    acting = [one for one in agreed if one.until is None]
+    ids = {*(one.delegator for one in acting), *(one.delegate for one in acting)}
+    everybody = {one.id: one for one, _, is_asked in rows if is_asked or one.id in ids}
+    for person in everybody.values():
         timeline.learn_person(session, person.id, person.name, person.roles)
-    return _pool(everybody, agreed)
+    return _pool((one for one in everybody.values() if one.active), agreed)
+
+
+def _beginning(delegation: Delegation) -> tuple[datetime, str]:
+    return delegation.starts_at, delegation.id
 
 
 def pool_among(people: Iterable[Person], begun: Iterable[Delegation], at: datetime) -> ApproverPool:
     """The same of everybody in the organization, where they and the delegations that have begun were read
     already."""
-    earliest_first = sorted(begun, key=lambda one: (one.starts_at, one.id))
+    earliest_first = sorted(begun, key=_beginning)
     return _pool((one for one in people if one.active), [_delegated_role(one, at) for one in earliest_first])
 
 

@@ -362,6 +362,17 @@ async def of_several(
     return list(found)
 
 
+async def keys(session: AsyncSession, operation_id: str) -> list[str]:
+    """Of the events of an operation, the oldest first."""
+    await _write(session, operation_id)
+    found = await session.exec(
+        select(TimelineEvent.key)
+        .where(TimelineEvent.operation_id == operation_id)
+        .order_by(col(TimelineEvent.seq))
+    )
+    return list(found)
+
+
 async def read(session: AsyncSession, operation_id: str) -> list[TimelineEvent]:
     """The events of an operation, the oldest first."""
     await _write(session, operation_id)

@@ -2,7 +2,7 @@
 
 from typing import Any, NamedTuple
 
-from sqlalchemy import BindParameter, ColumnElement, bindparam, func, true
+from sqlalchemy import BindParameter, ColumnElement, bindparam, func, literal, true
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -37,6 +37,17 @@ async def read(session: AsyncSession, organization_id: str) -> SubscriptionUsage
         if held
         else None,
     )
+
+
+async def usage_and_plans(
+    session: AsyncSession, organization_id: str, currency: str
+) -> tuple[Usage, list[Plan]]:
+    """As `usage`, with every plan, by name."""
+    asked = {"organization": organization_id, "currency": currency}
+    rows = (await session.exec(_USAGE_AND_PLANS, params=asked)).all()
+    _, seats, customers, balance = rows[0]
+    plans = [Plan.model_validate(document) for document, *_ in rows if document is not None]
+    return Usage(seats=seats, customers=customers, ar_balance=int(balance), currency=currency), plans
 
 
 async def usage(session: AsyncSession, organization_id: str, currency: str) -> Usage:
@@ -86,3 +97,9 @@ def _count(key: Any, *conditions: Any) -> ColumnElement[int]:
 # Made once: building a statement costs more than carrying it out.
 _WITH_USAGE = _with_usage()
 _USAGE = select(*_usage_columns(bindparam("organization"), bindparam("currency")))
+_USAGE_AND_PLANS: Any = (
+    select(col(PlanRow.document), *_usage_columns(bindparam("organization"), bindparam("currency")))
+    .select_from(select(literal(1).label("one")).subquery())
+    .outerjoin(PlanRow, true())
+    .order_by(col(PlanRow.plan))
+)

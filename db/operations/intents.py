@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import case, update
+from sqlalchemy import case, null, union_all, update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -13,7 +13,7 @@ from billing.stripe.effects import effect_key, params_hash
 from ..core import timeline
 from ..core.pending import store_later
 from ..core.record_hashes import wrote
-from ..tables import Intent
+from ..tables import Intent, Operation
 from . import objects
 
 OPEN, DONE, REFUSED = "open", "done", "refused"
@@ -82,15 +82,23 @@ async def take_up(session: AsyncSession, intent: Intent) -> Intent:
     return found
 
 
-async def newest(session: AsyncSession, organization_id: str, effect: str, *, limit: int) -> list[datetime]:
-    """When the organization's last effects of this kind were begun, the newest first."""
-    found = await session.exec(
-        select(Intent.created_at)
+async def newest(
+    session: AsyncSession, organization_id: str, effect: str, *, limit: int, key: str
+) -> tuple[list[datetime], bool]:
+    """When the organization's last effects of this kind were begun, the newest first; and whether there is
+    the intent with this key. One statement."""
+    last = (
+        select(Intent.idempotency_key, Intent.created_at)
         .where(Intent.organization_id == organization_id, Intent.effect == effect)
         .order_by(col(Intent.created_at).desc())
         .limit(limit)
+        .subquery()
     )
-    return list(found)
+    asked = select(Intent.idempotency_key, null()).where(col(Intent.idempotency_key) == key)
+    both = union_all(select(last.c.idempotency_key, last.c.created_at), asked)
+    found = (await (await session.connection()).execute(both)).all()
+    begun = any(one == key for one, _ in found)
+    return sorted((at for _, at in found if at is not None), reverse=True), begun
 
 
 async def close_done(
@@ -156,6 +164,21 @@ async def _close(session: AsyncSession, key: str, **values: Any) -> Intent:
     if intent is None:
         raise LookupError(f"no intent {key}")
     return intent
+
+
+async def with_operation(session: AsyncSession, operation_id: str) -> tuple[Operation, list[Intent]]:
+    """The operation as its row is now, with its intents as `of_operation` gives them. Raises LookupError."""
+    found = await session.exec(
+        select(Operation, Intent)
+        .outerjoin(Intent, col(Intent.operation_id) == col(Operation.id))
+        .where(col(Operation.id) == operation_id)
+        .order_by(col(Intent.created_at), col(Intent.idempotency_key))
+        .execution_options(populate_existing=True)
+    )
+    rows = found.all()
+    if not rows:
+        raise LookupError(f"no operation {operation_id}")
+    return rows[0][0], [intent for _, intent in rows if intent is not None]
 
 
 async def of_operation(session: AsyncSession, operation_id: str) -> list[Intent]:

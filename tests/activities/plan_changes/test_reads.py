@@ -10,6 +10,7 @@ from activities.mirror import pages as mirror_pages
 from activities.plan_changes.reads import StripeReads
 from billing.plan_changes.messages import TargetQuery
 from billing.plan_changes.subject import SubscriptionFacts, SubscriptionQuery
+from db.mirror import mirror
 
 from ...support.case_rules import case_rules
 from ..effects.effecting import Job
@@ -64,13 +65,15 @@ async def test_what_is_another_product_than_the_mirror_says_is_refused_for_good(
     price = await job.shop.client.v1.prices.retrieve_async(job.shop.price[names[0], "month"])
     offered = ("priority-support", "gold-support")
     add_ons = offered[:1] if key == "plixo_add_on" else ()
+    async with job.database.reading() as session:
+        plans = await mirror.plans(session)
     query = TargetQuery(plan="growth", interval="month", currency="usd", add_ons=add_ons, offered=offered)
     reads = StripeReads(job.shop.client, job.database, case_rules())
 
     await job.shop.client.v1.products.update_async(str(price.product), {"metadata": {key: names[1]}})
     try:
         with pytest.raises(ApplicationError) as refused:
-            await ActivityEnvironment().run(reads.read_target_plan, query)
+            await ActivityEnvironment().run(reads.read_target_plan, query, plans)
     finally:  # other tests have the same shop
         await job.shop.client.v1.products.update_async(str(price.product), {"metadata": {key: names[0]}})
 

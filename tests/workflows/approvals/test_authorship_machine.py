@@ -3,12 +3,14 @@
 And the other way round: with the rule left out at any one place, the same scenarios find it.
 """
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
 from hypothesis import given
+from sqlalchemy import or_
+from sqlmodel import col
 from temporalio import activity
 
 from activities.money.commitments import Commitments
@@ -19,6 +21,7 @@ from billing.money.messages import Commit, CommitmentResult
 from db.approvals import deciders, delegations
 from db.core.session import Database
 from db.operations import operations
+from db.tables import Delegation
 from sandbox.stripe.server.inprocess import StandIn
 
 from ...support.drawn import always, drawn, patience
@@ -123,16 +126,12 @@ def without_former_delegates(patch: pytest.MonkeyPatch) -> None:
 
 
 def without_consent(patch: pytest.MonkeyPatch) -> None:
-    begun = delegations.begun
+    begun = delegations.has_begun
 
-    async def offered_too(session: Any, organization_id: str, at: Any) -> Sequence[Any]:
-        page = await delegations.paged(organization_id).page(session, limit=100)
-        return [
-            *await begun(session, organization_id, at),
-            *(one for one in page.rows if not one.accepted_at),
-        ]
+    def offered_too(at: Any) -> Any:
+        return or_(begun(at), col(Delegation.accepted_at).is_(None))
 
-    patch.setattr(delegations, "begun", offered_too)
+    patch.setattr(delegations, "has_begun", offered_too)
 
 
 def without_resolution(patch: pytest.MonkeyPatch) -> None:

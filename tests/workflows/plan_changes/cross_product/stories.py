@@ -16,6 +16,7 @@ from billing.operations.messages import Progress
 from billing.operations.standing import Abandon, AbandonResult, RecordedEnd, Standing, StandingQuery
 from billing.plan_changes.limits import Usage
 from billing.plan_changes.messages import OtherChangeQuery
+from billing.plan_changes.plans import Plan
 from billing.plan_changes.subject import (
     PlanChangeInput,
     PlanChangeRequest,
@@ -26,6 +27,7 @@ from billing.plan_changes.subject import (
 from billing.policy.policy import Policy
 from billing.stripe.effects import Effect, EffectOutcome
 from billing.stripe.events import StripeChanged
+from db.mirror import mirror
 from workflows.plan_changes.workflow import PlanChangeWorkflow
 
 from ....support.in_process import InProcess
@@ -85,8 +87,10 @@ class Looks(ChangeLooks):
     async def other(self, query: OtherChangeQuery) -> None:
         return None
 
-    async def usage(self, organization: str, currency: str) -> Usage:
-        return Usage(seats=1, customers=0, ar_balance=0, currency=currency)
+    async def usage(self, organization: str, currency: str) -> tuple[Usage, list[Plan]]:
+        async with self._reads._database.reading() as session:
+            plans = await mirror.plans(session)
+        return Usage(seats=1, customers=0, ar_balance=0, currency=currency), plans
 
 
 class Stories:
