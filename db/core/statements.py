@@ -34,21 +34,16 @@ async def insert_if_new(session: AsyncSession, row: Row) -> Row | None:
 
     Waits for a transaction that is just inserting the same: afterwards that row is there, or this one is.
     """
-    return row if await insert_returning(session, row) is not None else None
-
-
-async def insert_returning(session: AsyncSession, row: SQLModel, *beside: Any) -> tuple[Any, ...] | None:
-    """As `insert_if_new`; returns what these columns then are, or None."""
     await _flush(session)
     connection = await session.connection()
     # Made once a table: building the statement would cost more than carrying it out.
-    statement = _insert_if_new(type(row), is_sqlite(session), *beside)
-    stored = (await connection.execute(statement, row.model_dump())).first()
-    if stored is None:
+    statement = _insert_if_new(type(row), is_sqlite(session))
+    stored = await connection.execute(statement, row.model_dump())
+    if stored.first() is None:
         return None
     make_transient_to_detached(row)
     session.add(row)
-    return tuple(stored)[len(stored) - len(beside) :]
+    return row
 
 
 async def insert_new(
@@ -76,10 +71,10 @@ async def _flush(session: AsyncSession) -> None:
 
 
 @cache
-def _insert_if_new(table: type[SQLModel], on_sqlite: bool, *beside: Any) -> Executable:
+def _insert_if_new(table: type[SQLModel], on_sqlite: bool) -> Executable:
     columns: Table = inspect(table).local_table
     insert = sqlite.insert(columns) if on_sqlite else postgresql.insert(columns)
-    return insert.on_conflict_do_nothing().returning(*columns.primary_key, *beside)
+    return insert.on_conflict_do_nothing().returning(*columns.primary_key)
 
 
 async def store_reading(session: AsyncSession, row: SQLModel, kept: frozenset[str] = frozenset()) -> None:

@@ -20,7 +20,7 @@ from billing.plan_changes.report import not_replaced_now_problem
 from ..core import timeline
 from ..core.pending import reads, store_later
 from ..core.record_hashes import wrote
-from ..core.statements import insert_returning
+from ..core.statements import insert_if_new
 from ..tables import Operation, Organization, Person, TimelineEvent
 from ..tables.operations import CHANGES_SUBSCRIPTION
 from . import objects
@@ -162,11 +162,9 @@ async def create(
         operation.replaces = ""
     while True:
         free = await _in_its_way(session, operation, changing) is None
-        created = await insert_returning(session, operation, *_REQUESTER) if free else None
+        created = await insert_if_new(session, operation) if free else None
         changing = None
         if created:
-            timeline.learn_head(session, operation.id, None, None)
-            timeline.learn_person(session, operation.requested_by, *created)
             await objects.note(session, operation.id, operation.organization_id, named)
             return operation, True
         earlier = await find_repeated(session, operation)
