@@ -21,7 +21,6 @@ from billing.approvals.messages import (
     ClimbApproval,
     CloseApproval,
     CloseOpenRound,
-    OpenApproval,
     OpenedApproval,
     ReadOutcome,
     RemindApproval,
@@ -29,6 +28,7 @@ from billing.approvals.messages import (
 from billing.core.errors import BillingError
 from billing.core.events import EventCode
 from billing.core.operations import Kind
+from billing.mail.steps import OpenApproval
 from billing.operations.messages import Progress
 from billing.policy.policy import Policy
 from db.approvals import approvals, deciders, ladders

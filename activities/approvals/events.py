@@ -7,10 +7,10 @@ from billing.approvals.ladder import Opening, Rung
 from billing.approvals.messages import (
     ClimbApproval,
     CloseApproval,
-    OpenApproval,
 )
 from billing.core.events import EventCode
 from billing.core.operations import Role, State
+from billing.mail.steps import OpenApproval
 from billing.operations.messages import Progress
 from db.approvals.deciders import ladder_of, signatures_of
 from db.approvals.decisions import decided_key

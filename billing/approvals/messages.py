@@ -7,7 +7,6 @@ from pydantic import AwareDatetime
 from ..core.business_time import Calendar
 from ..core.money import Money
 from ..core.operations import Kind, Message, Role
-from ..mail.steps import Step
 from ..operations.payloads import OperationSubject
 from ..policy.policy import AuthorityLimit, LadderStep, Policy
 from .ladder import Rung
@@ -103,13 +102,6 @@ class ApprovalInput(ReviewSetup):
     """None where it is as it was asked for."""
     since: SinceLastRound | None
     """What is new in this round; None in the first."""
-
-
-class OpenApproval(Message):
-    request: ApprovalInput
-    at: AwareDatetime
-    step: Step | None = None
-    """What its operation records with it: that what is to be decided was proposed."""
 
 
 class PreviewReview(Message):

@@ -1,5 +1,8 @@
 """A step of an operation together with whom it tells."""
 
+from pydantic import AwareDatetime
+
+from ..approvals.messages import ApprovalInput
 from ..approvals.notice_messages import NoticeInput
 from ..core.business_time import Calendar
 from ..core.operations import Message
@@ -13,6 +16,15 @@ class Step(Progress):
 
     notice: NoticeInput | None = None
     mails: tuple[MailRequest, ...] = ()
+
+
+class OpenApproval(Message):
+    """Opens a round, together with the step that proposes what it is about."""
+
+    request: ApprovalInput
+    at: AwareDatetime
+    step: Step | None = None
+    """None where that was recorded before."""
 
 
 class TroubleRecord(Message):

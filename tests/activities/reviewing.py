@@ -16,7 +16,6 @@ from billing.approvals.messages import (
     ClimbApproval,
     CloseApproval,
     Decide,
-    OpenApproval,
     OpenedApproval,
     ReadOutcome,
     RemindApproval,
@@ -26,6 +25,7 @@ from billing.core.errors import BillingError
 from billing.core.keys import Keys
 from billing.core.operations import Problem, Role
 from billing.mail.messages import MailRequest
+from billing.mail.steps import OpenApproval
 from billing.policy.policy import LadderStep
 from db.approvals import approvals, deciders, decisions
 from db.core import timeline

@@ -18,13 +18,12 @@ with workflow.unsafe.imports_passed_through():
         ClimbApproval,
         CloseApproval,
         CloseOpenRound,
-        OpenApproval,
         OpenedApproval,
         ReadOutcome,
         RemindApproval,
     )
     from billing.core.operations import Problem, State
-    from billing.mail.steps import Step
+    from billing.mail.steps import OpenApproval, Step
     from billing.policy.phrases import roles
 
 from ..core import search

@@ -18,9 +18,9 @@ from activities.approvals.approvals import Approvals
 from activities.money.commitments import Commitments
 from billing.approvals.ladder import Rung
 from billing.approvals.marks import UNMARKED
-from billing.approvals.messages import OpenApproval
 from billing.core.money import Money
 from billing.core.operations import Kind, Role
+from billing.mail.steps import OpenApproval
 from billing.money.credit import CreditSubject
 from billing.money.messages import CommitPart
 from billing.money.refund import RefundSubject

@@ -10,8 +10,9 @@ from activities.effects.registry import EFFECTS
 from activities.plan_changes.looks import ChangeLooks
 from activities.plan_changes.reads import StripeReads
 from activities.stripe.failures import translate
-from billing.approvals.messages import ApprovalOutcome, OpenApproval, OpenedApproval
+from billing.approvals.messages import ApprovalOutcome, OpenedApproval
 from billing.core.operations import Problem, State
+from billing.mail.steps import OpenApproval
 from billing.operations.messages import Progress
 from billing.operations.standing import Abandon, AbandonResult, RecordedEnd, Standing, StandingQuery
 from billing.plan_changes.limits import Usage
