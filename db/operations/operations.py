@@ -17,13 +17,13 @@ from billing.operations.found_by import FoundBy
 from billing.operations.kinds import GIVE_MONEY, KINDS
 from billing.plan_changes.report import not_replaced_now_problem
 
-from ..core import timeline
 from ..core.pending import reads, store_later
 from ..core.record_hashes import wrote
 from ..core.statements import insert_if_new
-from ..tables import Operation, Organization, Person, TimelineEvent
+from ..tables import Operation, Organization, TimelineEvent
 from ..tables.operations import CHANGES_SUBSCRIPTION
 from . import objects
+from .heads import BESIDE, seen
 
 
 class KeepValue(Enum):
@@ -41,20 +41,6 @@ _LOCKED = "locked_operations"
 
 WAITS = "scheduled"
 """The stage of a plan change that waits for the end of the period."""
-
-
-_REQUESTER = tuple(
-    select(column)
-    .where(
-        col(Person.id) == col(Operation.requested_by),
-        col(Person.organization_id) == col(Operation.organization_id),
-    )
-    .correlate(Operation)
-    .scalar_subquery()
-    for column in (col(Person.name), col(Person.roles))
-)
-_BESIDE = (*timeline.head_of(col(Operation.id)), *_REQUESTER)
-"""What the next event needs to be known: the last one, and who the requester is."""
 
 
 async def get(session: AsyncSession, organization_id: str, operation_id: str) -> Operation | None:
@@ -115,27 +101,16 @@ async def lock(session: AsyncSession, operation_id: str) -> Operation:
         # Not FOR UPDATE: that would also wait for whoever inserts a row that refers to the operation.
         # SQLite leaves it out: there the transaction holds the only write lock from its beginning.
         wanted: Any = (
-            select(Operation, *_BESIDE)
+            select(Operation, *BESIDE)
             .where(col(Operation.id) == operation_id)
             .with_for_update(of=Operation, key_share=True)
             .execution_options(populate_existing=True)
         )
-        operation = _seen(session, (await session.exec(wanted)).one_or_none())
+        operation = seen(session, (await session.exec(wanted)).one_or_none())
         if operation is None:
             raise LookupError(f"no operation {operation_id}")
         locked[operation_id] = operation
     return locked[operation_id]
-
-
-def _seen(session: AsyncSession, found: Any) -> Operation | None:
-    """An operation that was read with what is `_BESIDE` it."""
-    if found is None:
-        return None
-    operation: Operation
-    operation, seq, hash_, *requester = found
-    timeline.learn_head(session, operation.id, seq, hash_)
-    timeline.learn_person(session, operation.requested_by, *requester)
-    return operation
 
 
 async def add_author(session: AsyncSession, operation_id: str, author: Author) -> None:
@@ -345,10 +320,10 @@ async def move_on(
         move = _unless_overtaken(operation_id, state, at, stays_open, if_open, unless_told, values)
         found = await session.exec(
             move.values(**values)
-            .returning(Operation, *_BESIDE)
+            .returning(Operation, *BESIDE)
             .execution_options(populate_existing=True, synchronize_session=False)
         )
-        moved = _seen(session, found.first())
+        moved = seen(session, found.first())
     if moved is not None:
         session.info.setdefault(_LOCKED, {})[operation_id] = moved
         wrote(session, operation_id, moved)
