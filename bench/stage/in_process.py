@@ -18,6 +18,7 @@ from api.http.context import StripeAccount
 from db.core.late_begin import is_unbegun
 from db.core.session import Database
 from worker import composition
+from workflows.client import registration
 
 from .stage import Stage
 
@@ -71,6 +72,7 @@ async def product(stage: Stage, temporal: Client | None = None) -> AsyncIterator
     """
     temporal = temporal or stage.temporal
     async with AsyncExitStack() as stack:
+        await registration.register(temporal)
         hosted = await composition.hosted(stack, stage.settings, stage.policy, temporal)
         for sweep in (hosted.outbox, hosted.mails, hosted.chats, hosted.events):
             stack.push_async_callback(_ended, asyncio.create_task(sweep.run()))
