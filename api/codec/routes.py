@@ -7,6 +7,8 @@ from fastapi import APIRouter, Request, Response
 from google.protobuf import json_format
 from temporalio.api.common.v1 import Payloads
 
+from settings.logs import learned
+
 from ..http.auth import Caller, authenticate, refused
 from ..http.context import Context, InContext
 from ..http.scopes import KeyScope
@@ -48,6 +50,7 @@ async def decode(request: Request, context: InContext) -> Response:
 
 async def _decoded(request: Request, context: Context) -> Response:
     caller = await _caller(request, context)
+    learned(organization=caller.organization, person=caller.person)
     asked = Payloads()
     try:
         json_format.Parse(await request.body(), asked, ignore_unknown_fields=True)
