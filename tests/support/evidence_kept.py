@@ -11,6 +11,7 @@ from pathlib import Path
 
 from sqlmodel import col, select
 
+from billing.approvals.marks import UNMARKED
 from billing.core.events import EventCode
 from billing.evidence.document import as_json
 from billing.evidence.records import Json
@@ -18,6 +19,10 @@ from billing.evidence.verify import verify
 from db.core.session import Database
 from db.evidence import reader as evidence
 from db.tables import Operation, TimelineEvent
+from worker.evidence.check import RecordCheck
+from worker.evidence.daily_roots import DailyRoots
+
+from ..billing.evidence.sealing import SIGNER
 
 DIRECTORY = Path(__file__).parents[1] / "billing" / "evidence"
 
@@ -58,11 +63,15 @@ KEPT = {
 
 
 async def check_all(database: Database, test: str) -> None:
-    """Whatever a test has begun has whole evidence, at whatever moment the test ended."""
+    """Whatever a test has begun has whole evidence, at whatever moment the test ended, and a root that is
+    made then stands for it."""
     async with database.reading() as session:
         begun = select(TimelineEvent.operation_id).where(col(TimelineEvent.key).in_(BEGUN))
         ids = sorted(await session.exec(begun))
     documents = [await _document(database, id_) for id_ in ids]
+    await DailyRoots(database, SIGNER).look()
+    checked = await RecordCheck(database, UNMARKED).run()
+    assert [fault for fault in checked.faults if fault.about in ids] == []
     name = KEPT.get(re.sub(r"\[.*$", "", test))
     if name is not None and database.is_sqlite and os.environ.get("RECORD_EVIDENCE"):
         _keep(name, documents)
