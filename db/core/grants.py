@@ -14,7 +14,7 @@ from .. import tables  # noqa: F401 - fills the metadata
 
 APPEND_ONLY = frozenset(
     {
-        *("timeline", "notes", "comments", "decisions", "mails", "operation_objects"),
+        *("timeline", "notes", "comments", "decisions", "mails", "operation_objects", "record_reads"),
         "customer_erasures",
         *("evidence_roots", "sealed_heads", "signing_keys"),
     }

@@ -24,13 +24,14 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from sqlalchemy import make_url
 
+from billing.core.keys import Keys, SecretHashes
 from db import tables
 from db.core import grants
 from db.core.grants import UnknownRole
 from db.core.session import Database
 from db.customers import erasure
 from db.migrate import upgrade_async
-from db.tables import CustomerErasure
+from db.tables import ApiKey, CustomerErasure
 from sandbox.stack.places import reserve_ports
 from sandbox.stripe.server.inprocess import StandIn
 
@@ -218,6 +219,12 @@ async def subscribed(deployment: Deployment, stand_in: StandIn) -> tuple[Tenant,
     database = Database(deployment.env("api")["PLIXO_DATABASE_URL"])
     try:
         tenant = await shop.tenant(database, "starter")
+        hashes = SecretHashes.of(Keys.parse(deployment.env("api")["PLIXO_SECRET_KEYS"]))
+        async with database.transaction() as session:
+            for member in tenant.members.values():
+                _, prefix, secret = member.api_key.split("_")
+                key = await session.get_one(ApiKey, prefix)
+                key.secret_hash = hashes.hash(secret, member.id)
         customer = await shop.client.v1.customers.create_async(
             {"name": "Customer", "metadata": {"plixo_organization": tenant.id}}
         )
@@ -351,6 +358,8 @@ REWRITES = [
         "UPDATE mails SET template = template",
     ),
     *(f"UPDATE decisions SET {column} = {column}" for column in ("person_id", "decision", "for_person")),
+    *(f"UPDATE api_keys SET {column} = {column}" for column in ("person_id", "organization_id", "scopes")),
+    *("UPDATE record_reads SET person_id = person_id", "TRUNCATE record_reads"),
     *(f"UPDATE intents SET {column} = {column}" for column in ("operation_id", "params_hash", "effect")),
     *(f"DELETE FROM {table}" for table in KEPT),
     *(f"TRUNCATE {table} CASCADE" for table in ("timeline", "operations", "invoices")),

@@ -11,7 +11,7 @@ from base64 import b64encode
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, nullcontext, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import count
 from pathlib import Path
@@ -38,6 +38,7 @@ from activities.stripe.permissions import KeyPermissions
 from api.app import create_app
 from api.http.context import Context, StripeAccount
 from billing.approvals.marks import DecisionMarks
+from billing.core.keys import SecretHashes
 from billing.policy.policy import Policy, policy_from_toml
 from billing.stripe.events import CatchUpPage
 from db.core.session import Database
@@ -486,10 +487,20 @@ async def house(
 
         for worker in deploy(release):
             await stack.enter_async_context(worker)
+        assert settings.keys is not None
         marks = DecisionMarks.of(settings.keys)
+        # Mails of the worker have links of these; the people of `builders` have keys without.
+        hashes = SecretHashes.of(replace(settings.keys, plain=True))
         account = StripeAccount(settings.webhook_secrets, settings.livemode)
         app = create_app(
-            policy, database, environment.client, rate=1e6, calm=1e6, stripe=account, marks=marks
+            policy,
+            database,
+            environment.client,
+            rate=1e6,
+            calm=1e6,
+            stripe=account,
+            marks=marks,
+            hashes=hashes,
         )
         http = await stack.enter_async_context(
             AsyncClient(transport=ASGITransport(app), base_url="http://plixo.test", timeout=30)
