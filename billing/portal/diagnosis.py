@@ -284,7 +284,7 @@ def _ours(method: Literal["GET", "POST"], facts: AccessFacts, what: str, does: s
 
 
 def _resend(facts: AccessFacts) -> Action:
-    return _ours("POST", facts, "portal-links/resend", "Ends the older links and mails a new one.")
+    return _ours("POST", facts, "portal-links/resend", "Mails a link; any earlier one stops working.")
 
 
 def _address_in_stripe(facts: AccessFacts, *, or_lift: bool = False) -> Action:

@@ -98,7 +98,7 @@ def trouble(**more: Any) -> dict[str, Any]:
             "where": "plixo",
             "method": "POST",
             "path": "/v1/invoices/in_1/portal-links/resend",
-            "does": "Ends the older links and mails a new one.",
+            "does": "Mails a link; any earlier one stops working.",
         },
         "new_link": False,
     }

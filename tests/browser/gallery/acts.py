@@ -127,10 +127,11 @@ async def _close_changes(database: Database) -> list[str]:
 
 
 def choose(action: str, *, go_on: bool) -> Say:
-    """All invoices of the list, of which some can be chosen for it: the question, or what came of it."""
+    """All invoices of the list, of which some can be chosen for it: the question, or what came of it. Not
+    those that the portal's scenes open: a link that is mailed anew ends theirs."""
 
     async def say(page: Page) -> None:
-        for box in await page.locator("input.pick").all():
+        for box in await page.locator("tr:not(:has-text('R-DE-'), :has-text('R-EN-')) input.pick").all():
             await box.check()
         await page.click(f"button[value={action}]")
         if go_on:

@@ -160,6 +160,7 @@ class Seeds:
     def _lines(self, invoice: Invoice) -> InvoiceLines:
         seconds = int(self.at.timestamp())
         line = {
+            "id": f"il_{invoice.id.removeprefix('in_')}",
             "description": "12 × Seat (at $10.00 / month)",
             "quantity": 12,
             "amount": invoice.total,
