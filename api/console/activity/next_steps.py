@@ -75,8 +75,10 @@ def next_step(operation: OperationAnswer, events: Sequence[EventAnswer], names: 
     if stands == State.AWAITING_APPROVAL:
         return _review(events)
     if stands == State.MISMATCHED:
+        if operation.kind != Kind.PLAN_CHANGE:
+            return NextStep(ACCEPT)
         held = read_result(operation.kind, operation.result)
-        return NextStep(f"{DIFFERS} {held.reverting}" if isinstance(held, PlanChangeResult) else ACCEPT)
+        return NextStep(f"{DIFFERS} {held.reverting}" if isinstance(held, PlanChangeResult) else DIFFERS)
     if operation.kind == Kind.CASE and stands == ApprovalState.OPEN:
         named = operation.stage == "maker_to_confirm"
         return NextStep(WAITING[operation.stage] if named else NOTED, "Note due", _until(events, "deadline"))

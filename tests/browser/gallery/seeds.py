@@ -61,7 +61,7 @@ def plain_pages() -> list[str]:
         for route in router.routes
         if "GET" in getattr(route, "methods", ())
         and "{" not in route.path
-        and not route.path.endswith(("/csv", "/console", "/console/"))
+        and not route.path.endswith(("/csv", "/json", "/audit/evidence", "/console", "/console/"))
     ]
 
 
