@@ -26,13 +26,14 @@ CHANGED: Mapping[str, Sequence[str]] = {
         *("state", "attempts", "stripe_id", "stripe_request_id"),
         *("result", "error", "read_back", "closed_at"),
     ),
-    "payment_promises": ("replaced_at", "outcome", "settled_at"),
+    "payment_promises": ("word", "replaced_at", "outcome", "settled_at"),
     "person_links": ("used_at",),
     "console_sessions": ("last_seen_at", "revoked_at", "revoked_by"),
     "api_keys": ("secret_hash", "expires_at", "replaced_by", "revoked_at", "revoked_by", "origin"),
 }
 """Only these columns are written later: what was about to be done stays as it is, and so does who signed in
-as whom, who made which key, and what a customer promised."""
+as whom, who made which key, and by when a customer promised to pay. What they said besides is erased with
+them."""
 
 DELETED = frozenset(
     {

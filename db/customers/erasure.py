@@ -6,11 +6,11 @@ in Stripe. What people wrote can't be changed; it is told where that names them.
 """
 
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, delete, update
+from sqlalchemy import ColumnElement, Text, cast, delete, or_, update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -28,10 +28,13 @@ from ..tables import (
     CustomerSettings,
     Decision,
     DifferenceRow,
+    DisputeRow,
     Invoice,
     InvoicePdf,
     NoteRow,
     Operation,
+    Outbox,
+    PaymentPromise,
     PortalAccess,
     PortalLink,
     PortalNetwork,
@@ -40,6 +43,8 @@ from ..tables import (
 
 NOWHERE = ""
 """In place of an address."""
+NAMING = ("promise_broken", "dispute")
+"""Templates of mails to people in whose rows of the outbox a customer's name stands."""
 SHORTEST_NAME = 3
 """Letters; what is shorter is found in any text."""
 
@@ -89,6 +94,7 @@ async def erase(session: AsyncSession, wanted: CustomerErasure) -> ErasureOutcom
     await _forget_how_to_write(session, wanted)
     await _close_their_pages(session, id_, by=by, at=at)
     await _forget_what_differed(session, id_)
+    await _forget_in_mails(session, id_)
     operations = await session.exec(select(Operation.id).where(Operation.customer_id == id_))
     for operation in sorted(operations):
         await timeline.append(
@@ -199,6 +205,39 @@ async def _forget_what_differed(session: AsyncSession, id_: str) -> None:
     await session.flush()
 
 
+async def _forget_in_mails(session: AsyncSession, id_: str) -> None:
+    """What they said to a promise, and who they are in mails to people about a promise or a dispute: any
+    other mail names them only as it is sent."""
+    promises = set(await session.exec(select(PaymentPromise.id).where(_of(PaymentPromise, id_))))
+    disputes = set(await session.exec(select(DisputeRow.id).where(DisputeRow.customer_id == id_)))
+    await session.exec(
+        update(PaymentPromise)
+        .where(_of(PaymentPromise, id_))
+        .values(word=None)
+        .execution_options(synchronize_session=False)
+    )
+    about = [cast(Outbox.payload, Text).contains(one) for one in sorted(promises | disputes)]
+    if not about:
+        return
+    found = await session.exec(select(Outbox).where(col(Outbox.name).in_(NAMING), or_(*about)))
+    for row in found:
+        row.payload = _unnamed(row.payload)
+        session.add(row)
+    await session.flush()
+
+
+def _unnamed(payload: Mapping[str, Any]) -> dict[str, Any]:
+    """A mail, or a post of one, without the customer's name and what they said."""
+    if "mail" in payload:
+        return {**payload, "mail": _unnamed(payload["mail"])}
+    context = dict(payload["context"])
+    if context.get("promise"):
+        context["promise"] = context["promise"] | {"customer": None, "word": None}
+    if context.get("dispute"):
+        context["dispute"] = context["dispute"] | {"customer": None}
+    return {**payload, "context": context}
+
+
 async def _mentions(session: AsyncSession, customer: Customer) -> AsyncIterator[str]:
     """The operations about the customer in which somebody wrote their name or mail address."""
     names = [folded(one) for one in (customer.name, customer.email) if one and len(one) >= SHORTEST_NAME]
@@ -231,6 +270,6 @@ def names_one_of(names: Sequence[str], text: str) -> bool:
 
 
 def _of(
-    table: type[CustomerMail | PortalLink | PortalAccess | PortalNetwork], customer_id: str
+    table: type[CustomerMail | PaymentPromise | PortalLink | PortalAccess | PortalNetwork], customer_id: str
 ) -> ColumnElement[bool]:
     return col(table.customer_id) == customer_id

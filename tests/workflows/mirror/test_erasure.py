@@ -19,6 +19,7 @@ from db.tables import (
     DifferenceRow,
     Invoice,
     InvoicePdf,
+    Outbox,
     PortalAccess,
     PortalLink,
     Reconciliation,
@@ -29,7 +30,8 @@ from db.tables import (
 from ...support import money
 from ...support.builders import Tenant
 from ...support.house import House
-from ...support.portal_rows import a_link, a_network
+from ...support.money_rows import a_dispute
+from ...support.portal_rows import a_link, a_network, a_promise
 from ..conftest import ON_BOTH_DATABASES
 
 NAME, EMAIL = "Wilhelmina Quackenbush", "mina@quackenbush.example"
@@ -142,6 +144,26 @@ async def known_in_every_way(home: House, acme: Tenant, customer: str) -> None:
                 ),
             ]
         )
+        promised = a_promise(link, promised_at=at, word=f"{NAME} will see to it.")
+        disputed = a_dispute(acme.id, "pi_disputed", customer_id=customer)
+        session.add_all([promised, disputed])
+        for context in (
+            {"promise": {"customer": NAME, "word": promised.word, "promise": promised.id}},
+            {"dispute": {"customer": NAME, "dispute": disputed.id}},
+        ):
+            session.add(
+                Outbox(
+                    id=new_id("out"),
+                    action="mail",
+                    workflow_id=new_id("mail"),
+                    name="promise_broken" if "promise" in context else "dispute",
+                    payload={"key": promised.id, "context": context},
+                    state="delivered",
+                    created_at=at,
+                    next_attempt_at=at,
+                    settled_at=at,
+                )
+            )
         compared = Reconciliation(
             id=new_id("rec"), requested_by="system", stage="customers", workflow_id=new_id("x"), started_at=at
         )
