@@ -21,6 +21,9 @@ from ..processes import Served
 FEW = 10
 """Requests that are drawn for each route."""
 
+PATIENCE = 60.0
+"""Seconds for an answer. The first one is the whole document, which the process makes then."""
+
 pytestmark = [pytest.mark.slow, patience(FEW)]
 
 QUOTED = (
@@ -45,7 +48,7 @@ OPERATIONS = [
 
 @pytest.fixture(scope="module")
 def document(process: Served) -> BaseSchema:
-    return schemathesis.openapi.from_url(f"{process.address}/openapi.json")
+    return schemathesis.openapi.from_url(f"{process.address}/openapi.json", timeout=PATIENCE)
 
 
 @pytest.mark.parametrize(("method", "path"), OPERATIONS)
@@ -81,7 +84,7 @@ def test_every_answer_is_as_documented(document: BaseSchema, process: Served, me
 def _validated(case: Case[Any], who: Member, unchecked: list[Any]) -> None:
     """Calls it and checks the answer, which the limit of requests must not be: it would say nothing else."""
     while True:
-        answer = case.call(headers=who.headers)
+        answer = case.call(headers=who.headers, timeout=PATIENCE)
         if answer.status_code != 429 or answer.json()["code"] != "rate_limited":
             break
         time.sleep(float(answer.headers["retry-after"][0]))
