@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from billing.evidence.command import main
+from billing.evidence.document import Evidence
 from billing.evidence.seals import checks, judgment
 from billing.evidence.seals.files import read_file
 from billing.evidence.seals.roots import seal_of
@@ -222,6 +223,21 @@ def test_an_event_that_was_added_with_an_old_date_is_named(hours: int, found: bo
         f"{at:%Y-%m-%d %H:%M} UTC, and root 3 of 2026-12-02 does not have it"
     )
     assert faults == [named] * found
+
+
+@pytest.mark.parametrize(("at", "found"), [("2026-12-01T12:00", True), ("2026-11-30T22:00", False)])
+def test_of_roots_from_the_middle_only_what_is_younger_than_the_first_is_asked_for(
+    at: str, found: bool
+) -> None:
+    """What is older may stand in one before."""
+    change = with_a_comment_appended(f"{at}:00.000000Z")
+    [document] = [
+        one for one in changed(CHANGE, change, consistently=True) if one["operation"]["id"] == ID[CHANGE]
+    ]
+    evidence = Evidence.model_validate(document)
+    later = [root.model_copy(update={"number": root.number + 1}) for root, _ in sealed()]
+    faults = [str(fault) for fault in checks.broken_operation(evidence, [], later)]
+    assert any(f"event {ALL[CHANGE] + 1} was added later" in fault for fault in faults) == found
 
 
 def test_what_came_after_the_last_root_is_said_not_to_be_held_by_any() -> None:
