@@ -8,6 +8,7 @@ import re
 from collections.abc import Sequence
 from contextvars import ContextVar
 from dataclasses import replace
+from typing import Any
 
 import httpx
 from fastapi import FastAPI
@@ -16,6 +17,7 @@ from sqlalchemy import Connection, event
 from api.dispatch.dispatcher import Dispatcher
 from api.http.context import Context
 from billing.core.delivery import Delivery
+from db.core.late_begin import LAST, is_unbegun
 from db.tables import Outbox
 
 from .plan import ApiDeath
@@ -48,7 +50,9 @@ class MortalApi(httpx.AsyncBaseTransport):
         self._inner = httpx.ASGITransport(app)
         self._planned: list[ApiDeath] = []
         self.deaths = 0
-        event.listen(context.database.engine.sync_engine, "commit", _die_before_commit)
+        engine = context.database.engine.sync_engine
+        event.listen(engine, "commit", _die_before_commit)
+        event.listen(engine, "before_cursor_execute", _die_before_the_only_write)
 
     def plan(self, deaths: Sequence[ApiDeath]) -> None:
         self._planned, self.deaths = list(deaths), 0
@@ -69,6 +73,13 @@ class MortalApi(httpx.AsyncBaseTransport):
             if death.point == "after commit" and "Idempotency-Key" not in request.headers:
                 return httpx.Response(202, json={})
         return await self._inner.handle_async_request(request)
+
+
+def _die_before_the_only_write(connection: Connection, *given: Any) -> None:
+    """Where a statement is a transaction by itself, nothing is left to commit after it."""
+    last = LAST.items() <= given[3].execution_options.items()
+    if last and is_unbegun(connection):
+        _die_before_commit(connection)
 
 
 def _die_before_commit(_: Connection) -> None:
