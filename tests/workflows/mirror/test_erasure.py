@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import LargeBinary, Text, cast, select
-from sqlmodel import SQLModel, col, func
+from sqlalchemy import Column, ColumnElement, LargeBinary, Text, cast, select
+from sqlmodel import SQLModel, col
 from sqlmodel import select as rows
 
 from db.core.session import Database
@@ -52,18 +52,22 @@ async def found_in(database: Database, *texts: str) -> list[str]:
     found = []
     async with database.engine.connect() as connection:
         for name, table in sorted(SQLModel.metadata.tables.items()):
-            for column in table.columns:
-                if isinstance(column.type, LargeBinary):
-                    held = await connection.scalars(select(column))
-                    read = [one.decode(errors="replace") for one in held]
-                    found += [f"{name}.{column.name}" for one in read if any(text in one for text in texts)]
-                    continue
-                has = [func.lower(cast(column, Text)).contains(text.lower()) for text in texts]
-                for one in has:
-                    count = select(func.count()).select_from(table).where(one)
-                    if await connection.scalar(count):
-                        found.append(f"{name}.{column.name}")
+            columns = list(table.columns)
+            for row in await connection.execute(select(*(_as_text(column) for column in columns))):
+                found += [
+                    f"{name}.{column.name}"
+                    for column, value in zip(columns, row, strict=True)
+                    if any(text.lower() in _plain(value) for text in texts)
+                ]
     return sorted(set(found))
+
+
+def _as_text(column: Column[Any]) -> ColumnElement[Any]:
+    return column if isinstance(column.type, LargeBinary) else cast(column, Text)
+
+
+def _plain(value: Any) -> str:
+    return (value.decode(errors="replace") if isinstance(value, bytes) else str(value)).lower()
 
 
 async def known_in_every_way(home: House, acme: Tenant, customer: str) -> None:
