@@ -1,6 +1,8 @@
 """What an insider does to the records or to an export is found, and named, by who has the roots."""
 
+import io
 import json
+import zipfile
 from collections.abc import Callable
 from copy import deepcopy
 from datetime import timedelta
@@ -352,6 +354,12 @@ def test_a_table_that_says_something_else_than_the_evidence_is_named(table: str)
 def test_a_file_that_is_missing_or_was_added_is_named() -> None:
     assert judged(repacked(exported(), approvals__csv=lambda _: None)) == ["approvals.csv: it is missing"]
     assert judged(repacked(exported(), README__md=lambda _: None)) == ["README.md: it is missing"]
+    more = io.BytesIO(exported())
+    with zipfile.ZipFile(more, "a") as export:
+        export.writestr("more.txt", "Trust me.")
+        with pytest.warns(UserWarning, match="Duplicate name"):
+            export.writestr("README.md", "Trust me.")
+    assert judged(more.getvalue()) == ["more.txt: it was added", "README.md: it is there twice"]
 
 
 def test_an_operation_that_is_there_twice_is_named() -> None:
