@@ -7,8 +7,10 @@ time is the test's. Nothing is recorded, replayed or tried again.
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
+from types import SimpleNamespace
 from typing import Any
 
+from temporalio.common import TypedSearchAttributes
 from temporalio.exceptions import ActivityError, ApplicationError
 from temporalio.workflow._context import _Runtime
 
@@ -29,6 +31,7 @@ class InProcess:
         self._under_way = 0
         self._turned: set[asyncio.Future[None]] = set()
         self._slots = asyncio.Semaphore(AT_ONCE)
+        self._details = ""
 
     @contextmanager
     def running(self) -> Iterator[None]:
@@ -116,6 +119,18 @@ class InProcess:
             if end is not None and self._now() >= end:
                 raise TimeoutError
             await self._turn()
+
+    def workflow_info(self) -> SimpleNamespace:
+        """Found by nothing, as where a server knows none of our search attributes."""
+        return SimpleNamespace(typed_search_attributes=TypedSearchAttributes.empty)
+
+    def workflow_get_current_details(self) -> str:
+        """Nobody looks at it."""
+        return self._details
+
+    def workflow_set_current_details(self, details: str) -> None:
+        """Nobody looks at it."""
+        self._details = details
 
     def workflow_time_ns(self) -> int:
         """Now."""
