@@ -41,7 +41,7 @@ class Stripe:
     def clear(self) -> None:
         return None
 
-    async def wait(self, delays: Iterator[timedelta], objects: Any) -> bool:
+    async def wait(self, what: str, delays: Iterator[timedelta], objects: Any) -> bool:
         self.waits += 1
         return self.told
 

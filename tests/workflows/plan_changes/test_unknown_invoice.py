@@ -32,7 +32,7 @@ class Stripe:
     def clear(self) -> None:
         pass
 
-    async def wait(self, delays: Any, enough: Any, objects: Any) -> None:
+    async def wait(self, what: str, delays: Any, enough: Any, objects: Any) -> None:
         assert not enough(), "it would look again at once, and for ever"
         self.waits += 1
 
