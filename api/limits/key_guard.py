@@ -48,7 +48,8 @@ class KeyGuard:
         if right and self._right_until.get(both, 0.0) > time.monotonic():
             return
         until = self._refused_until.get(both)
-        if until is not None and at < until:
+        # Of a right key the records say whether it is known here, whoever has guessed at it meanwhile.
+        if not right and until is not None and at < until:
             raise _too_many(until - at)
         if await self._refused(*both, right, at):
             until = key_uses.window_of(at) + key_uses.WINDOW

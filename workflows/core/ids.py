@@ -94,8 +94,10 @@ def quote_workflow(kind: Kind, organization: str, quote: str) -> str:
 
 
 def is_quote_of(workflow: str, organization: str) -> bool:
-    """Whether it is a quote that the organization has asked for."""
-    return any(workflow.startswith(quote_workflow(kind, organization, "")) for kind in QUOTE_WORKFLOWS)
+    """Whether it is a quote that the organization has asked for. An organization's id may begin with another
+    one's and a hyphen; a quote's has none."""
+    begin = tuple(quote_workflow(kind, organization, "") for kind in QUOTE_WORKFLOWS)
+    return workflow.startswith(begin) and workflow.rpartition("-")[0] + "-" in begin
 
 
 def incident_workflow(incident: str, component: Component) -> str:

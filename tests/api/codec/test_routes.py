@@ -105,6 +105,16 @@ async def test_members_read_what_belongs_to_their_organization_and_nobody_else_d
     ]
 
 
+async def test_an_organization_reads_no_quote_of_one_whose_id_begins_with_its_own(
+    web: Api, database: Database, acme: Tenant
+) -> None:
+    longer = f"{acme.id}-eu"
+    answer = await web.post(
+        DECODE, acme.auditor, body(await sealed(ids.quote_workflow(Kind.REFUND, longer, "qte_1")))
+    )
+    assert said(answer) == [refused()]
+
+
 async def test_what_was_altered_or_names_another_workflow_is_not_read(
     web: Api, database: Database, acme: Tenant
 ) -> None:

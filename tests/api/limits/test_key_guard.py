@@ -75,6 +75,17 @@ async def test_a_key_that_was_right_from_an_address_goes_on_there(
     assert (await ask(another_process, acme.legal.api_key)).status_code == 429
 
 
+async def test_who_guesses_at_a_key_beside_its_holder_does_not_have_it_refused(
+    app: FastAPI, acme: Tenant, database: Database, policy: Policy, no_temporal: Client
+) -> None:
+    """From the same address, and in a process that hasn't seen the right key yet, or not for an hour."""
+    assert (await ask(app, acme.admin.api_key)).status_code == 200
+    another_process = create_app(policy, database, no_temporal)
+    assert (await statuses(another_process, guess(acme.admin), 22))[-1] == 429
+    assert (await ask(another_process, acme.admin.api_key)).status_code == 200
+    assert await statuses(another_process, guess(acme.admin), 1) == [429]
+
+
 async def test_all_processes_count_together(
     app: FastAPI, database: Database, policy: Policy, no_temporal: Client
 ) -> None:
