@@ -92,6 +92,8 @@ class InvoiceFetches:
                 requested_by=fetch.requested_by,
                 fetched_at=read_at,
             )
+        if pdf is None:
+            return InvoiceFetched(state="gone", read_at=read_at)
         return InvoiceFetched(state="ready", read_at=read_at, status=status, pdf=pdf)
 
     async def _read(self, fetch: InvoiceFetch) -> tuple[datetime, Document | None]:

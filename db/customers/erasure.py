@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Text, cast, delete, or_, update
+from sqlalchemy import ColumnElement, Text, and_, cast, delete, false, or_, update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -45,6 +45,8 @@ NOWHERE = ""
 """In place of an address."""
 NAMING = ("promise_broken", "dispute")
 """Templates of mails to people in whose rows of the outbox a customer's name stands."""
+CAME_BACK = "customer_mail_bounced"
+"""Likewise, of a mail to the customer themselves."""
 SHORTEST_NAME = 3
 """Letters; what is shorter is found in any text."""
 
@@ -206,8 +208,8 @@ async def _forget_what_differed(session: AsyncSession, id_: str) -> None:
 
 
 async def _forget_in_mails(session: AsyncSession, id_: str) -> None:
-    """What they said to a promise, and who they are in mails to people about a promise or a dispute: any
-    other mail names them only as it is sent."""
+    """What they said to a promise, and who they are in mails to people about a promise, a dispute or a mail
+    that came back: any other mail names them only as it is sent."""
     promises = set(await session.exec(select(PaymentPromise.id).where(_of(PaymentPromise, id_))))
     disputes = set(await session.exec(select(DisputeRow.id).where(DisputeRow.customer_id == id_)))
     await session.exec(
@@ -217,20 +219,24 @@ async def _forget_in_mails(session: AsyncSession, id_: str) -> None:
         .execution_options(synchronize_session=False)
     )
     about = [cast(Outbox.payload, Text).contains(one) for one in sorted(promises | disputes)]
-    if not about:
-        return
-    found = await session.exec(select(Outbox).where(col(Outbox.name).in_(NAMING), or_(*about)))
+    mails = select(CustomerMail.id).where(_of(CustomerMail, id_))
+    came_back = and_(col(Outbox.name) == CAME_BACK, col(Outbox.payload)["key"].as_string().in_(mails))
+    found = await session.exec(
+        select(Outbox).where(or_(came_back, and_(col(Outbox.name).in_(NAMING), or_(false(), *about))))
+    )
     for row in found:
-        row.payload = _unnamed(row.payload)
+        row.payload = _unnamed(row.payload, id_)
         session.add(row)
     await session.flush()
 
 
-def _unnamed(payload: Mapping[str, Any]) -> dict[str, Any]:
+def _unnamed(payload: Mapping[str, Any], id_: str) -> dict[str, Any]:
     """A mail, or a post of one, without the customer's name and what they said."""
     if "mail" in payload:
-        return {**payload, "mail": _unnamed(payload["mail"])}
+        return {**payload, "mail": _unnamed(payload["mail"], id_)}
     context = dict(payload["context"])
+    if context.get("why"):
+        context["why"] = f"{id_}: {context['why'].rpartition(': ')[2]}"  # a name may have a colon, too
     if context.get("promise"):
         context["promise"] = context["promise"] | {"customer": None, "word": None}
     if context.get("dispute"):

@@ -8,7 +8,7 @@ from sqlmodel import col, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from ..core.statements import is_sqlite
-from ..tables import Invoice, InvoicePdf, OrganizationInvoice, new_id
+from ..tables import Customer, Invoice, InvoicePdf, OrganizationInvoice, new_id
 
 
 class StoredPdf(NamedTuple):
@@ -31,9 +31,12 @@ async def store(
     content: bytes,
     requested_by: str,
     fetched_at: datetime,
-) -> str:
-    """Keep what was fetched, and give its id: the earlier one's where these bytes were fetched before."""
+) -> str | None:
+    """Keep what was fetched, and give its id: the earlier one's where these bytes were fetched before. None
+    where its customer was erased, if only while it was being fetched."""
     await _lock(session, invoice)
+    if await _is_of_erased(session, invoice):
+        return None
     sha256 = hashlib.sha256(content).hexdigest()
     kept = await session.exec(
         update(InvoicePdf)
@@ -77,6 +80,17 @@ async def facts(
 async def content(session: AsyncSession, pdf_id: str) -> bytes:
     """The bytes. Raises NoResultFound when there is none; ask `facts` whose it is before."""
     return (await session.exec(select(InvoicePdf.content).where(InvoicePdf.id == pdf_id))).one()
+
+
+async def _is_of_erased(session: AsyncSession, invoice_id: str) -> bool:
+    """Whoever erases the customer at the same moment waits and then finds what is stored, or is waited for."""
+    erased = await session.exec(
+        select(Customer.erased_at)
+        .join(Invoice, col(Invoice.customer_id) == Customer.id)
+        .where(Invoice.id == invoice_id)
+        .with_for_update(of=Customer, key_share=True)
+    )
+    return erased.first() is not None
 
 
 async def _lock(session: AsyncSession, invoice_id: str) -> None:

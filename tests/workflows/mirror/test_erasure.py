@@ -11,6 +11,7 @@ from sqlmodel import select as rows
 
 from db.core.session import Database
 from db.customers import erasure
+from db.portal import invoice_pdfs
 from db.tables import (
     Customer,
     CustomerErasure,
@@ -148,6 +149,36 @@ async def known_in_every_way(home: House, acme: Tenant, customer: str) -> None:
                 ),
             ]
         )
+        bounced = new_id("cml")
+        session.add(
+            CustomerMail(
+                id=bounced,
+                invoice_id=invoice,
+                step="due+7d",
+                template="reminder",
+                state="bounced",
+                reason="bounced",
+                amount_minor=9_000,
+                currency="usd",
+                decided_at=at,
+                due_at=at,
+                address=EMAIL,
+                **of,
+            )
+        )
+        session.add(
+            Outbox(
+                id=new_id("out"),
+                action="mail",
+                workflow_id=new_id("mail"),
+                name="customer_mail_bounced",
+                payload={"key": bounced, "context": {"why": f"{NAME}: the mail server refuses the address."}},
+                state="delivered",
+                created_at=at,
+                next_attempt_at=at,
+                settled_at=at,
+            )
+        )
         promised = a_promise(link, promised_at=at, word=f"{NAME} will see to it.")
         disputed = a_dispute(acme.id, "pi_disputed", customer_id=customer)
         session.add_all([promised, disputed])
@@ -217,7 +248,7 @@ async def test_a_customer_who_was_erased_is_named_nowhere_and_evidence_holds(
             .where(CustomerMail.customer_id == customer)
             .order_by(col(CustomerMail.state))
         )
-        assert (ended, list(states)) == ("revoked", ["sent", "skipped"])
+        assert (ended, list(states)) == ("revoked", ["bounced", "sent", "skipped"])
 
     # Stripe tells of them again, and everything is compared: nothing comes back.
     await v1.customers.update_async(customer, {"name": f"{NAME} Jr.", "balance": -700})
@@ -268,6 +299,27 @@ async def test_nothing_is_fetched_or_opened_for_who_was_erased(home: House, acme
     ]
 
     assert [one.json()["code"] for one in refused] == ["customer_erased"] * 2
+
+
+async def test_a_pdf_that_was_being_fetched_is_not_kept_after_the_erasure(home: House, acme: Tenant) -> None:
+    customer = await money.customer(home.shop, acme, NAME)
+    invoice = await money.invoice(home.shop, customer, 500)
+    await home.followed()
+    erased = await home.post(acme.admin, f"/v1/customers/{customer}/erasure", BECAUSE)
+    assert erased.status_code == 200, erased.text
+
+    async with home.database.transaction() as session:
+        kept = await invoice_pdfs.store(
+            session,
+            organization=acme.id,
+            invoice=invoice,
+            content=f"%PDF {NAME}".encode(),
+            requested_by=acme.admin.id,
+            fetched_at=datetime.now(UTC),
+        )
+
+    assert kept is None
+    assert await found_in(home.database, *SECRETS) == []
 
 
 async def test_an_erasure_since_the_backup_is_done_again_before_the_customer_is_read(
