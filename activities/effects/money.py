@@ -7,7 +7,7 @@ import stripe
 
 from billing.stripe.effects import Effect
 
-from .protocol import EffectResult, bears_mark, options, plain, request_of
+from .protocol import EffectResult, MadeOtherwise, bears_later_mark, options, plain, request_of
 
 PAGE = 100
 """The most that Stripe gives at a time."""
@@ -23,13 +23,19 @@ async def made_by(
 
     If need be every page is looked at: what was made long ago is found however much was made since. It bears
     the effect's mark, which anybody can write, and is in what was `asked` (names of parameters) just that, or
-    `alike`; what bears the mark and is something else is somebody else's.
+    `alike`. Raises MadeOtherwise where there is only something else that bears the mark: it is somebody
+    else's, or ours of a time that the records don't know.
     """
+    other: str | None = None
     page = await listing
     async for one in page.auto_paging_iter():
-        same = bears_mark(one.metadata, effect) and all(one[name] == effect.params[name] for name in asked)
-        if same and alike(one):
+        if not bears_later_mark(one.metadata, effect):
+            continue
+        if all(one[name] == effect.params[name] for name in asked) and alike(one):
             return str(one.id)
+        other = other or str(one.id)
+    if other is not None:
+        raise MadeOtherwise(other)
     return None
 
 

@@ -32,7 +32,7 @@ from db.core import timeline
 from db.core.clock import Clock, utc_now
 from db.core.pending import is_taken
 from db.core.session import Database
-from db.operations import intents
+from db.operations import intents, operations
 from db.tables import Intent
 
 from ..mirror.objects.snapshot import Owner
@@ -40,7 +40,7 @@ from ..operations.abandonment import must_be_open
 from ..operations.records import write
 from ..operations.replacement import take_place
 from ..stripe.failures import JITTER, Failure, translate
-from .protocol import EffectResult, StripeEffect
+from .protocol import EffectResult, MadeOtherwise, StripeEffect
 from .registry import EFFECTS
 
 
@@ -72,12 +72,15 @@ class StripeEffects:
         if intent.state != intents.OPEN:
             return _as_closed(intent)
         kind = self._kinds[effect.kind]
-        if not fresh:
-            asked_at = self._clock()
-            found = await self._read_back(kind, effect)
-            if found is not None:
-                return await self._close_done(effect, found, asked_at, read_back=True)
-        return await self._call(kind, effect, fresh)
+        try:
+            if not fresh:
+                asked_at = self._clock()
+                found = await self._read_back(kind, effect)
+                if found is not None:
+                    return await self._close_done(effect, found, asked_at, read_back=True)
+            return await self._call(kind, effect, fresh)
+        except MadeOtherwise as other:
+            return await self._close_refused(effect, _given_otherwise(other))
 
     @activity.defn
     async def settle_effect(self, order: SettleBegun) -> EffectOutcome:
@@ -157,8 +160,15 @@ class StripeEffects:
         return intent
 
     async def _read_back(self, kind: StripeEffect, effect: Effect) -> EffectResult | None:
+        """Raises MadeOtherwise where the records were restored: elsewhere that is not of our doing."""
         try:
             return await kind.read_back(self._client, effect)
+        except MadeOtherwise:
+            async with self._database.reading() as session:
+                operation = await operations.get_one(session, effect.operation)
+            if operation.restored_at is None:
+                return None
+            raise
         except stripe.StripeError as error:
             failure = translate(error)
             if error.http_status == 404 or failure.problem.code == "resource_missing":
@@ -277,6 +287,15 @@ async def _begin(session: AsyncSession, effect: Effect, at: datetime) -> None:
         allowed_actions=(),
     )
     await write(session, progress)
+
+
+def _given_otherwise(other: MadeOtherwise) -> Failure:
+    """Refused by us: what was done since the backup was not what is asked for now."""
+    message = (
+        f"Stripe already has {other.object} of this operation, with another amount: it was made after the "
+        "backup from which the records were restored. Nothing more was done; request what is missing."
+    )
+    return Failure("refusal", Problem(code="given_otherwise", message=message), sent=False)
 
 
 def _how(intent: Intent) -> dict[str, Any]:

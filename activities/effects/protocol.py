@@ -59,6 +59,22 @@ def bears_mark(metadata: Any, effect: Effect) -> bool:
     return plain(metadata).get(EFFECT_MARK) == effect.key
 
 
+def bears_later_mark(metadata: Any, effect: Effect) -> bool:
+    """Whether it bears the effect's mark, or that of a later try at it: while this one is open the records
+    know of none, so it was made before they were restored."""
+    of, _, version = plain(metadata).get(EFFECT_MARK, "").rpartition(":")
+    mine = effect.key.rpartition(":")[0]
+    return of == mine and version.isdecimal() and int(version) >= effect.version
+
+
+class MadeOtherwise(Exception):
+    """Stripe has nothing that is just what the effect asks for, but something else that bears its mark."""
+
+    def __init__(self, object_: str) -> None:
+        super().__init__(object_)
+        self.object = object_
+
+
 def request_of(obj: stripe.StripeObject) -> str | None:
     """Stripe's id of the request that this is the answer to."""
     response = obj.last_response

@@ -83,7 +83,7 @@ async def content(session: AsyncSession, pdf_id: str) -> bytes:
 
 
 async def _is_of_erased(session: AsyncSession, invoice_id: str) -> bool:
-    """Whoever erases the customer at the same moment waits and then finds what is stored, or is waited for."""
+    """Whoever erases the customer at the same moment waits and then finds what is stored; or this waits."""
     erased = await session.exec(
         select(Customer.erased_at)
         .join(Invoice, col(Invoice.customer_id) == Customer.id)

@@ -2,15 +2,19 @@
 
 import asyncio
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import delete
 from temporalio.exceptions import ApplicationError
 
 from activities.effects import credits, refunds
 from billing.stripe.effects import EffectOutcome
 from db.core.session import Database
+from db.operations import operations
+from db.tables import BalanceTransactionRow, CreditNoteRow, Intent, OperationObject, RefundRow
 
 from ...support.shop import Shop
 from ..giving_back import GIVINGS, NOTE, Giving, a_balance_credit, a_credit_note, a_refund, payment_row
@@ -315,3 +319,44 @@ async def test_an_earlier_version_is_not_taken_for_the_one_that_a_person_asked_f
 
     assert [one["metadata"]["plixo_effect"][-2:] for one in await giving.made()] == [":1", ":2"]
     assert performed.stripe_id == (await giving.made())[1]["id"]
+
+
+# --- After a restore --------------------------------------------------------------------------------------
+
+
+async def restored(giving: Giving) -> None:
+    """The records know nothing of what was done since, and Stripe nothing of its keys."""
+    async with giving.job.database.transaction() as session:
+        for table in (RefundRow, CreditNoteRow, BalanceTransactionRow, OperationObject, Intent):
+            await session.exec(delete(table))
+        await operations.restored(session, giving.job.operation.id, datetime.now(UTC))
+    giving.job.shop.stand_in.advance(DAY_AND_HOUR)
+
+
+async def test_after_a_restore_what_a_later_try_has_given_is_not_given_again(giving: Giving) -> None:
+    """The first one was refused; both were made since the backup."""
+    later = giving.another(version=2)
+    done = await later.job.attempt(later.effect)
+    await restored(giving)
+
+    performed = await giving.job.attempt(giving.effect)
+
+    assert (performed.outcome, performed.stripe_id) == ("done", done.stripe_id)
+    assert len(await giving.made()) == 1
+
+
+async def test_after_a_restore_what_was_given_otherwise_is_not_given_besides(giving: Giving) -> None:
+    """It was revised since the backup, and what was asked for at first is approved again."""
+    params = giving.effect.params
+    less = {name: params[name] * 3 // 4 for name in ("amount", "credit_amount") if name in params}
+    revised = giving.another(params=params | less)
+    await revised.job.attempt(revised.effect)
+    await restored(giving)
+
+    performed = await giving.job.attempt(giving.effect)
+    again = await giving.job.attempt(giving.effect)
+
+    assert len(await giving.made()) == 1
+    assert performed.problem is not None
+    assert (performed.outcome, performed.problem.code) == ("refused", "given_otherwise")
+    assert again == performed
