@@ -162,8 +162,8 @@ async def write(session: AsyncSession) -> None:
     `seq` starts at 1 and has no gaps; each event carries the hash of the one before it. Of two transactions
     that do so at the same moment one waits for the other to end and then follows it.
     """
+    await session.flush()  # what is added only now is no transaction of its own, after the last statement
     for operation_id in operations_left(session):
-        await session.flush()
         _add(session, operation_id, _records_written(written(session, operation_id)))
     *others, last = sorted(session.info.get(_UNWRITTEN, ())) or [None]
     for operation_id in others:

@@ -82,6 +82,17 @@ async def test_what_is_pending_is_rolled_back_with_its_transaction(database: Dat
     assert await objects_of(database) == set()
 
 
+async def test_what_was_added_after_an_event_is_there_with_it_or_neither_is(database: Database) -> None:
+    operation = await an_operation_there(database)
+    await store(database, an_object(operation))
+    with suppress(IntegrityError):
+        async with database.transaction() as session:
+            await tell(session, operation, "first")
+            session.add(an_object(operation))
+    async with database.reading() as session:
+        assert await timeline.keys(session, operation.id) == []
+
+
 async def test_what_is_pending_beside_no_event_is_written_all_the_same(database: Database) -> None:
     operation = await an_operation_there(database)
     async with database.transaction() as session:
