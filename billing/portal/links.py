@@ -60,7 +60,7 @@ class InvoiceFetch(Message):
 
 class InvoiceFetched(Message):
     """What came of it. `ready`: here it is; `not_payable`: nothing is to be paid; `no_pdf`: a draft, which
-    has none; `gone`: Stripe has no such invoice of this organization, or the customer was erased meanwhile."""
+    has none; `gone`: Stripe has no such invoice of this organization, or its customer was erased."""
 
     state: Literal["ready", "not_payable", "no_pdf", "gone"]
     read_at: AwareDatetime
