@@ -26,8 +26,9 @@ _EXPORT = "application/zip"
 """An auditor's, with the evidence of every operation in a period."""
 _FILES = ("text/csv", "application/json")
 _MAX_QUERY = 1000
-_TYPED = frozenset({"q"})
-"""What people search for may be somebody's name: that they searched is enough."""
+_UNSAID = frozenset({"q", "cursor", "trail"})
+"""What people search for may be somebody's name, and the cursor of a list by name has one: that they searched,
+or turned the page, is enough."""
 
 
 class ReadsMiddleware:
@@ -96,4 +97,4 @@ async def _keep(request: Request, caller: Caller, what: str) -> None:
 
 def _query(sent: str) -> str:
     sent_with = parse_qsl(sent)
-    return "&".join(f"{quote(name)}={'…' if name in _TYPED else quote(value)}" for name, value in sent_with)
+    return "&".join(f"{quote(name)}={'…' if name in _UNSAID else quote(value)}" for name, value in sent_with)

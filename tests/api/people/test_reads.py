@@ -1,5 +1,6 @@
 """Whoever reads evidence, or takes rows with them as a file, is on record before they have it."""
 
+import base64
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from billing.core.operations import Role
 from billing.policy.policy import Policy
 from db.core.session import Database
 
-from ...support.builders import Member, Tenant
+from ...support.builders import Member, Tenant, a_customer, store
 from ..conftest import ON_ONE_DATABASE, Api, existing
 
 PATH = "/v1/reads"
@@ -51,6 +52,20 @@ async def test_evidence_and_files_are_recorded_with_who_when_and_by_what(
     assert row["request"] == read.headers["X-Request-Id"]
     assert (row["key"], row["session"]) == (acme.auditor.api_key.split("_")[1], None)
     assert row["address"] == "127.0.0.1"
+
+
+@ON_ONE_DATABASE
+async def test_no_name_is_recorded_by_way_of_a_cursor(api: Api, acme: Tenant, database: Database) -> None:
+    """A page's cursor holds the last row's key; by name that is the customer's, and is kept when they are
+    erased."""
+    for id_ in ("cus_1", "cus_2"):
+        await store(database, a_customer(acme.id, id=id_, name="Wilhelmina Quackenbush"))
+    page = (await api.get("/v1/customers", acme.admin, sort="name", limit=1)).json()
+    cursor = page["next_cursor"]
+    assert b"quackenbush" in base64.urlsafe_b64decode(cursor + "==")
+    await taken(api, acme.legal, f"/v1/customers?sort=name&cursor={cursor}", **CSV)
+    [(*_, query, _)] = await recorded(api, acme.admin)
+    assert query == "sort=name&cursor=…"
 
 
 @ON_ONE_DATABASE
