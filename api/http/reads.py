@@ -27,8 +27,8 @@ _EXPORT = "application/zip"
 _FILES = ("text/csv", "application/json")
 _MAX_QUERY = 1000
 _UNSAID = frozenset({"q", "cursor", "trail"})
-"""What people search for may be somebody's name, and the cursor of a list by name has one: that they searched,
-or turned the page, is enough."""
+"""What people search for may be somebody's name, and the cursor of a list by name has one: that they did is
+enough."""
 
 
 class ReadsMiddleware:
