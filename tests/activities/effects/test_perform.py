@@ -22,6 +22,7 @@ from db.cases.cases import CaseRules
 from db.core.session import Database
 from db.mirror import mirror
 from db.operations import operations
+from db.tables import Organization
 
 from .effecting import Job, Killed, dying
 
@@ -152,12 +153,14 @@ async def test_killed_after_the_call_the_next_attempt_reads_back_and_calls_no_mo
 
 class UnwritableSnapshot(SubscriptionSnapshot):
     async def store(self, session: AsyncSession, rules: CaseRules, owner: Owner, read_at: datetime) -> None:
-        document = {"plan": object()}
+        held = (await session.get_one(Organization, owner.organization)).subscription
+        document = {**(held or {}), "unwritable": object()}
         await mirror.store_subscription(session, rules, owner.organization, document, synced_at=read_at)
 
 
 class Unwritable(SubscriptionUpdate):
-    """Its mirror document can't be stored: the closing transaction fails at its second statement."""
+    """Its mirror document can't be stored: the closing transaction fails, on PostgreSQL with its last
+    statement."""
 
     async def call(self, client: stripe.StripeClient, effect: Effect) -> EffectResult:
         return replace(await super().call(client, effect), snapshot=UnwritableSnapshot({}))
