@@ -73,7 +73,7 @@ async def issue(id: Id, caller: Giver, context: InContext, body: LinkBody | None
     async with context.database.transaction() as session:
         invoice = existing(await mirror.invoice(session, caller.organization, id))
         _check_page(invoice)
-        if await erasure.is_erased(session, invoice.customer_id):
+        if await erasure.is_erased_for_now(session, invoice.customer_id):
             raise ApiProblem.of(CUSTOMER_ERASED)
         link = await portal_links.issue(
             session,

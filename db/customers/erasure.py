@@ -67,6 +67,15 @@ async def is_erased(session: AsyncSession, customer_id: str) -> bool:
     return await of(session, customer_id) is not None
 
 
+async def is_erased_for_now(session: AsyncSession, customer_id: str) -> bool:
+    """Likewise; and where it says no, whoever erases them waits until this transaction ends, and then ends
+    what it has made."""
+    found = await session.exec(
+        select(Customer.erased_at).where(Customer.id == customer_id).with_for_update(key_share=True)
+    )
+    return found.first() is not None
+
+
 async def every(session: AsyncSession) -> list[CustomerErasure]:
     """Of all organizations, the oldest first."""
     found = await session.exec(

@@ -1,5 +1,6 @@
 """A customer's personal data is erased: nothing of it is in any table, nor comes back, and evidence holds."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -299,6 +300,29 @@ async def test_nothing_is_fetched_or_opened_for_who_was_erased(home: House, acme
     ]
 
     assert [one.json()["code"] for one in refused] == ["customer_erased"] * 2
+
+
+@ON_BOTH_DATABASES
+async def test_no_link_is_issued_while_the_customer_is_being_erased(home: House, acme: Tenant) -> None:
+    customer = await money.customer(home.shop, acme, NAME)
+    invoice = await money.invoice(home.shop, customer, 500)
+    await home.followed()
+    wanted = CustomerErasure(
+        customer_id=customer,
+        organization_id=acme.id,
+        erased_at=datetime.now(UTC),
+        erased_by=acme.admin.id,
+        reason=BECAUSE["reason"],
+    )
+
+    async with home.database.transaction() as session:
+        await erasure.erase(session, wanted)
+        issuing = asyncio.create_task(home.post(acme.admin, f"/v1/invoices/{invoice}/portal-links", {}))
+        await asyncio.wait([issuing], timeout=1)
+
+    assert (await issuing).json()["code"] == "customer_erased"
+    async with home.database.reading() as session:
+        assert (await session.exec(rows(PortalLink.id).where(PortalLink.customer_id == customer))).all() == []
 
 
 async def test_a_pdf_that_was_being_fetched_is_not_kept_after_the_erasure(home: House, acme: Tenant) -> None:
