@@ -11,6 +11,7 @@ from billing.core.operations import CUSTOMER
 from billing.portal.links import payable
 from billing.portal.networks import verdict
 from db.core.clock import utc_now
+from db.customers import erasure
 from db.customers import settings as customer_settings
 from db.portal import links as portal_links
 from db.portal import networks, visits
@@ -144,7 +145,7 @@ async def failed(context: Context, visit: Visit, link: PortalLink) -> None:
 async def ask(context: Context, visit: Visit, link: PortalLink) -> str:
     """A new link is mailed to the customer, not too often, and their trouble is followed.
 
-    Says what came of it: asked, limited, or not_payable.
+    Says what came of it: asked, limited, or not_payable, which is as much for who was erased.
     """
     policy = context.policy.portal
     rows: list[Outbox | None] = []
@@ -153,6 +154,8 @@ async def ask(context: Context, visit: Visit, link: PortalLink) -> str:
         await portal_troubles.lock(session, link.invoice_id)
         invoice = await portal_pages.invoice(session, link)
         if invoice is None or not _payable(invoice):
+            return "not_payable"
+        if await erasure.is_erased_for_now(session, link.customer_id):
             return "not_payable"
         recently = visit.at - timedelta(minutes=policy.new_link_every)
         hour = visit.at - timedelta(hours=1)

@@ -9,8 +9,9 @@ from sqlmodel import select
 
 from api.http.site import Site
 from db.core.session import Database
+from db.customers import erasure
 from db.portal import links as portal_links
-from db.tables import CustomerMail, PortalAccess, PortalTrouble
+from db.tables import CustomerErasure, CustomerMail, PortalAccess, PortalTrouble
 
 from ...support.builders import Tenant
 from ..conftest import Api, counted
@@ -99,6 +100,27 @@ async def test_everybody_is_told_the_same_and_who_has_no_link_gets_nothing(
     assert len(same) == 1
     assert "set-cookie" not in answers["unknown"].headers
     assert await counted(database, CustomerMail) == [1]
+
+
+async def test_who_was_erased_has_no_new_link_and_is_nobodys_trouble(
+    visitor: Visitor, database: Database, acme: Tenant
+) -> None:
+    _, token = await visitor.link()
+    async with database.transaction() as session:
+        wanted = CustomerErasure(
+            customer_id=visitor.invoice.customer_id,
+            organization_id=acme.id,
+            erased_at=datetime.now(UTC),
+            erased_by=acme.admin.id,
+            reason="Asked for.",
+        )
+        await erasure.erase(session, wanted)
+    await visitor.enter(token)
+    answer = await visitor.post("new-link")
+    assert "Check your mail" in answer.text, "as everybody is told"
+    assert await counted(database, CustomerMail, PortalTrouble) == [0, 0]
+    async with database.reading() as session:
+        assert await portal_links.live(session, visitor.invoice.id) is None
 
 
 async def test_guessing_leaves_no_rows(visitor: Visitor, database: Database) -> None:
