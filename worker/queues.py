@@ -25,6 +25,7 @@ from temporalio.worker import (
 )
 
 from activities.stripe.client import TIMEOUT
+from billing.operations.kinds import ON_REQUEST
 from billing.policy.policy import Policy
 from db.core.session import POOL_SIZE
 from workflows.cancellations.workflow import CancellationWorkflow
@@ -82,7 +83,7 @@ WORKFLOWS: Mapping[str, Sequence[type]] = {ids.MAIN_QUEUE: _MAIN}
 DEPLOYMENT = "plixo"
 """What releases are of, for Temporal."""
 
-UPGRADED = frozenset({ids.PLAN_CHANGE, ids.CANCELLATION, ids.REFUND, ids.CREDIT, ids.WAIVER})
+UPGRADED = frozenset(ids.OPERATION_WORKFLOWS[kind] for kind in ON_REQUEST)
 """They wait for people and periods, and go on by the current release: a step that is changed between two
 releases asks `workflow.patched`. All others end by the release that began them, or go on in a new history
 before that is gone (`workflows.core.anew`)."""

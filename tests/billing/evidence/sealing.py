@@ -3,9 +3,10 @@
 import asyncio
 import io
 import json
+import re
 import zipfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -49,14 +50,23 @@ REFUND, CHANGE, CREDIT = "refund_revised", "plan_change_now", "credit_within_aut
 ACME = "org_acme"
 
 
+FIRST_DAY = date(2026, 11, 30)
+
+
 def of_acme(name: str) -> Json:
-    """A kept document, as if it were Acme's."""
+    """A kept document, as if it were Acme's and of that day, whenever it was recorded."""
     document = DOCUMENTS[name]
-    return rewritten(json.loads(json.dumps(document).replace(document["operation"]["organization"], ACME)))
+    text = json.dumps(document).replace(document["operation"]["organization"], ACME)
+    moved = FIRST_DAY - datetime.fromisoformat(document["operation"]["created_at"]).date()
+
+    def day(found: re.Match[str]) -> str:
+        return (date.fromisoformat(found[0]) + moved).isoformat()
+
+    return rewritten(json.loads(re.sub(r"\d{4}-\d\d-\d\d(?=T)", day, text)))
 
 
 WORLD: Mapping[str, Json] = {name: of_acme(name) for name in (REFUND, CHANGE, CREDIT)}
-"""Three operations of the last of November."""
+"""Three operations of the first day."""
 ID = {name: document["operation"]["id"] for name, document in WORLD.items()}
 ALL = {name: len(document["timeline"]) for name, document in WORLD.items()}
 
@@ -66,7 +76,7 @@ CAME: Sequence[Mapping[str, int]] = (
     {},
 )
 """How far what had gone on had come at each root: the first night, the second, and the third."""
-NIGHTS = [datetime(2026, 12, day, 0, 3, tzinfo=UTC) for day in (1, 2, 3)]
+NIGHTS = [datetime.combine(FIRST_DAY, time(0, 3), UTC) + timedelta(days=day) for day in (1, 2, 3)]
 
 
 def sealed(

@@ -263,8 +263,9 @@ async def test_an_operation_that_was_added_with_an_old_date_is_named(database: D
     for _ in range(2):
         await nights.seal()
     await store_evidence(database, WORLD[CREDIT])
+    at = datetime.fromisoformat(WORLD[CREDIT]["operation"]["created_at"])
     added = (
-        f"{ID[CREDIT]}: it was added later: it says that it is of 2026-11-30 19:13 UTC, and root 2 of "
+        f"{ID[CREDIT]}: it was added later: it says that it is of {at:%Y-%m-%d %H:%M} UTC, and root 2 of "
         "2026-12-01 does not have it"
     )
     assert await nights.found() == [added]

@@ -5,7 +5,7 @@ import json
 import zipfile
 from collections.abc import Callable
 from copy import deepcopy
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -206,8 +206,9 @@ def test_an_operation_that_was_added_later_with_an_old_date_is_named() -> None:
     """A root has it at last, and the one that should have had it has not."""
     days = sealed(came=[CAME[0], {REFUND: ALL[REFUND]}, {CREDIT: ALL[CREDIT]}])
     [fault] = judged(exported(days=days))
+    at = datetime.fromisoformat(WORLD[CREDIT]["operation"]["created_at"])
     assert fault == (
-        f"{ID[CREDIT]}: it was added later: it says that it is of 2026-11-30 19:13 UTC, and root 2 of "
+        f"{ID[CREDIT]}: it was added later: it says that it is of {at:%Y-%m-%d %H:%M} UTC, and root 2 of "
         "2026-12-01 does not have it"
     )
     never = sealed(came=[CAME[0], {REFUND: ALL[REFUND]}, {}])
