@@ -190,6 +190,7 @@ async def test_customers_and_invoices_are_shown_as_stripe_had_them(
             "balance": {"amount_minor": -2500, "currency": "usd"},
             "created_at": "2026-03-02T15:00:00Z",
             "synced_at": "2026-03-02T15:00:00Z",
+            "erased_at": None,
         },
         bare.id: {
             "id": bare.id,
@@ -198,6 +199,7 @@ async def test_customers_and_invoices_are_shown_as_stripe_had_them(
             "balance": None,
             "created_at": "2026-03-02T15:00:00Z",
             "synced_at": "2026-03-02T15:00:00Z",
+            "erased_at": None,
         },
     }
     [listed] = (await api.get("/v1/invoices", acme.finance, status="open")).json()["data"]

@@ -123,6 +123,7 @@ async def test_each_activity_and_timer_says_what_it_is_for_and_temporal_keeps_it
     await home.decide(acme.controller, change)
     await home.wait(acme, change, "completed")
     handle = home.temporal.get_workflow_handle(ids.operation_workflow(change))
+    await handle.result()  # the records know of the end before Temporal does
     history = await handle.fetch_history()
     said: dict[str, list[str]] = {}
     for event in history.events:
