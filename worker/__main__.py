@@ -89,7 +89,8 @@ async def _migrated(database: Database, stop: asyncio.Event) -> bool:
             return True
         log.error("waiting for the database to be migrated. %s", complaint)
         with suppress(TimeoutError):
-            await asyncio.wait_for(stop.wait(), RETRY_MIGRATED)
+            async with asyncio.timeout(RETRY_MIGRATED):
+                await stop.wait()
     return False
 
 

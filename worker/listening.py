@@ -56,7 +56,9 @@ class ListeningLoop:
                 except Exception:
                     log.exception("could not read %s", self._what)
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(self._written.wait(), LOOK_EVERY)
+                    # Not wait_for: in Python 3.11 it forgets a cancellation when it is woken in that moment.
+                    async with asyncio.timeout(LOOK_EVERY):
+                        await self._written.wait()
                     await asyncio.sleep(self._gather)
         finally:
             listening.cancel()
