@@ -318,7 +318,9 @@ def stopped_in_a_slow_call(deployment: Deployment, tenant: Tenant, customer: str
         )
         assert asked.status_code == 202, asked.text
         until(partial(deployment.healthy, "worker"), partial(deployment.log, "worker"))
-        stand_in.wait_for_request(since, path=path)
+        stand_in.wait_for_request(since, path=path, method="POST")  # the mirror reads there
+        began = time.monotonic()
+    assert time.monotonic() - began > SLOW / 2
     assert worker.returncode == 0
     url, id_ = deployment.env("api")["PLIXO_DATABASE_URL"], asked.json()["id"]
     intents = psql(url, f"SELECT state, attempts, read_back FROM intents WHERE operation_id = '{id_}'")

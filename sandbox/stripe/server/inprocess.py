@@ -88,15 +88,15 @@ class StandIn:
         lines: list[dict[str, Any]] = self.control(f"requests?since={since}")
         return lines
 
-    def wait_for_request(self, since: int, *, path: str = "") -> dict[str, Any]:
-        """The first request after line `since` whose path contains `path`, once it has arrived.
+    def wait_for_request(self, since: int, *, path: str = "", method: str = "") -> dict[str, Any]:
+        """The first request after line `since`, of this `method`, whose path contains `path`, once it is there.
 
         It may still be held up. Raises TimeoutError when none comes.
         """
         deadline = time.monotonic() + WAIT_SECONDS
         while time.monotonic() < deadline:
             for line in self.requests(since):
-                if path in line["path"]:
+                if path in line["path"] and method in ("", line["method"]):
                     return line
             time.sleep(0.005)
         raise TimeoutError(f"no request of {path or 'anything'} came")
