@@ -89,7 +89,7 @@ class StandIn:
         return lines
 
     def wait_for_request(self, since: int, *, path: str = "", method: str = "") -> dict[str, Any]:
-        """The first request after line `since`, of this `method`, whose path contains `path`, once it is there.
+        """The first request after line `since`, of this `method`, whose path has `path` in it, once it came.
 
         It may still be held up. Raises TimeoutError when none comes.
         """
