@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, time, timedelta
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Query
 from fastapi.responses import StreamingResponse
@@ -11,7 +11,7 @@ from billing.core.operations import Role
 from billing.evidence.seals.archive import ManualOf
 from billing.evidence.seals.export import ExportWriter
 from billing.evidence.seals.roots import SealedHead, SignedRoot
-from db.core.pages import RowPages
+from db.core.pages import each_row
 from db.evidence import months, reader, roots
 from db.evidence.months import MonthSpan
 from db.tables import Operation
@@ -62,14 +62,18 @@ async def _written(context: Context, organization: str, query: ExportQuery) -> A
     """The ZIP, operation by operation; what is recorded meanwhile may be in it, and fits."""
     of_days = [
         roots.root_of(row)
-        async for row in _rows(context, roots.listed(organization, first=query.from_, last=query.to))
+        async for row in each_row(
+            context.database,
+            roots.listed(organization, first=query.from_, last=query.to),
+            at_once=PAGE,
+        )
     ]
     heads = await _heads(context, organization, of_days)
     begin = datetime.combine(query.from_, time(), UTC)
     span = MonthSpan(organization, begin, datetime.combine(query.to, time(), UTC) + timedelta(days=1))
     numbers = (of_days[0].number, of_days[-1].number) if of_days else None
     writer = ExportWriter()
-    async for operation in _rows(context, months.gone_on(span, numbers)):
+    async for operation in each_row(context.database, months.gone_on(span, numbers), at_once=PAGE):
         async with context.database.snapshot() as session:
             evidence = await reader.read(session, await session.get_one(Operation, operation.id))
         writer.add(evidence)
@@ -87,16 +91,6 @@ async def _heads(
     if not of_days:
         return []
     listing = roots.heads(organization, numbers=(of_days[0].number, of_days[-1].number))
-    return [(row.number, roots.head_of(row)) async for row in _rows(context, listing)]
-
-
-async def _rows(context: Context, listing: RowPages[Any]) -> AsyncIterator[Any]:
-    cursor: str | None = None
-    while True:
-        async with context.database.reading() as session:
-            page = await listing.page(session, limit=PAGE, cursor=cursor)
-        for row in page.rows:
-            yield row
-        cursor = page.next_cursor
-        if cursor is None:
-            return
+    return [
+        (row.number, roots.head_of(row)) async for row in each_row(context.database, listing, at_once=PAGE)
+    ]

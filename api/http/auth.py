@@ -114,7 +114,7 @@ class Caller:
         if scope not in self.scopes:
             raise ApiProblem(
                 SCOPE_MISSING,
-                f"This API key has the scopes {words(self.scopes)}, and this requires {scope}; "
+                f"This requires the scope {scope}, and this API key has only {words(self.scopes)}; "
                 "use a key that has it.",
             )
 

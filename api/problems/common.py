@@ -74,7 +74,7 @@ SCOPE_MISSING = declare(
     "scope_missing",
     403,
     "The key may not do this",
-    "This API key has the scopes read, and this requires write; use a key that has it.",
+    "This requires the scope write, and this API key has only read; use a key that has it.",
 )
 
 WRONG_ROLE = declare(

@@ -2,7 +2,7 @@
 
 import base64
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Generic, Literal, Protocol, TypeVar
@@ -15,6 +15,7 @@ from sqlmodel.sql.expression import SelectOfScalar
 from billing.core.errors import InvalidRequest
 
 from ..tables.columns import Utc
+from .session import Database
 
 Row = TypeVar("Row")
 Part = str | int | datetime
@@ -109,6 +110,19 @@ class RowPages(Protocol[Row]):
 
     async def has_more_than(self, session: AsyncSession, most: int) -> bool:
         """Whether there are more rows."""
+
+
+async def each_row(database: Database, listing: RowPages[Row], *, at_once: int) -> AsyncIterator[Row]:
+    """All of a list, so many read at once; between two pages no session is open."""
+    cursor: str | None = None
+    while True:
+        async with database.reading() as session:
+            page = await listing.page(session, limit=at_once, cursor=cursor)
+        for row in page.rows:
+            yield row
+        cursor = page.next_cursor
+        if cursor is None:
+            return
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar
 
 from sqlmodel import select
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -25,12 +24,10 @@ from billing.evidence.seals.checks import (
 from billing.evidence.seals.files import File
 from billing.evidence.seals.roots import SealedHead, SignedRoot
 from billing.evidence.seals.signing import PublicKey
-from db.core.pages import PagedRows
+from db.core.pages import PagedRows, each_row
 from db.core.session import Database
 from db.evidence import reader, roots
 from db.tables import Approval, Decision, Operation, Organization
-
-Row = TypeVar("Row")
 
 PAGE = 200
 
@@ -122,27 +119,16 @@ class RecordCheck:
         ]
 
     async def _roots(self, organization: str) -> AsyncIterator[SignedRoot]:
-        async for row in self._pages(roots.listed(organization)):
+        async for row in each_row(self._database, roots.listed(organization), at_once=PAGE):
             yield roots.root_of(row)
 
     async def _heads(self, organization: str) -> dict[int, list[SealedHead]]:
         found: dict[int, list[SealedHead]] = {}
-        async for row in self._pages(roots.heads(organization)):
+        async for row in each_row(self._database, roots.heads(organization), at_once=PAGE):
             found.setdefault(row.number, []).append(roots.head_of(row))
         return found
 
     async def _ids(self, organization: str) -> AsyncIterator[str]:
         rows = select(Operation).where(Operation.organization_id == organization)
-        async for row in self._pages(PagedRows(rows, (Operation.id,))):
+        async for row in each_row(self._database, PagedRows(rows, (Operation.id,)), at_once=PAGE):
             yield row.id
-
-    async def _pages(self, listing: PagedRows[Row]) -> AsyncIterator[Row]:
-        cursor: str | None = None
-        while True:
-            async with self._database.reading() as session:
-                page = await listing.page(session, limit=PAGE, cursor=cursor)
-            for row in page.rows:
-                yield row
-            cursor = page.next_cursor
-            if cursor is None:
-                return

@@ -157,9 +157,9 @@ class _Operations:
 
     def remarks(self) -> Iterator[str]:
         if self.timelines:
-            yield f"{len(self.timelines)} operations with {self.events} events were checked"
+            yield f"operations: {len(self.timelines)}, events: {self.events}"
         if self.open:
-            yield f"{self.open} events are held by no root that was given"
+            yield f"events that no root given here has: {self.open}"
 
 
 def _told(roots: Sequence[SignedRoot], keys: Mapping[str, PublicKey], kept: bool) -> Iterator[str]:

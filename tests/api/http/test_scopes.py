@@ -83,7 +83,7 @@ async def test_a_refusal_says_which_scopes_there_are_and_which_is_missing(
 ) -> None:
     answer = await api.ask(await by_key(database, acme.admin, DECIDE, READ))
     assert answer.json()["detail"].startswith(
-        "This API key has the scopes read, decide, and this requires write;"
+        "This requires the scope write, and this API key has only read, decide;"
     )
 
 

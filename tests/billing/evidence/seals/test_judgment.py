@@ -247,7 +247,7 @@ def test_what_came_after_the_last_root_is_said_not_to_be_held_by_any() -> None:
     world = changed(CHANGE, with_a_comment_appended("2026-12-03T09:00:00.000000Z"), consistently=True)
     found = judgment.judge([read_file("export.zip", exported(world))])
     assert found.faults == []
-    assert "1 events are held by no root that was given" in found.remarks
+    assert "events that no root given here has: 1" in found.remarks
 
 
 def test_a_record_that_no_event_tells_of_was_counted_when_the_root_was_made() -> None:
@@ -448,7 +448,7 @@ def test_the_command_says_what_it_has_checked(tmp_path: Path, capsys: pytest.Cap
         "intact",
         f"roots 1 to 3, of 2026-11-30 to 2026-12-02, hash of the last {last}",
         f"the keys are the export's own: compare them with those that you kept: {SIGNER.public_key.kid}",
-        f"3 operations with {sum(ALL.values())} events were checked",
+        f"operations: 3, events: {sum(ALL.values())}",
     ]
     assert main([str(export), str(keys)]) == 0
     assert "the keys are" not in capsys.readouterr().out
