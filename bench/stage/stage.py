@@ -66,7 +66,7 @@ class BenchPlaces(Places):
 def _paced(policy: str, budget: float) -> str:
     paced = restated({"requests_per_second": budget}, policy)
     reminders = r"(?m)^(\[reminders\]\n)days = .*\nopens = .*\ncloses = .*$"
-    at_any_hour = r"\1days = [0, 1, 2, 3, 4, 5, 6]\nopens = 00:00:00\ncloses = 23:59:59"
+    at_any_hour = r"\1days = [0, 1, 2, 3, 4, 5, 6]\nopens = 00:00:00\ncloses = 23:59:59.999999"
     paced, found = re.subn(reminders, at_any_hour, paced)
     if found != 1:
         raise ValueError("policy.toml no longer begins [reminders] with days, opens and closes")

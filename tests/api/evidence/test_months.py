@@ -4,6 +4,7 @@ import csv
 import io
 from datetime import UTC, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -66,7 +67,8 @@ async def test_intents_belong_to_the_month_they_were_opened_or_closed_in(
 
 async def test_a_head_is_that_of_the_operations_evidence(api: Api, acme: Tenant) -> None:
     asked = (await ask(api, acme.admin, "credits")).json()
-    month = asked["created_at"][:7]
+    created_at = datetime.fromisoformat(asked["created_at"])
+    month = f"{created_at.astimezone(ZoneInfo(acme.organization.zone)):%Y-%m}"
     [row] = (await api.get(f"/v1/months/{month}/evidence-heads", acme.finance)).json()["data"]
     evidence = (await api.get(f"/v1/operations/{asked['id']}/evidence", acme.auditor)).json()
     assert (row["operation"], row["head"]) == (asked["id"], evidence["head"])
