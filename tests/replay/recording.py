@@ -1,15 +1,21 @@
 """Keeps the histories of a test's workflows, one file each, when `RECORD_HISTORIES` is set.
 
 Recorded from the workflow tests on SQLite, they are replayed by every test run: code that would take
-another path through an open workflow fails there, before it meets one.
+another path through an open workflow fails there, before it meets one. Those of the release to come are in
+`next` and may be recorded anew; a release takes them with it into a folder of its own, which stays as it is.
+
+    python -m tests.replay.recording            removes what takes the same path as another
+    python -m tests.replay.recording --freeze 1.1   makes `next` the histories of release 1.1
 """
 
+import hashlib
 import json
 import os
 import re
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+import typer
 from sqlmodel import select
 from sqlmodel.ext.asyncio.session import AsyncSession
 from temporalio.client import WorkflowExecutionStatus
@@ -22,6 +28,7 @@ from workflows.core import ids as workflow_ids
 from ..support.house import House
 
 HISTORIES = Path(__file__).parent / "histories"
+NEXT = HISTORIES / "next"
 ALIKE = (
     "operation",
     "mail",
@@ -89,7 +96,8 @@ async def _write(home: House, workflow_id: str, file: str) -> None:
         return  # a row that a test stored itself
     document = {"workflow_id": workflow_id, "history": history.to_json_dict()}
     text = json.dumps(document, separators=(",", ":"), sort_keys=True)
-    (HISTORIES / file).write_text(f"{text}\n")
+    NEXT.mkdir(exist_ok=True)
+    (NEXT / file).write_text(f"{text}\n")
 
 
 async def _is_ours(home: House, workflow_id: str) -> bool:
@@ -119,25 +127,41 @@ async def _settled(home: House, workflow_id: str) -> None:
 
 
 def thin_out() -> int:
-    """Removes histories that take the same path as another: the same workflow, events and activities.
+    """Removes histories of `next` that take the same path as another, or as one of a release.
 
-    Run after recording: `python -m tests.replay.recording`. Returns how many were removed.
+    The same workflow, events and activities are one path. Returns how many were removed.
     """
+    released = {_path(file) for file in HISTORIES.glob("[0-9]*/*.json")}
     seen: set[str] = set()
     removed = 0
-    for file in sorted(HISTORIES.glob("*.json")):
-        kind = file.stem.rpartition(".")[2].rstrip("0123456789").rstrip("-")
-        if not kind.startswith(ALIKE):
-            continue
-        path = _path(json.loads(file.read_text())["history"])
-        if path in seen:
+    for file in sorted(NEXT.glob("*.json")):
+        path = _path(file)
+        if path in released or (path in seen and _is_one_of_many(file)):
             file.unlink()
             removed += 1
         seen.add(path)
     return removed
 
 
-def _path(history: Any) -> str:
+def digest(release: Path) -> str:
+    """What the names and contents of a release's histories come to, in hexadecimal (SHA-256)."""
+    files = sorted(release.iterdir())
+    lines = [f"{hashlib.sha256(file.read_bytes()).hexdigest()}  {file.name}\n" for file in files]
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def freeze(release: str) -> str:
+    """Makes `next` the histories of this release; returns their digest, for `RELEASES` of the test."""
+    NEXT.rename(HISTORIES / release)
+    return digest(HISTORIES / release)
+
+
+def _is_one_of_many(file: Path) -> bool:
+    return file.stem.rpartition(".")[2].rstrip("0123456789").rstrip("-").startswith(ALIKE)
+
+
+def _path(file: Path) -> str:
+    history = json.loads(file.read_text())["history"]
     began = history["events"][0]["workflowExecutionStartedEventAttributes"]["workflowType"]["name"]
     steps = [(event["eventType"], _activity(event), _update(event)) for event in history["events"]]
     return json.dumps([began, steps])
@@ -153,5 +177,11 @@ def _update(event: Any) -> str | None:
     return accepted["acceptedRequest"]["input"]["name"] if accepted else None
 
 
-if __name__ == "__main__":
+def main(freeze_as: Annotated[str | None, typer.Option("--freeze", metavar="RELEASE")] = None) -> None:
     print(f"{thin_out()} histories take the same path as another and were removed")
+    if freeze_as:
+        print(f'Add to RELEASES in tests/replay/test_histories.py: "{freeze_as}": "{freeze(freeze_as)}"')
+
+
+if __name__ == "__main__":
+    typer.run(main)

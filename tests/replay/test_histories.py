@@ -2,6 +2,7 @@
 
 import base64
 import json
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -12,9 +13,27 @@ from temporalio.worker import Replayer
 from worker.queues import RUNNER
 
 from ..support.named import NAMED
-from .recording import HISTORIES
+from .recording import HISTORIES, digest
 
-FILES = sorted(HISTORIES.glob("*.json"))
+ROOT = Path(__file__).parents[2]
+FILES = sorted(HISTORIES.glob("*/*.json"))
+
+RELEASES: dict[str, str] = {}
+"""The digest of each release's histories. A line is never changed: such workflows are open somewhere."""
+
+
+def test_what_a_release_recorded_stays_as_it_was() -> None:
+    released = {folder.name: digest(folder) for folder in HISTORIES.iterdir() if folder.name != "next"}
+    assert released == RELEASES, "a released history changed: use workflow.patched, and record beside it"
+
+
+@pytest.mark.skipif(not (ROOT / ".git").exists(), reason="this is no clone")
+def test_no_commit_ever_changed_what_a_release_recorded() -> None:
+    log = ["git", "log", "--format=", "--name-only", "--no-renames", "--diff-filter=MD"]
+    changed = subprocess.run(
+        [*log, "--", f"{HISTORIES}/[0-9]*"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert changed.stdout.split() == []
 
 
 def test_there_is_a_history_for_every_end_of_a_plan_change() -> None:
