@@ -148,17 +148,18 @@ def test_an_end_that_was_cut_off_is_named() -> None:
     assert all(fault.startswith(f"{ID[CHANGE]}: ") for fault in faults)
 
 
-def test_an_end_that_was_cut_off_so_that_all_the_rest_fits_is_named() -> None:
+@pytest.mark.parametrize("left", [1, ALL[CREDIT] - 1])
+def test_an_end_that_was_cut_off_so_that_all_the_rest_fits_is_named(left: int) -> None:
     """What an export has of an operation was whole once: before its last events."""
     days = sealed(came=[*CAME[:2], {}])
     earlier = deepcopy(WORLD[CREDIT])
     document = next(iter(read_file("", json.dumps(earlier).encode()).evidence())).evidence
     assert document is not None
-    cut = document.model_copy(update={"timeline": document.timeline[:5]})
+    cut = document.model_copy(update={"timeline": document.timeline[:left]})
     sealed_of = checks.by_operation([r for r, _ in days], {r.number: h for r, h in days})
     [fault] = checks.broken_operation(cut, sealed_of[ID[CREDIT]], [r for r, _ in days])
     assert str(fault) == (
-        f"{ID[CREDIT]}: the end was removed: its timeline ends with event 5, and root 2 of 2026-12-01 "
+        f"{ID[CREDIT]}: the end was removed: its timeline ends with event {left}, and root 2 of 2026-12-01 "
         f"stands for {ALL[CREDIT]}"
     )
 
