@@ -1,4 +1,4 @@
-"""One stocked Stripe stand-in for all activities' tests; each test has organizations of its own."""
+"""One Stripe stand-in for all activities' tests, which is emptied and stocked for each of them."""
 
 from collections.abc import AsyncIterator, Iterator
 
@@ -20,17 +20,13 @@ def running_stand_in() -> Iterator[StandIn]:
         yield running
 
 
-@pytest.fixture(scope="session")
-async def stocked_shop(running_stand_in: StandIn) -> Shop:
-    return await open_shop(running_stand_in)
-
-
 @pytest.fixture
-async def shop(stocked_shop: Shop) -> AsyncIterator[Shop]:
-    """Plans for sale; afterwards no fault is left, and every answer so far was one that the SDK describes."""
-    yield stocked_shop
-    stocked_shop.stand_in.clear_faults()
-    assert stocked_shop.stand_in.violations() == []
+async def shop(running_stand_in: StandIn) -> AsyncIterator[Shop]:
+    """Plans for sale, and nothing else, on the first of April, where time stands still until it is moved;
+    afterwards, every answer so far was one that the SDK describes."""
+    running_stand_in.reset()
+    yield await open_shop(running_stand_in, frozen=True)
+    assert running_stand_in.violations() == []
 
 
 @pytest.fixture

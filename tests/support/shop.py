@@ -1,10 +1,10 @@
 """What Plixo sells, put into a Stripe stand-in, and organizations that subscribe to it."""
 
-import asyncio
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import count
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import stripe
 
@@ -15,6 +15,7 @@ from activities.stripe.client import stripe_client
 from db.core.clock import utc_now
 from db.core.session import Database
 from db.mirror import bills
+from sandbox.stripe.core.store import Record
 from sandbox.stripe.server.inprocess import StandIn
 
 from . import builders
@@ -188,9 +189,31 @@ class Shop:
         ]
 
 
-async def open_shop(stand_in: StandIn, at: int = APRIL, plans: Plans = PLANS, currency: str = "usd") -> Shop:
-    """A stocked shop in a fresh stand-in whose clock stands at `at` (UTC seconds)."""
-    await asyncio.to_thread(stand_in.control, "clock", {"now": at})
-    shop = Shop(stand_in, stripe_client("sk_test_plixo", stand_in.url))
-    await shop.stock(plans, currency)
-    return shop
+class Stock(NamedTuple):
+    """What a stocked stand-in holds, and its prices."""
+
+    objects: list[Record]
+    price: dict[tuple[str, str], str]
+
+
+_stocks: dict[str, Stock] = {}
+
+
+async def open_shop(
+    stand_in: StandIn, at: int = APRIL, plans: Plans = PLANS, currency: str = "usd", *, frozen: bool = False
+) -> Shop:
+    """A stocked shop in an empty stand-in whose clock stands at `at` (UTC seconds), and stays there `frozen`.
+
+    Each process stocks once, nine requests for three plans; after that, it is put there as it was.
+    """
+    wanted = json.dumps([at, plans, currency])
+    if wanted not in _stocks:
+        with StandIn() as warehouse:
+            warehouse.control("clock", {"now": at})
+            stocked = Shop(warehouse, stripe_client("sk_test_plixo", warehouse.url))
+            await stocked.stock(plans, currency)
+            _stocks[wanted] = Stock(warehouse.objects(), stocked.price)
+            assert warehouse.violations() == []
+    stand_in.control("clock", {"now": at, "frozen": frozen})
+    stand_in.hold(_stocks[wanted].objects)
+    return Shop(stand_in, stripe_client("sk_test_plixo", stand_in.url), dict(_stocks[wanted].price))

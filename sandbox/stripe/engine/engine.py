@@ -242,6 +242,15 @@ class Engine:
         self.timed.forget()
         self._journal.rewrite(self._dump())
 
+    def hold(self, objects: Iterable[Record]) -> None:
+        """Hold what another's store has dumped; this one is empty."""
+        if not self.store.is_empty():
+            raise ValueError("it holds something already")
+        for record in objects:
+            self.store.load(*record)
+        self.timed.forget()
+        self._journal.rewrite(self._dump())
+
     def close(self) -> None:
         """Release the journal."""
         self._journal.close()

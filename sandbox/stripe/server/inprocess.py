@@ -5,16 +5,22 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from collections.abc import Callable, Coroutine, Iterable
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
-import httpx
+from pydantic_core import from_json, to_json
 
+from ..core.store import Record
+from ..engine.dispatch import Answer
 from ..engine.engine import Engine
+from . import control
 from .server import Server, point_webhooks
 
 START_SECONDS = 15.0
 WAIT_SECONDS = 30.0
+
+T = TypeVar("T")
 
 
 class StandIn:
@@ -38,8 +44,7 @@ class StandIn:
         self._server = Server(self._engine, port=port)
         self._thread = threading.Thread(target=self._run, name="stripe-stand-in", daemon=True)
         self._started = threading.Event()
-        # Plain HTTP on loopback: no authority is trusted, which would be read for each stand-in anew.
-        self._client = httpx.Client(base_url=self._server.url, timeout=60, trust_env=False, verify=False)
+        self._loop = asyncio.new_event_loop()
 
     @property
     def url(self) -> str:
@@ -57,7 +62,6 @@ class StandIn:
         """End it and wait until it has ended."""
         self._server.end()
         self._thread.join(START_SECONDS)
-        self._client.close()
 
     def __enter__(self) -> Self:
         return self.start()
@@ -68,12 +72,21 @@ class StandIn:
     # -- its own endpoints -----------------------------------------------------------------------------
 
     def control(self, path: str, json: Any = None, *, method: str | None = None) -> Any:
-        """Call `/_sandbox/{path}`: a POST when `json` is given, else a GET; raises for a refusal."""
+        """As `/_sandbox/{path}` answers a POST when `json` is given, else a GET; raises for a refusal.
+
+        It is asked in the thread itself, so that no test waits for a request over HTTP.
+        """
         verb = method or ("GET" if json is None else "POST")
-        answer = self._client.request(verb, f"/_sandbox/{path}", json=json)
-        if answer.is_error:
-            raise ValueError(f"{verb} /_sandbox/{path}: {answer.status_code} {answer.text}")
-        return answer.json()
+        name, _, query = path.partition("?")
+        body = b"" if json is None else to_json(json)
+
+        async def answered() -> Answer:
+            return await control.answer(self._engine, verb, f"/_sandbox/{name}", query.encode(), body)
+
+        answer = self._do(answered)
+        if answer.status >= 400:
+            raise ValueError(f"{verb} /_sandbox/{path}: {answer.status} {answer.body.decode()}")
+        return from_json(answer.body)
 
     def fault(self, fault: str, **more: Any) -> None:
         """Arm a fault: `fault("drop_after", method="POST", path="/v1/refunds$", times=1)`."""
@@ -137,11 +150,31 @@ class StandIn:
         """Empty it."""
         self.control("reset", {})
 
+    def objects(self) -> list[Record]:
+        """All that it holds, for `hold` of another one."""
+
+        async def dumped() -> list[Record]:
+            return list(self._engine.store.dump())
+
+        return self._do(dumped)
+
+    def hold(self, objects: Iterable[Record]) -> None:
+        """Hold what another one held; this one is empty."""
+
+        async def held() -> None:
+            self._engine.hold(objects)
+
+        self._do(held)
+
     # -- the thread --------------------------------------------------------------------------------------
+
+    def _do(self, what: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        return asyncio.run_coroutine_threadsafe(what(), self._loop).result(WAIT_SECONDS)
 
     def _run(self) -> None:
         try:
-            asyncio.run(self._serve())
+            with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
+                runner.run(self._serve())
         finally:
             self._started.set()
 

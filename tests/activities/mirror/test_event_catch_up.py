@@ -1,7 +1,6 @@
 """Stripe's events are asked for page by page: what is unknown is kept as if it had arrived, once."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -13,25 +12,9 @@ from billing.stripe.events import CatchUpPage
 from db.core.session import Database
 from db.stripe import events as stripe_events
 from db.tables import StripeEvent, StripeEventCheck
-from sandbox.stripe.server.inprocess import StandIn
 
 from ...support.builders import NOW
-from ...support.shop import APRIL, Shop, open_shop
-
-
-@pytest.fixture(scope="module")
-def stand_in() -> Iterator[StandIn]:
-    with StandIn() as running:
-        yield running
-
-
-@pytest.fixture
-async def shop(stand_in: StandIn) -> AsyncIterator[Shop]:
-    """Plans were made a day ago; the clock stands still."""
-    await asyncio.to_thread(stand_in.reset)
-    await asyncio.to_thread(stand_in.control, "clock", {"now": APRIL, "frozen": True})
-    yield await open_shop(stand_in)
-    assert await asyncio.to_thread(stand_in.violations) == []
+from ...support.shop import Shop
 
 
 async def check(shop: Shop, database: Database, at: datetime = NOW) -> int:
@@ -163,10 +146,8 @@ async def test_two_checks_at_once_find_everything_once(shop: Shop, database: Dat
     assert after.missed == 12
 
 
-async def test_an_account_in_which_nothing_has_happened_tells_no_time(
-    stand_in: StandIn, database: Database, shop: Shop
-) -> None:
-    await asyncio.to_thread(stand_in.reset)
+async def test_an_account_in_which_nothing_has_happened_tells_no_time(database: Database, shop: Shop) -> None:
+    shop.stand_in.reset()
     assert await check(shop, database) == 0
     assert await known(database) is None
 

@@ -1,7 +1,5 @@
 """What the mirror takes over of payments, refunds and credit notes, a page at a time."""
 
-import asyncio
-from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,27 +13,12 @@ from activities.mirror.mirror import Mirror, PageQuery
 from db.core.session import Database
 from db.mirror import mirror
 from db.tables import CreditNoteRow, PaymentRow, Reconciliation, RefundRow
-from sandbox.stripe.server.inprocess import StandIn
 
 from ...support import money
 from ...support.builders import Tenant, an_intent, an_operation, store
 from ...support.case_rules import case_rules
-from ...support.shop import APRIL, Shop, open_shop
+from ...support.shop import APRIL, Shop
 from .test_pages import stored
-
-
-@pytest.fixture(scope="module")
-def stand_in() -> Iterator[StandIn]:
-    with StandIn() as running:
-        yield running
-
-
-@pytest.fixture
-async def shop(stand_in: StandIn) -> AsyncIterator[Shop]:
-    await asyncio.to_thread(stand_in.reset)
-    await asyncio.to_thread(stand_in.control, "clock", {"now": APRIL, "frozen": True})
-    yield await open_shop(stand_in)
-    assert await asyncio.to_thread(stand_in.violations) == []
 
 
 async def known_customer(shop: Shop, database: Database, tenant: Tenant) -> str:

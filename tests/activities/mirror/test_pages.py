@@ -1,8 +1,6 @@
 """What the mirror takes over from Stripe, a page at a time."""
 
-import asyncio
 import re
-from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -19,24 +17,9 @@ from billing.plan_changes.plans import plan_on_sale
 from db.core.session import Database
 from db.mirror import mirror, subscription_usage
 from db.tables import Customer, Invoice, InvoiceLines, Organization
-from sandbox.stripe.server.inprocess import StandIn
 
 from ...support.case_rules import case_rules
-from ...support.shop import APRIL, Shop, open_shop
-
-
-@pytest.fixture(scope="module")
-def stand_in() -> Iterator[StandIn]:
-    with StandIn() as running:
-        yield running
-
-
-@pytest.fixture
-async def shop(stand_in: StandIn) -> AsyncIterator[Shop]:
-    await asyncio.to_thread(stand_in.reset)
-    await asyncio.to_thread(stand_in.control, "clock", {"now": APRIL, "frozen": True})
-    yield await open_shop(stand_in)
-    assert await asyncio.to_thread(stand_in.violations) == []
+from ...support.shop import APRIL, Shop
 
 
 async def stored(database: Database, table: type[Any]) -> list[Any]:

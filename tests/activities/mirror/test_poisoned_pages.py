@@ -1,7 +1,6 @@
 """A page of Stripe's with an object that can't be mirrored: the others are, and that one is tried again."""
 
-import asyncio
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple
 
 import pytest
@@ -31,27 +30,13 @@ from db.tables import (
     Setback,
     StripeEvent,
 )
-from sandbox.stripe.server.inprocess import StandIn
 
 from ...support import money
 from ...support.builders import NOW, store
 from ...support.case_rules import case_rules
-from ...support.shop import APRIL, Shop, open_shop
+from ...support.shop import Shop
 
 ON_ONE_DATABASE = pytest.mark.parametrize("databases", ["sqlite"], indirect=True)
-
-
-@pytest.fixture(scope="module")
-def stand_in() -> Iterator[StandIn]:
-    with StandIn() as running:
-        yield running
-
-
-@pytest.fixture
-async def shop(stand_in: StandIn) -> Shop:
-    await asyncio.to_thread(stand_in.reset)
-    await asyncio.to_thread(stand_in.control, "clock", {"now": APRIL, "frozen": True})
-    return await open_shop(stand_in)
 
 
 class Books(NamedTuple):

@@ -395,7 +395,7 @@ steps = st.one_of(
     drawn=st.lists(steps, min_size=3, max_size=9),
 )
 async def test_whatever_is_asked_and_done_none_of_ours_gives_more_than_was_paid(
-    stocked_shop: Shop,
+    shop: Shop,
     sqlite_databases: SqliteDatabases,
     paid: tuple[int, ...],
     card: str,
@@ -403,7 +403,7 @@ async def test_whatever_is_asked_and_done_none_of_ours_gives_more_than_was_paid(
 ) -> None:
     async with sqlite_databases.fresh() as url:
         database = Database(url)
-        till = await a_till(await a_counter(stocked_shop, database), *paid, card=card)
+        till = await a_till(await a_counter(shop, database), *paid, card=card)
         for what, number, more in drawn:
             await _step(till, what, number, more)
         await database.dispose()
