@@ -6,7 +6,7 @@ However much has, one reading is enough. Whoever claims it reads it; if that wor
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, update
+from sqlalchemy import Integer, bindparam, update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -35,28 +35,35 @@ async def changed(session: AsyncSession, organization_id: str, at: datetime) -> 
     )
 
 
+_DUE = col(Organization.renewal_due_at) <= bindparam("now")
+# Every worker asks this each second: built once, which costs as much as to run it.
+_ANYTHING_DUE = select(Organization.id).where(_DUE).limit(1)
+_CLAIMED = (
+    select(Organization.id)
+    .where(_DUE)
+    .order_by(col(Organization.renewal_due_at))
+    .limit(bindparam("at_most", type_=Integer))
+    .with_for_update(skip_locked=True)
+    .cte("claimed")
+)
+_CLAIM = (
+    update(Organization)
+    .where(col(Organization.id).in_(select(_CLAIMED.c.id)))
+    .values(renewal_due_at=bindparam("until"))
+    .returning(Organization)
+    .execution_options(populate_existing=True, synchronize_session=False)
+)
+
+
 async def anything_due(session: AsyncSession, at: datetime) -> bool:
     """Whether `claim` would find something."""
-    return (await session.exec(select(Organization.id).where(_due(at)).limit(1))).first() is not None
+    return (await session.exec(_ANYTHING_DUE, params={"now": at})).first() is not None
 
 
 async def claim(session: AsyncSession, at: datetime, limit: int) -> list[ClaimedRenewal]:
     """At most so many that are due, the longest first: nobody else gets them. Commit before reading."""
-    claimed = (
-        select(Organization.id)
-        .where(_due(at))
-        .order_by(col(Organization.renewal_due_at))
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-        .cte("claimed")
-    )
-    rows = await session.exec(
-        update(Organization)
-        .where(col(Organization.id).in_(select(claimed.c.id)))
-        .values(renewal_due_at=at + CLAIM)
-        .returning(Organization)
-        .execution_options(populate_existing=True, synchronize_session=False)
-    )
+    which = {"now": at, "at_most": limit, "until": at + CLAIM}
+    rows = await session.exec(_CLAIM, params=which)
     return [ClaimedRenewal(one, at + CLAIM) for one in rows.scalars()]
 
 
@@ -71,7 +78,3 @@ async def settle(session: AsyncSession, claimed: ClaimedRenewal, again_at: datet
         .values(renewal_due_at=again_at)
         .execution_options(synchronize_session=False)
     )
-
-
-def _due(at: datetime) -> ColumnElement[bool]:
-    return col(Organization.renewal_due_at) <= at

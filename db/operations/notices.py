@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import func, update
+from sqlalchemy import Integer, bindparam, func, update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -87,16 +87,18 @@ async def count(session: AsyncSession, organization_id: str, states: Collection[
     return found.one()
 
 
+_LATE = (
+    select(Notice.id)
+    .where(Notice.state == OPEN, col(Notice.deadline) <= bindparam("now"))
+    .order_by(col(Notice.deadline), col(Notice.id))
+    .limit(bindparam("at_most", type_=Integer))
+)
+
+
 async def late(session: AsyncSession, at: datetime, limit: int) -> list[str]:
     """The ids of those that nobody has acknowledged in time and the controller does not know of yet; the
     longest overdue first."""
-    found = await session.exec(
-        select(Notice.id)
-        .where(Notice.state == OPEN, Notice.deadline <= at)
-        .order_by(col(Notice.deadline), col(Notice.id))
-        .limit(limit)
-    )
-    return list(found)
+    return list(await session.exec(_LATE, params={"now": at, "at_most": limit}))
 
 
 async def escalate(session: AsyncSession, notice_ids: Collection[str]) -> list[Notice]:

@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, delete, func, or_, update
+from sqlalchemy import Integer, bindparam, delete, func, or_, update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -183,12 +183,37 @@ def columns(
     }
 
 
+_DUE = (
+    col(Outbox.action).in_(bindparam("actions", expanding=True)),
+    col(Outbox.state) == PENDING,
+    col(Outbox.next_attempt_at) <= bindparam("now"),
+    col(Outbox.id).not_in(bindparam("under_way", expanding=True)),
+)
+# Every worker asks this each second: built once, which costs as much as to run it.
+_ANYTHING_DUE = select(Outbox.id).where(*_DUE).limit(1)
+_CLAIMED = (
+    select(Outbox.id)
+    .where(*_DUE)
+    .order_by(col(Outbox.next_attempt_at), col(Outbox.id))
+    .limit(bindparam("at_most", type_=Integer))
+    .with_for_update(skip_locked=True)
+    .cte("claimed")
+)
+_CLAIM = (
+    update(Outbox)
+    .where(col(Outbox.id).in_(select(_CLAIMED.c.id)))
+    .values(attempts=col(Outbox.attempts) + 1, next_attempt_at=bindparam("until"))
+    .returning(Outbox)
+    .execution_options(populate_existing=True, synchronize_session=False)
+)
+
+
 async def anything_due(
     session: AsyncSession, now: datetime, under_way: Collection[str] = (), lane: Lane = TEMPORAL
 ) -> bool:
     """Whether `due` would claim something, or another dispatcher just has: asked without taking a lock."""
-    waiting = select(Outbox.id).where(*_is_due(now, under_way, lane)).limit(1)
-    return (await session.exec(waiting)).first() is not None
+    which = {"actions": lane.actions, "now": now, "under_way": list(under_way)}
+    return (await session.exec(_ANYTHING_DUE, params=which)).first() is not None
 
 
 async def due(
@@ -204,31 +229,9 @@ async def due(
 
     Commit before delivering. Each claim counts as an attempt.
     """
-    claimed = (
-        select(Outbox.id)
-        .where(*_is_due(now, under_way, lane))
-        .order_by(col(Outbox.next_attempt_at), col(Outbox.id))
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-        .cte("claimed")
-    )
-    rows = await session.exec(
-        update(Outbox)
-        .where(col(Outbox.id).in_(select(claimed.c.id)))
-        .values(attempts=col(Outbox.attempts) + 1, next_attempt_at=now + lane.claim)
-        .returning(Outbox)
-        .execution_options(populate_existing=True, synchronize_session=False)
-    )
+    which = {"actions": lane.actions, "now": now, "under_way": list(under_way), "at_most": limit}
+    rows = await session.exec(_CLAIM, params=which | {"until": now + lane.claim})
     return sorted(rows.scalars(), key=lambda row: (row.created_at, row.id))
-
-
-def _is_due(now: datetime, under_way: Collection[str], lane: Lane) -> tuple[ColumnElement[bool], ...]:
-    return (
-        col(Outbox.action).in_(lane.actions),
-        col(Outbox.state) == PENDING,
-        col(Outbox.next_attempt_at) <= now,
-        col(Outbox.id).not_in(under_way),
-    )
 
 
 async def settle_delivered(session: AsyncSession, outbox_id: str, *, at: datetime) -> None:

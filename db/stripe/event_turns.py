@@ -9,7 +9,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Literal, NamedTuple
 
-from sqlalchemy import ColumnElement, and_, func, or_, update
+from sqlalchemy import ColumnElement, Integer, and_, bindparam, func, or_, update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -52,9 +52,19 @@ class EventTurn(NamedTuple):
         return min(event.received_at for event in self.events)
 
 
+_TAKEN = select(StripeEvent.object_id).where(col(StripeEvent.claimed_until) > bindparam("now"))
+_DUE: Any = select(StripeEvent.object_id).where(
+    col(StripeEvent.again_at) <= bindparam("now"), col(StripeEvent.object_id).not_in(_TAKEN)
+)
+"""The objects of events that are due, of which no worker has any; some of them twice. Every worker asks for
+them each second: built once, which costs as much as to run it."""
+_ANYTHING_DUE = _DUE.limit(1)
+_LONGEST_DUE = _DUE.order_by(col(StripeEvent.again_at)).limit(bindparam("at_most", type_=Integer))
+
+
 async def anything_due(session: AsyncSession, at: datetime) -> bool:
     """Whether `claim` would find something: asked without taking a lock."""
-    return (await session.exec(_due(at).limit(1))).first() is not None
+    return (await session.exec(_ANYTHING_DUE, params={"now": at})).first() is not None
 
 
 async def claim(session: AsyncSession, at: datetime, limit: int) -> list[list[EventTurn]]:
@@ -65,7 +75,7 @@ async def claim(session: AsyncSession, at: datetime, limit: int) -> list[list[Ev
     """
     if not is_sqlite(session):  # where one write transaction follows the other anyway
         await session.exec(select(func.pg_advisory_xact_lock(_CLAIMING)))
-    due = (await session.exec(_due(at).order_by(col(StripeEvent.again_at)).limit(4 * limit))).all()
+    due = (await session.exec(_LONGEST_DUE, params={"now": at, "at_most": 4 * limit})).all()
     objects = list(dict.fromkeys(due))[:limit]
     if not objects:
         return []
@@ -84,14 +94,6 @@ async def claim(session: AsyncSession, at: datetime, limit: int) -> list[list[Ev
         assert event.object_id is not None, "nothing follows an event without an object"
         turns[event.object_id].setdefault(FOLLOWED[event.type], []).append(event)
     return [[EventTurn(how, id_, events) for how, events in of.items()] for id_, of in turns.items()]
-
-
-def _due(at: datetime) -> Any:
-    """The objects of events that are due, of which no worker has any; some of them twice."""
-    taken = select(StripeEvent.object_id).where(col(StripeEvent.claimed_until) > at)
-    return select(StripeEvent.object_id).where(
-        col(StripeEvent.again_at) <= at, col(StripeEvent.object_id).not_in(taken)
-    )
 
 
 async def renew(session: AsyncSession, ids: Collection[str], at: datetime) -> None:
