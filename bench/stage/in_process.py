@@ -15,7 +15,7 @@ from temporalio.client import Client
 
 from api.app import create_app
 from api.http.context import StripeAccount
-from db.core.late_begin import is_unbegun
+from db.core.postgres.late_begin import is_unbegun
 from db.core.session import Database
 from worker import composition
 from workflows.client import registration

@@ -21,9 +21,10 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from . import timeline
-from .late_begin import begin_late
+from .postgres import hosts
+from .postgres.late_begin import begin_late
+from .postgres.tls import tls_of, without_tls
 from .sqlite import InlineConnection, connect_sqlite
-from .tls import tls_of, without_tls
 
 AWAY = (SQLAlchemyError, OSError, PostgresError, InterfaceError)
 """What using records that are away raises; asyncpg's own errors come through while it connects."""
@@ -73,9 +74,12 @@ def async_url(url: str | URL) -> URL:
     """The URL with the driver that is used here, so that `sqlite:///x.db` and `postgresql://…` can be given.
 
     Raises ValueError for another database, for a SQLite database without a file (it could not be shared), and
-    for parameters of TLS that are wrong.
+    for hosts or parameters of TLS that are wrong.
     """
-    parsed = make_url(url)
+    try:
+        parsed = make_url(url)
+    except ValueError:  # of make_url's own only where the port is none
+        raise ValueError("of a host the port is no number; several are told as ?host=…&port=…") from None
     driver = _DRIVERS.get(parsed.get_backend_name())
     if driver is None:
         raise ValueError(f"database {parsed.get_backend_name()!r} is neither sqlite nor postgresql")
@@ -83,6 +87,7 @@ def async_url(url: str | URL) -> URL:
         raise ValueError("a SQLite database needs a file, such as sqlite:///plixo.db")
     if not driver.startswith("sqlite"):
         tls_of(parsed)
+        hosts.check(without_tls(parsed.set(drivername=driver)))
     return parsed.set(drivername=driver)
 
 
@@ -253,6 +258,7 @@ def postgres_engine(url: URL) -> AsyncEngine:
         isolation_level="READ COMMITTED",
         connect_args={
             "ssl": tls_of(url),
+            "async_creator_fn": hosts.Hosts(),
             "prepared_statement_cache_size": 500,
             # Short statements by key: compiling them costs more than it saves.
             "server_settings": {"jit": "off", "application_name": "plixo"},

@@ -32,8 +32,8 @@ from billing.evidence.timeline import GENESIS, event_hash
 from ..tables import Operation, Organization, Person, TimelineEvent, new_id
 from . import pending
 from .clock import utc_now
-from .late_begin import LAST, is_unbegun
 from .pending import Build
+from .postgres.late_begin import LAST, is_unbegun
 from .record_hashes import operations_left, recorded, written, wrote
 from .statements import is_sqlite
 

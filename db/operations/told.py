@@ -9,8 +9,8 @@ from sqlalchemy import select as select_columns
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from ..core.late_begin import LAST
 from ..core.pending import reads
+from ..core.postgres.late_begin import LAST
 from ..core.statements import insert_into
 from ..tables import Approval, Notice, Person, ToldPerson
 

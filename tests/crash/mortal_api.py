@@ -17,7 +17,7 @@ from sqlalchemy import Connection, event
 from api.dispatch.dispatcher import Dispatcher
 from api.http.context import Context
 from billing.core.delivery import Delivery
-from db.core.late_begin import LAST, is_unbegun
+from db.core.postgres.late_begin import LAST, is_unbegun
 from db.tables import Outbox
 
 from .plan import ApiDeath

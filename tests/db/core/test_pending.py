@@ -12,7 +12,7 @@ from sqlmodel import select
 
 from billing.core.events import EventCode
 from db.core import pending, timeline
-from db.core.late_begin import is_unbegun
+from db.core.postgres.late_begin import is_unbegun
 from db.core.session import Database
 from db.operations import operations
 from db.tables import Operation, OperationObject, TimelineEvent
