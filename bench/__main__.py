@@ -32,10 +32,12 @@ def main(
     postgres: Annotated[bool, typer.Option("--postgres", help="records on PostgreSQL, not SQLite")] = False,
     rounds: Annotated[int, typer.Option(min=1, help="of measuring; more tell more")] = Options().rounds,
     profile: Annotated[Path | None, typer.Option(help="a folder for the stacks of api and worker")] = None,
+    links: Annotated[int, typer.Option(min=20_000, help="of reminders")] = Options().links,
+    held: Annotated[int, typer.Option(min=20, help="operations of budget and held")] = Options().held,
     quick: Annotated[bool, typer.Option("--quick", help="one small round, to see that it runs")] = False,
 ) -> None:
     """Run benchmarks on an embedded stack of their own, and print Markdown tables."""
-    options = Options(postgres=postgres, rounds=rounds, profile=profile)
+    options = Options(postgres=postgres, rounds=rounds, profile=profile, links=links, held=held)
     if quick:
         options = options.model_copy(
             update={
@@ -45,6 +47,8 @@ def main(
                 "changes": 200,
                 "webhooks": 500,
                 "objects": 10_000,
+                "links": min(links, 100_000),
+                "held": min(held, 60),
                 "invoices": 2_000,
                 "operations": 500,
             }

@@ -22,6 +22,10 @@ class Options(BaseModel):
     """Deliveries of Stripe's webhooks."""
     objects: int = 100_000
     """Of a reconciliation, at the end; a tenth of them at first."""
+    links: int = 1_000_000
+    """Of the largest reminder run."""
+    held: int = 300
+    """Operations that an incident holds: of `budget` plan changes, of `held` refunds."""
     invoices: int = 50_000
     operations: int = 20_000
     """Behind the pages of the console."""

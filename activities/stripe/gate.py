@@ -28,6 +28,7 @@ from billing.incidents.holds import HELD
 from db.core.session import Database
 from db.stripe import budget, endpoints
 
+from .last_second import Departure, LastSecond
 from .requests import StripeRequest
 
 log = logging.getLogger(__name__)
@@ -39,8 +40,17 @@ AHEAD = 0.1
 """Seconds of slots that are taken at a time."""
 
 LATE = 0.02
-"""Seconds that a slot may be used late, or its interval where that is longer: one that was missed by more is
-given up. So the requests of any second are no more than the pace says for a second and that time."""
+"""Seconds that a slot may be used late, or its interval where that is longer, while other processes take some
+too: one that was missed by more is given up. So the requests of any second are no more than the pace says for
+a second and that time."""
+
+CATCH_UP = 0.25
+"""Seconds that it may be used late by a process that takes all of them: what that has sent within the last
+second it knows by itself."""
+
+SHARED_FOR = 2.0
+"""Seconds after another process took slots until none of them is used any more, and none of their requests is
+of the last second."""
 
 BACK_OFF = (0.5, 1.0)
 """Seconds, at random between, that nothing is sent after a refusal that names no time."""
@@ -86,6 +96,7 @@ class _Turn:
     request: StripeRequest
     number: int
     granted: asyncio.Future[None]
+    departure: Departure | None = None
 
     @property
     def rank(self) -> tuple[int, int]:
@@ -109,6 +120,10 @@ class StripeGate:
         self._slots: deque[float] = deque()
         self._interval = 1 / requests_per_second
         self._latency = 0.0
+        self._last_second = LastSecond()
+        self._number = 0
+        self._alone_from = 0.0
+        """Since when nobody else takes slots, as far as is known."""
         self._held = False
         self._trial: str | None = None
         self._changed = asyncio.Event()
@@ -130,7 +145,8 @@ class StripeGate:
             await self._granted(turn)
             yield
         finally:
-            if turn.granted.done() and not turn.granted.cancelled() and not turn.granted.exception():
+            if turn.departure is not None:
+                self._last_second.answered(turn.departure, monotonic())
                 self._writing -= request.writes
                 self._changed.set()
 
@@ -223,6 +239,7 @@ class StripeGate:
             if turn is not None:
                 self._waiting.remove(turn)
                 self._writing |= turn.request.writes
+                turn.departure = self._last_second.leaves(turn.request.endpoint, monotonic())
                 turn.granted.set_result(None)
                 await asyncio.sleep(0)  # it is sent before the next one is looked for
 
@@ -244,7 +261,7 @@ class StripeGate:
     async def _until_endpoint(self, endpoint: str) -> float:
         """Seconds; asked of the records only where the account's pace does not keep to it."""
         pace = 1 / self._interval
-        if pace <= endpoints.rate(pace) and monotonic() >= self._endpoint_paused:
+        if pace <= endpoints.LIMIT and monotonic() >= self._endpoint_paused:
             return 0.0
         async with self._database.statement() as session:
             turn = await endpoints.take(session, endpoint, pace)
@@ -282,7 +299,8 @@ class StripeGate:
         if not self._slots and not await self._take():
             return False
         at = self._slots[0]
-        if (wait := at - monotonic()) > WAIT_AT_MOST:
+        free_at = self._last_second.free_at(1 / self._interval)
+        if (wait := max(at, free_at) - monotonic()) > WAIT_AT_MOST:
             self._refuse(lambda: StripeBusy(wait * random.uniform(1.0, 1.25)), self._waiting)
             return False
         if wait > 0:
@@ -290,7 +308,12 @@ class StripeGate:
         if not self._slots or self._slots[0] != at:
             return False
         self._slots.popleft()
-        return monotonic() - at <= max(LATE, self._interval)
+        now = monotonic()
+        late = CATCH_UP if self._is_alone(now) else max(LATE, self._interval)
+        return now - at <= late
+
+    def _is_alone(self, now: float) -> bool:
+        return now >= self._alone_from
 
     async def _take(self) -> bool:
         """Takes some of the account's slots; False when it is held and nobody waits who tries it."""
@@ -307,17 +330,19 @@ class StripeGate:
     async def _taken(self, *, through: bool) -> budget.Slots:
         few = 1 if through else max(1, min(len(self._waiting), math.ceil(AHEAD / self._interval)))
         began = monotonic()
+        ahead = -CATCH_UP if self._is_alone(began) else self._latency
         async with self._database.statement() as session:
-            slots = await budget.take(
-                session, self._policy_rate, count=few, ahead=self._latency, through=through
-            )
+            slots = await budget.take(session, self._policy_rate, count=few, ahead=ahead, through=through)
             now = monotonic()
         # A slot that has passed while it was taken is of no use: the next is taken as much ahead.
         self._latency = min(now - began, AHEAD)
         self._interval = slots.interval
         self._endpoint_paused = now + slots.endpoint_paused
         if through or not slots.held:
-            first = now + max(slots.wait, 0.0)
+            if slots.number - few != self._number:
+                self._alone_from = now + SHARED_FOR
+            self._number = slots.number
+            first = now + (slots.wait if self._is_alone(now) else max(slots.wait, 0.0))
             self._slots.extend(first + number * slots.interval for number in range(few))
         return slots
 

@@ -12,7 +12,8 @@ from datetime import datetime
 from functools import cache
 from typing import Any, cast
 
-from sqlalchemy import Executable, Float, Table, bindparam, case, func, inspect, update
+from sqlalchemy import BigInteger, Executable, Float, Table, bindparam, case, func, inspect, update
+from sqlalchemy import cast as cast_in_sql
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -39,13 +40,15 @@ RETRY_AFTER = "retry-after"
 
 @dataclass(frozen=True)
 class Slots:
-    """The first comes after `wait` seconds, each further one `interval` seconds later.
+    """The first comes after `wait` seconds, each further one `interval` seconds later; `number` counts all
+    that were ever taken, by anybody, up to the last of these.
 
     There are none while the account is held (`held`), but for requests of the workflow `trial`.
     """
 
     wait: float
     interval: float
+    number: int
     held: bool = False
     trial: str | None = None
     endpoint_paused: float = 0.0
@@ -55,7 +58,8 @@ class Slots:
 async def take(
     session: AsyncSession, policy_rate: float, *, count: int = 1, ahead: float = 0.0, through: bool = False
 ) -> Slots:
-    """The next `count` slots, none earlier than `ahead` seconds from now; nobody else gets them.
+    """The next `count` slots, none earlier than `ahead` seconds from now; nobody else gets them. Where that
+    is negative, they may be of the time that has just passed, if nobody had it.
 
     `through`: even while the account is held. One statement: `Database.statement` is enough.
     """
@@ -68,6 +72,7 @@ async def take(
     return Slots(
         wait=row.next_at - count / rate - read_at,
         interval=1 / rate,
+        number=row.taken,
         held=row.held_since is not None,
         trial=row.trial,
         endpoint_paused=max((row.endpoint_paused_until or 0.0) - read_at, 0.0),
@@ -197,19 +202,27 @@ def _take(on_sqlite: bool, through: bool) -> Executable:
     slowed_to = case((grown < configured, grown), else_=None)
 
     ends = starts + count / func.coalesce(slowed_to, configured)
+    taken = row.c.taken + cast_in_sql(count, BigInteger)
     held = row.c.held_since.is_not(None)
     insert = sqlite.insert(row) if on_sqlite else postgresql.insert(row)
     return (
-        insert.values(id=ACCOUNT, next_at=now + ahead + count / policy, paused_until=0.0)
+        insert.values(
+            id=ACCOUNT,
+            next_at=now + ahead + count / policy,
+            taken=cast_in_sql(count, BigInteger),
+            paused_until=0.0,
+        )
         .on_conflict_do_update(
             index_elements=[row.c.id],
             set_={
                 "next_at": ends if through else case((held, row.c.next_at), else_=ends),
+                "taken": taken if through else case((held, row.c.taken), else_=taken),
                 "slowed_to": slowed_to if through else case((held, row.c.slowed_to), else_=slowed_to),
             },
         )
         .returning(
             row.c.next_at,
+            row.c.taken,
             row.c.requests_per_second,
             row.c.slowed_to,
             row.c.held_since,

@@ -1,6 +1,6 @@
 """Stripe's limits of single endpoints, as all processes of ours know them: a row for each endpoint.
 
-The account's own pace keeps to them where it is no faster than they are. Else who is about to send takes the
+The account's own pace keeps to them where it is no faster than Stripe's limit of one. Else who is about to send takes the
 endpoint's next time here as well, and so does everybody while Stripe refuses one endpoint.
 
 Source: Stripe, "Rate limits" (25 requests a second of each endpoint; less of some).
@@ -18,6 +18,9 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from ..core.statements import greatest, insert_into, is_sqlite, seconds_now
 from ..tables import StripeEndpoint
+
+LIMIT = 25.0
+"""Stripe's, of requests to one endpoint in any second."""
 
 RATE = 23.5
 """Requests a second to one endpoint: so much under Stripe's 25 that they may come 60 ms later than meant."""

@@ -6,7 +6,7 @@ Times are UTC.
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import CheckConstraint, Index, text
+from sqlalchemy import BigInteger, CheckConstraint, Index, text
 from sqlmodel import Field, SQLModel
 
 from .columns import document, utc
@@ -166,6 +166,8 @@ class StripeBudget(SQLModel, table=True):
     """After Stripe has answered 429, until it has grown back."""
     next_at: float = 0.0
     """When the next request may be sent."""
+    taken: int = Field(default=0, sa_type=BigInteger)
+    """How many slots were taken, ever: who has the last one sees whether others took some since."""
     paused_until: float = 0.0
     pause_reason: str | None = None
     """Stripe-Rate-Limited-Reason, or `retry-after`."""

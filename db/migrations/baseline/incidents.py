@@ -88,6 +88,7 @@ def create() -> None:
         sa.Column("set_at", TIME),
         sa.Column("slowed_to", sa.Float()),
         sa.Column("next_at", sa.Float(), nullable=False),
+        sa.Column("taken", sa.BigInteger(), nullable=False),
         sa.Column("paused_until", sa.Float(), nullable=False),
         sa.Column("pause_reason", TEXT),
         sa.Column("held_since", TIME),

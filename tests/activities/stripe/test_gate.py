@@ -16,6 +16,7 @@ from sqlmodel import select
 from temporalio.common import Priority
 from temporalio.testing import ActivityEnvironment
 
+from activities.stripe import last_second
 from activities.stripe.client import stripe_client
 from activities.stripe.failures import translate
 from activities.stripe.gate import StripeBusy, StripeGate, StripeHeld
@@ -128,6 +129,31 @@ async def test_two_processes_share_one_pace(database: Database, database_url: st
     finally:
         await other.dispose()
     assert time.monotonic() - began >= (2 * each - 1) / pace - 0.03
+
+
+@pytest.mark.parametrize("databases", ["sqlite"], indirect=True)
+async def test_one_process_uses_the_whole_limit_and_never_more_of_it_though_it_stalls(
+    shop: Shop, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(last_second, "IN_DOUBT", 5.0)  # however busy the machine is
+    limit, seconds = 25, 4
+    gate = StripeGate(database, float(limit))
+    api = client(shop, gate)
+    shop.stand_in.control("limits", {"per_second": limit})
+
+    async def stall() -> None:
+        while True:
+            await asyncio.sleep(0.3)
+            time.sleep(0.09)  # noqa: ASYNC251 - as the work of workflows does
+
+    stalling = asyncio.create_task(stall())
+    began = time.monotonic()
+    try:
+        await asyncio.gather(*(api.v1.customers.list_async({"limit": 1}) for _ in range(limit * seconds)))
+    finally:
+        stalling.cancel()
+        shop.stand_in.control("limits", {"per_second": None})
+    assert time.monotonic() - began < seconds * 1.25
 
 
 @settings(max_examples=15, deadline=None)
