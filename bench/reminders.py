@@ -3,7 +3,6 @@
 import asyncio
 import statistics
 import time
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from datetime import time as wall_clock
 from email.message import EmailMessage
@@ -11,8 +10,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from aiosmtplib import SMTP
-from sqlalchemy import insert
-from sqlmodel import SQLModel, col, func, select
+from sqlalchemy import ColumnElement, Text, case, literal, text
+from sqlmodel import col, func, select
 from ulid import ULID
 
 from billing.core.operations import SYSTEM
@@ -23,15 +22,17 @@ from workflows.core import ids
 
 from .options import Options
 from .reports import Report, Target, figure, ratios
+from .stage.seeding import Number, seed, text_of
 from .stage.stage import Stage, on_stage
 
-WARM_UP, FEW, MANY = 1_000, 10_000, 100_000
+WARM_UP, FEW = 1_000, 10_000
 SHORT_RUNS = 5
-"""Of the run over few links, which is over in a second or two: its median."""
+"""Of the run over few links, which is over in a second or two: its median. They also warm the worker up."""
 MAILS, ROUNDS = 500, 4
-CHUNK = 2_000
 ZONES = ("UTC", "America/New_York", "Europe/Berlin", "Asia/Kolkata")
 SAMPLE_EVERY = 0.25
+WARM_UP_SHARE = 0.2
+"""Of the run over many links, until the worker's caches and its allocator's arenas are full."""
 DAY = timedelta(days=1)
 
 
@@ -40,21 +41,21 @@ def run(options: Options) -> Report:
 
     async def work(stage: Stage) -> Report:
         async with stage.worker():
-            return await _measure(stage)
+            return await _measure(stage, options.links)
 
     return on_stage(work, options)
 
 
-async def _measure(stage: Stage) -> Report:
+async def _measure(stage: Stage, many: int) -> Report:
     await _decide(stage, WARM_UP)
-    seconds, memory, events = {}, {}, []
-    for links, runs in ((FEW, SHORT_RUNS), (MANY, 1)):
-        async with _Peak(stage) as peak:
+    seconds, held, events = {}, {}, []
+    for links, runs in ((FEW, SHORT_RUNS), (many, 1)):
+        async with _Memory(stage) as memory:
             told = [await _decide(stage, links) for _ in range(runs)]
-        seconds[links], memory[links] = statistics.median(took for took, _ in told), peak.mebibytes
+        seconds[links], held[links] = statistics.median(took for took, _ in told), memory.samples
         events += [longest for _, longest in told]
     rates = [(await _bare(stage), await _sent(stage)) for _ in range(ROUNDS)]
-    return _report(stage, seconds, memory, max(events), rates)
+    return _report(stage, many, seconds, held, max(events), rates)
 
 
 # --- Deciding -----------------------------------------------------------------------------------------
@@ -149,83 +150,80 @@ async def _owed(stage: Stage, links: int) -> str:
     )
     async with stage.records.transaction() as session:
         session.add(home)
-    rows = [_customer(home.id, number, index, now) for index in range(links // 10)]
-    settings = [_settings(home.id, customer, index, now) for index, customer in enumerate(rows)]
-    invoices = [_invoice(home.id, rows[index % len(rows)], number, index, now) for index in range(links)]
-    portal = [_link(invoice, now) for invoice in invoices]
-    for table, values in (
-        (Customer, rows),
-        (CustomerSettings, settings),
-        (Invoice, invoices),
-        (PortalLink, portal),
-    ):
-        await _store(stage, table, values)
+    customers = max(links // 10, 1)
+    customer, invoice = f"cus_{number}_", f"in_{number}_"
+    await seed(
+        stage.records,
+        Customer(
+            id="",
+            organization_id=home.id,
+            email="",
+            name="Customer",
+            currency="usd",
+            created_at=now,
+            synced_at=now,
+        ),
+        customers,
+        lambda n: {"id": customer + text_of(n), "email": "customer-" + text_of(n) + "@customers.example"},
+    )
+    await seed(
+        stage.records,
+        CustomerSettings(customer_id="", organization_id=home.id, zone="", updated_at=now, updated_by=SYSTEM),
+        customers,
+        lambda n: {"customer_id": customer + text_of(n), "zone": _zone(n)},
+    )
+    await seed(
+        stage.records,
+        Invoice(
+            id="",
+            organization_id=home.id,
+            customer_id="",
+            status="open",
+            currency="usd",
+            total=10_000,
+            amount_due=10_000,
+            amount_paid=0,
+            amount_remaining=10_000,
+            due_date=now + 5 * DAY,
+            finalized_at=now - 25 * DAY,
+            created_at=now - 25 * DAY,
+            synced_at=now,
+        ),
+        links,
+        lambda n: {
+            "id": invoice + text_of(n),
+            "customer_id": customer + text_of(n % customers),
+            "number": "B-" + text_of(n),
+        },
+    )
+    await seed(
+        stage.records,
+        PortalLink(
+            id="",
+            organization_id=home.id,
+            customer_id="",
+            invoice_id="",
+            issued_by=SYSTEM,
+            reason="issued",
+            created_at=now - 25 * DAY,
+            expires_at=now + 60 * DAY,
+        ),
+        links,
+        lambda n: {
+            "id": "plk_" + invoice + text_of(n),
+            "customer_id": customer + text_of(n % customers),
+            "invoice_id": invoice + text_of(n),
+        },
+    )
+    if stage.postgres is not None:  # as autovacuum would, in the middle of the run
+        async with stage.records.statement() as session:
+            await (await session.connection()).execute(text("ANALYZE"))
     return home.id
 
 
-async def _store(stage: Stage, table: type[SQLModel], values: list[SQLModel]) -> None:
-    for chunk in _chunks([value.model_dump() for value in values]):
-        async with stage.records.transaction() as session:
-            await (await session.connection()).execute(insert(table), chunk)
-
-
-def _chunks(values: list[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
-    for start in range(0, len(values), CHUNK):
-        yield values[start : start + CHUNK]
-
-
-def _customer(organization: str, number: str, index: int, now: datetime) -> SQLModel:
-    return Customer(
-        id=f"cus_{number}_{index}",
-        organization_id=organization,
-        name=f"Customer {index}",
-        email=f"customer-{index}@customers.example",
-        currency="usd",
-        created_at=now,
-        synced_at=now,
-    )
-
-
-def _settings(organization: str, customer: Any, index: int, now: datetime) -> SQLModel:
-    return CustomerSettings(
-        customer_id=customer.id,
-        organization_id=organization,
-        zone=ZONES[index % len(ZONES)],
-        updated_at=now,
-        updated_by=SYSTEM,
-    )
-
-
-def _invoice(organization: str, customer: Any, number: str, index: int, now: datetime) -> SQLModel:
-    return Invoice(
-        id=f"in_{number}_{index:06}",
-        organization_id=organization,
-        customer_id=customer.id,
-        number=f"B-{index:06}",
-        status="open",
-        currency="usd",
-        total=10_000,
-        amount_due=10_000,
-        amount_paid=0,
-        amount_remaining=10_000,
-        due_date=now + 5 * DAY,
-        finalized_at=now - 25 * DAY,
-        created_at=now - 25 * DAY,
-        synced_at=now,
-    )
-
-
-def _link(invoice: Any, now: datetime) -> SQLModel:
-    return PortalLink(
-        id=f"plk_{invoice.id}",
-        organization_id=invoice.organization_id,
-        customer_id=invoice.customer_id,
-        invoice_id=invoice.id,
-        issued_by=SYSTEM,
-        reason="issued",
-        created_at=now - 25 * DAY,
-        expires_at=now + 60 * DAY,
-    )
+def _zone(number: Number) -> ColumnElement[str]:
+    zones = {place: literal(zone, Text) for place, zone in enumerate(ZONES)}
+    return case(zones, value=number % len(ZONES))
 
 
 async def _run(stage: Stage, organization: str, policy: Policy) -> Operation:
@@ -259,31 +257,40 @@ async def _started(stage: Stage, operation: Operation, policy: Policy) -> Any:
     )
 
 
-class _Peak:
-    """The most memory that the worker holds within the block."""
+class _Memory:
+    """What the worker holds within the block, looked at again and again."""
 
     def __init__(self, stage: Stage) -> None:
         self._stage = stage
-        self.mebibytes = 0.0
+        self.samples: list[float] = []
+        """Mebibytes."""
 
-    async def __aenter__(self) -> "_Peak":
+    async def __aenter__(self) -> "_Memory":
         self._task = asyncio.create_task(self._look())
         return self
 
     async def __aexit__(self, *_: object) -> None:
         self._task.cancel()
-        self.mebibytes = max(self.mebibytes, self._stage.resident("worker"))
+        self.samples.append(self._stage.resident("worker"))
 
     async def _look(self) -> None:
         while True:
-            self.mebibytes = max(self.mebibytes, self._stage.resident("worker"))
+            self.samples.append(self._stage.resident("worker"))
             await asyncio.sleep(SAMPLE_EVERY)
+
+
+def _growth(samples: list[float]) -> float:
+    """Mebibytes from the warm-up's end to the last sample, on the line of least squares."""
+    warm = samples[round(len(samples) * WARM_UP_SHARE) :]
+    slope, _ = statistics.linear_regression(range(len(warm)), warm)
+    return slope * (len(warm) - 1)
 
 
 def _report(
     stage: Stage,
+    many: int,
     seconds: dict[int, float],
-    memory: dict[int, float],
+    memory: dict[int, list[float]],
     events: int,
     rates: list[tuple[float, float]],
 ) -> Report:
@@ -292,26 +299,26 @@ def _report(
     return Report(
         name="reminders",
         title=f"reminder runs (records on {stage.database})",
-        columns=("", f"{FEW:,} links", f"{MANY:,} links"),
+        columns=("", f"{FEW:,} links", f"{many:,} links"),
         rows=[
-            ("a run that decides them all", *(f"{seconds[links]:.1f} s" for links in (FEW, MANY))),
-            ("a link", *(f"{figure(each[links] * 1e6)} µs" for links in (FEW, MANY))),
-            ("the worker's memory, at most", *(f"{memory[links]:.0f} MiB" for links in (FEW, MANY))),
+            ("a run that decides them all", *(f"{seconds[links]:.1f} s" for links in (FEW, many))),
+            ("a link", *(f"{figure(each[links] * 1e6)} µs" for links in (FEW, many))),
+            ("the worker's memory, at most", *(f"{max(memory[links]):.0f} MiB" for links in (FEW, many))),
             ("mails a second: a bare loop, ours", *(figure(statistics.median(one)) for one in (bare, ours))),
         ],
         targets=[
             Target(
-                what=f"a link of {MANY:,} against one of {FEW:,}",
-                measured=each[MANY] / each[FEW],
+                what=f"a link of {many:,} against one of {FEW:,}",
+                measured=each[many] / each[FEW],
                 sense="≤",
-                wanted=1.15,
+                wanted=1.1,
             ),
             Target(
-                what="growth of the worker's memory",
-                measured=(memory[MANY] - memory[FEW]) * 1.048576,
+                what=f"growth of the worker's memory after {WARM_UP_SHARE:.0%} of {many:,}, to the mebibyte",
+                measured=round(_growth(memory[many])),
                 sense="≤",
-                wanted=40,
-                unit="MB",
+                wanted=0,
+                unit="MiB",
             ),
             Target(what="events of the longest history", measured=events, sense="≤", wanted=5_000),
             Target(

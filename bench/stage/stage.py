@@ -23,7 +23,7 @@ from activities.stripe.client import stripe_client
 from billing.policy.policy import Policy
 from db.core.session import Database
 from sandbox.stack import running
-from sandbox.stack.places import Part, Places
+from sandbox.stack.places import LOOPBACK, Part, Places, reserve_ports
 from sandbox.stack.policies import restated
 from sandbox.stack.processes import Child
 from sandbox.stack.stack import ROOT, Stack
@@ -112,6 +112,20 @@ class Stage:
             yield
 
     @asynccontextmanager
+    async def second_product(self) -> AsyncIterator[str]:
+        """One more API and worker, on the same records and Temporal, ready; gives that API's address."""
+        ports = reserve_ports({})
+        api, worker = (f"http://{LOOPBACK}:{ports[name]}" for name in ("api", "worker"))
+        commands = self.stack.commands()
+        at = {"PLIXO_API_PORT": str(ports["api"]), "PLIXO_API_METRICS_PORT": str(ports["figures"])}
+        health = {"PLIXO_HEALTH_PORT": str(ports["worker"])}
+        async with (
+            self.process("second api", commands["api"], f"{api}/readyz", **at),
+            self.process("second worker", commands["worker"], f"{worker}/healthz", **health),
+        ):
+            yield api
+
+    @asynccontextmanager
     async def baselines(self) -> AsyncIterator[Path]:
         """The baselines' worker; gives the file that it names opened reviews in, one a line."""
         opened = self.stack.places.file("opened-reviews")
@@ -152,11 +166,11 @@ class Stage:
         pid = next(child.pid for child in self.stack.processes.running if child.name == name)
         return float(psutil.Process(pid).memory_info().rss) / (1024 * 1024)
 
-    def client(self) -> httpx.AsyncClient:
-        """For calls to the product's API."""
+    def client(self, api: str | None = None) -> httpx.AsyncClient:
+        """For calls to the product's API, or to the one at the address `api`."""
         # The API lets go of idle connections after five seconds: who does so just then loses a request.
         limits = httpx.Limits(keepalive_expiry=KEEP_ALIVE)
-        return httpx.AsyncClient(base_url=self.api, timeout=60, trust_env=False, limits=limits)
+        return httpx.AsyncClient(base_url=api or self.api, timeout=60, trust_env=False, limits=limits)
 
     async def control(self, path: str, body: Any = None) -> Any:
         """Call one of the stand-in's own endpoints: a POST when there is a body."""
