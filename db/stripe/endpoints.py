@@ -1,7 +1,7 @@
 """Stripe's limits of single endpoints, as all processes of ours know them: a row for each endpoint.
 
-The account's own pace keeps to them where it is no faster than Stripe's limit of one. Else who is about to send takes the
-endpoint's next time here as well, and so does everybody while Stripe refuses one endpoint.
+The account's own pace keeps to them where it is no faster than Stripe's limit of one. Else who is about to
+send takes the endpoint's next time here as well, and so does everybody while Stripe refuses one endpoint.
 
 Source: Stripe, "Rate limits" (25 requests a second of each endpoint; less of some).
 """
