@@ -7,7 +7,7 @@ STAMP := .venv/.ready
 # each run, and compiling them every time costs more than most workflows do.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help setup demo up check test scenarios adversary strangers chaos bad-hours outage bench lint lock clean
+.PHONY: help setup demo up check test scenarios adversary strangers chaos bad-hours load outage bench lint lock clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -57,6 +57,9 @@ chaos: setup ## kill and break at random points: make chaos N=1000, or one seed 
 
 bad-hours: setup ## faults of every kind over a running load: make bad-hours MINUTES=10 SEED=7
 	$(BIN)/python -m tests.hours --minutes $(or $(MINUTES),10) $(if $(SEED),--seed $(SEED))
+
+load: setup ## two APIs, three workers and a PostgreSQL that fails over, under mixed work: make load MINUTES=6 SEED=7
+	$(BIN)/python -m tests.load --minutes $(or $(MINUTES),3) $(if $(SEED),--seed $(SEED))
 
 outage: setup ## PostgreSQL is away under two hundred open operations: make outage MINUTES=10
 	$(BIN)/python -m tests.crash.outage --minutes $(or $(MINUTES),10)

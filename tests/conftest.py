@@ -21,6 +21,7 @@ LONGEST = (
     CRASH,
     "tests/workflows/money/test_machine.py",
     "tests/hours/",
+    "tests/load/",
     "tests/workflows/mirror/test_event_machine.py",
     "tests/workflows/approvals/test_authorship_machine.py",
     CROSS_PRODUCT,

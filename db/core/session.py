@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from asyncpg import InterfaceError, PostgresError
 from sqlalchemy import URL, Connection, event, make_url, text
-from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, DisconnectionError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import InterfaceError as NoConnection
 from sqlalchemy.exc import TimeoutError as NoFreeConnection
 from sqlalchemy.ext.asyncio import AsyncEngine, async_sessionmaker, create_async_engine
@@ -265,4 +265,11 @@ def postgres_engine(url: URL) -> AsyncEngine:
         },
     )
     begin_late(engine)
+
+    @event.listens_for(engine.sync_engine, "checkout")
+    def refuse_lost(dbapi_connection: Any, *_: object) -> None:
+        """What the driver knows already needs no ping: another connection is made instead."""
+        if dbapi_connection.driver_connection.is_closed():
+            raise DisconnectionError
+
     return engine

@@ -6,11 +6,12 @@ bad-hours MINUTES=10` plays the whole time.
 
 import asyncio
 import random
-from contextlib import suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from .checks import check, reconciled, until_at_rest
+from .checks import check, check_incidents, reconciled, until_at_rest
 from .faults import Episode, play
 from .people import People, stock
 from .stage import Stage, staged
@@ -31,16 +32,7 @@ async def bad_hours(folder: Path, seed: int, seconds: float, *, every: float = 1
     async with staged(folder) as stage:
         till = await stock(stage, number=round(seconds / every) + 20)
         people = People(stage, till, random.Random(seed))
-        keeping = [
-            asyncio.create_task(one)
-            for one in (
-                _time_flies(stage),
-                people.keep_watch(),
-                people.approve_what_waits(),
-                people.close_what_failed(),
-            )
-        ]
-        try:
+        async with kept_up(stage, people):
             await asyncio.sleep(CALM)
             working = asyncio.create_task(people.work(seconds, every))
             episodes = await play(stage, seed, seconds)
@@ -48,16 +40,32 @@ async def bad_hours(folder: Path, seed: int, seconds: float, *, every: float = 1
             await people.done(within=120)
             await reconciled(stage)
             await until_at_rest(stage)
-            for task in keeping:
-                if task.done():
-                    task.result()  # whoever kept watch has failed
-            await check(stage, people)
-        finally:
-            for task in keeping:
-                task.cancel()
-                with suppress(asyncio.CancelledError):
-                    await task
+        await check(stage, people)
+        await check_incidents(stage)
     return Outcome(episodes, people)
+
+
+@asynccontextmanager
+async def kept_up(stage: Stage, people: People) -> AsyncIterator[None]:
+    """What goes on all the time, until the block ends; raises what one of it has failed with."""
+    keeping = [
+        asyncio.create_task(one)
+        for one in (
+            _time_flies(stage),
+            people.keep_watch(),
+            people.approve_what_waits(),
+            people.close_what_failed(),
+        )
+    ]
+    try:
+        yield
+        for task in keeping:
+            if task.done():
+                task.result()  # whoever kept watch has failed
+    finally:
+        for task in keeping:
+            task.cancel()
+        await asyncio.wait(keeping)
 
 
 async def _time_flies(stage: Stage) -> None:

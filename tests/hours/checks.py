@@ -69,7 +69,6 @@ async def check(stage: Stage, people: People) -> None:
     """Everything, by Stripe and by our records."""
     async with stage.records.snapshot() as session:
         operations = list(await session.exec(select(Operation)))
-        incidents = list(await session.exec(select(Incident)))
     by_id = {one.id: one for one in operations}
     assert set(people.asked) <= by_id.keys()
     refunds = await _all(stage.stripe.v1.refunds.list_async({"limit": 100}))
@@ -86,7 +85,6 @@ async def check(stage: Stage, people: People) -> None:
         _once(operation, made.get(operation.id, []))
     _one_case_each(operations, people, refunds)
     await _plan_changes(stage, operations)
-    _incidents(incidents)
     await _evidence(stage, operations)
     await _mirror(stage, refunds, notes)
     assert await stage.control("violations") == []
@@ -131,7 +129,10 @@ async def _plan_changes(stage: Stage, operations: list[Operation]) -> None:
         assert held["items"].data[0].quantity == done[-1].subject["to"]["seats"]  # type: ignore[index]
 
 
-def _incidents(incidents: list[Incident]) -> None:
+async def check_incidents(stage: Stage) -> None:
+    """There were some, and each was cleared before the next of its component."""
+    async with stage.records.snapshot() as session:
+        incidents = list(await session.exec(select(Incident)))
     assert incidents, "no incident was opened"
     for one in incidents:
         assert one.cleared_at, f"{one.id} of {one.component} is not cleared"

@@ -49,19 +49,24 @@ class Stage:
         return await self.patiently("POST", role, path, json=body, headers=headers)
 
     async def patiently(
-        self, method: str, role: Role, path: str, headers: dict[str, str] | None = None, **more: Any
+        self, method: str, role: Role | None, path: str, headers: dict[str, str] | None = None, **more: Any
     ) -> httpx.Response:
-        """As a good client does: what got no answer, or a 503, is sent again as it was."""
-        key = {"Authorization": f"Bearer {self.info['people'][role]['api_key']}"}
+        """As a good client does: what got no answer, or a 503, is sent again as it was. Customers have no
+        role."""
+        key = {"Authorization": f"Bearer {self.info['people'][role]['api_key']}"} if role else {}
         while True:
-            try:
-                answer = await self.http.request(method, path, headers=key | (headers or {}), **more)
-            except httpx.TransportError:
-                await asyncio.sleep(0.2)
-                continue
-            if answer.status_code != 503:
+            answer = await self.request(method, path, headers=key | (headers or {}), **more)
+            if answer is not None:
                 return answer
             await asyncio.sleep(0.2)
+
+    async def request(self, method: str, path: str, **more: Any) -> httpx.Response | None:
+        """Once; None without an answer, or with one that says to come again."""
+        try:
+            answer = await self.http.request(method, path, **more)
+        except httpx.TransportError:
+            return None
+        return None if answer.status_code == 503 else answer
 
     async def control(self, path: str, body: Any = None, *, method: str | None = None) -> Any:
         """One of the stand-in's own endpoints."""
@@ -87,11 +92,15 @@ async def staged(folder: Path) -> AsyncIterator[Stage]:
             httpx.AsyncClient(base_url=told["api"], timeout=30, trust_env=False) as http,
             httpx.AsyncClient(base_url=told["stripe"], timeout=60, trust_env=False) as stand_in,
         ):
-            client = stripe.StripeClient(
-                told["env"]["PLIXO_STRIPE_API_KEY"],
-                base_addresses={"api": told["stripe"]},
-                max_network_retries=0,
-                http_client=stripe.HTTPXClient(timeout=10),
-            )
-            yield Stage(told, folder, http, stand_in, client, records)
+            yield Stage(told, folder, http, stand_in, stripe_of(told), records)
         await records.dispose()
+
+
+def stripe_of(told: dict[str, Any]) -> stripe.StripeClient:
+    """The stand-in of a stack, as Stripe's dashboard reaches it."""
+    return stripe.StripeClient(
+        told["env"]["PLIXO_STRIPE_API_KEY"],
+        base_addresses={"api": told["stripe"]},
+        max_network_retries=0,
+        http_client=stripe.HTTPXClient(timeout=10),
+    )

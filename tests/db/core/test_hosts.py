@@ -71,6 +71,20 @@ async def test_while_no_host_takes_writes_the_records_are_away(pair: Pair) -> No
         await database.dispose()
 
 
+async def test_a_connection_that_was_lost_while_nobody_used_it_fails_nobody(pair: Pair) -> None:
+    database = Database(on(pair.primary.port))
+    async with database.reading() as one, database.reading() as two:
+        for session in (one, two):
+            await session.exec(text("SELECT 1"))  # type: ignore[call-overload]
+    await pair.primary.execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'plixo'"
+    )
+    await asyncio.sleep(0.3)
+    for _ in range(3):
+        assert await port_of(database) == pair.primary.port
+    await database.dispose()
+
+
 async def test_a_connection_to_a_host_that_is_gone_without_a_word_ends_within_half_a_minute(
     pair: Pair,
 ) -> None:
