@@ -19,6 +19,8 @@ from billing.portal.networks import parse_network
 from .logs import LogFormat
 
 _STRIPE_KEY = re.compile(r"(sk|rk)_(live|test)_\w+", re.ASCII)
+QUEUES = ("plixo", "stripe")
+"""Of Temporal's, as `workflows.core.ids` names them."""
 DEFAULT_POLICY = Path(__file__).resolve().parent.parent / "policy.toml"
 
 
@@ -157,6 +159,14 @@ def _with_claim(value: dict[str, Role], others: ValidationInfo) -> dict[str, Rol
     return value
 
 
+def _queues(value: str | tuple[str, ...]) -> tuple[str, ...]:
+    """What Compose passes as nothing is unset."""
+    parts = _parts(value) if isinstance(value, str) else value
+    if wrong := [repr(part) for part in parts if part not in QUEUES]:
+        raise ValueError(f"{', '.join(wrong)}: must be of {', '.join(QUEUES)}, separated by commas")
+    return parts or QUEUES
+
+
 DatabaseUrl = Annotated[str, _starts("sqlite", "postgresql", example="postgresql://plixo@db/plixo")]
 HttpUrl = Annotated[str, _starts("http://", "https://", example="https://billing.example.com")]
 
@@ -230,6 +240,8 @@ class Settings(BaseSettings):
     """So many delegations may be given within an hour: each may send a mail."""
     release: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")] | None = None
     """What this release is called where Temporal shares work out by releases; None: it does not."""
+    queues: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_queues)] = QUEUES
+    """Those of Temporal's that the worker serves; separated by commas."""
     log_format: LogFormat = LogFormat.TEXT
     """`json` for what collects logs."""
     health_port: int | None = Field(default=None, ge=0, le=65535)

@@ -44,16 +44,7 @@ async def run(settings: Settings, policy: Policy, to: Connection, looking: Datab
         await registration.register(temporal)
         await schedules.ensure(temporal)
         process.settle()
-        beside = (
-            hosted.watch,
-            hosted.reaper,
-            hosted.outbox,
-            hosted.mails,
-            hosted.chats,
-            hosted.events,
-            hosted.late_notices,
-            hosted.daily_roots,
-        )
+        beside = hosted.beside(settings.queues)
         stack.push_async_callback(_end, {asyncio.create_task(one.run()) for one in beside})
         health.ready(temporal)
         log.info("worker ready on %s", to.address)

@@ -223,6 +223,6 @@ async def hosted(stack: AsyncExitStack, settings: Settings, policy: Policy, temp
     stripe_api = build_stripe(settings, gate, permissions, meter)
     activities = build_activities(settings, database, temporal, stripe_api, gate, policy, meter, permissions)
     stack.push_async_callback(activities.close)
-    for worker in build_workers(temporal, activities, policy, settings.release):
+    for worker in build_workers(temporal, activities, policy, settings.release, settings.queues):
         await stack.enter_async_context(worker)
     return activities

@@ -7,10 +7,10 @@ Stripe's events, often hundreds at once, are on neither: they are followed besid
 """
 
 import math
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Any
+from typing import Any, Protocol
 
 from temporalio.client import Client
 from temporalio.common import VersioningBehavior, WorkerDeploymentVersion
@@ -133,6 +133,12 @@ LET_END = timedelta(seconds=TIMEOUT + 5)
 an effect would have to be read back, and the deployment is done no sooner. Compose waits longer still."""
 
 
+class Loop(Protocol):
+    """Runs until it is cancelled."""
+
+    async def run(self) -> None: ...
+
+
 @dataclass(frozen=True)
 class Activities:
     """The activities of each queue, and what runs beside them."""
@@ -150,6 +156,22 @@ class Activities:
     close: Callable[[], Awaitable[None]]
     """To be awaited when no activity runs any more."""
 
+    def beside(self, served: Collection[str]) -> Sequence[Loop]:
+        """What runs beside the queues that are `served`: each process watches how its own calls go; the
+        sweeps belong to the main queue."""
+        if ids.MAIN_QUEUE not in served:
+            return (self.watch,)
+        return (
+            self.watch,
+            self.reaper,
+            self.outbox,
+            self.mails,
+            self.chats,
+            self.events,
+            self.late_notices,
+            self.daily_roots,
+        )
+
 
 def stripe_places(requests_per_second: float) -> int:
     """How many activities call Stripe at a time: so many that slow answers don't hold up the pace, and so
@@ -158,9 +180,13 @@ def stripe_places(requests_per_second: float) -> int:
 
 
 def build_workers(
-    temporal: Client, activities: Activities, policy: Policy, release: str | None = None
+    temporal: Client,
+    activities: Activities,
+    policy: Policy,
+    release: str | None = None,
+    served: Collection[str] = (ids.MAIN_QUEUE, ids.STRIPE_QUEUE),
 ) -> tuple[Worker, ...]:
-    """One for each queue. Of a `release` they get only what Temporal was told to give it
+    """One for each queue that is `served`. Of a `release` they get only what Temporal was told to give it
     (`docs/operating/releases.md`); without one, whatever there is."""
     every = {**EVERY_WORKER, "graceful_shutdown_timeout": LET_END}
     if release is not None:
@@ -174,25 +200,31 @@ def build_workers(
         "sticky_queue_schedule_to_start_timeout": STICKY,
         "max_cached_workflows": CACHED,
     }
-    main = Worker(
-        temporal,
-        task_queue=ids.MAIN_QUEUE,
-        workflows=WORKFLOWS[ids.MAIN_QUEUE],
-        activities=activities.main,
-        max_concurrent_workflow_tasks=WORKFLOWS_AT_A_TIME,
-        max_concurrent_local_activities=LOCALS_AT_A_TIME,
-        workflow_task_poller_behavior=POLLS,
-        activity_task_poller_behavior=POLLS,
-        **hosting,
-    )
-    calls = Worker(
-        temporal,
-        task_queue=ids.STRIPE_QUEUE,
-        activities=activities.stripe,
-        max_concurrent_activities=stripe_places(policy.stripe.requests_per_second),
-        # A ceiling far above what the gate lets through: who has nothing to send is not to use up the budget.
-        max_task_queue_activities_per_second=CEILING * policy.stripe.requests_per_second,
-        activity_task_poller_behavior=POLLS,
-        **every,
-    )
-    return main, calls
+    built = []
+    if ids.MAIN_QUEUE in served:
+        main = Worker(
+            temporal,
+            task_queue=ids.MAIN_QUEUE,
+            workflows=WORKFLOWS[ids.MAIN_QUEUE],
+            activities=activities.main,
+            max_concurrent_workflow_tasks=WORKFLOWS_AT_A_TIME,
+            max_concurrent_local_activities=LOCALS_AT_A_TIME,
+            workflow_task_poller_behavior=POLLS,
+            activity_task_poller_behavior=POLLS,
+            **hosting,
+        )
+        built.append(main)
+    if ids.STRIPE_QUEUE in served:
+        calls = Worker(
+            temporal,
+            task_queue=ids.STRIPE_QUEUE,
+            activities=activities.stripe,
+            max_concurrent_activities=stripe_places(policy.stripe.requests_per_second),
+            # A ceiling far above what the gate lets through: who has nothing to send is not to use up
+            # the budget.
+            max_task_queue_activities_per_second=CEILING * policy.stripe.requests_per_second,
+            activity_task_poller_behavior=POLLS,
+            **every,
+        )
+        built.append(calls)
+    return tuple(built)

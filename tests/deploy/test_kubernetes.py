@@ -1,13 +1,17 @@
 """What stands in deploy/kubernetes is valid, keeps to the least it needs, and knows every setting."""
 
+import re
 from typing import Any
 
 import kubernetes_validate
+import promql_parser
 import pytest
+import yaml
 
 from activities.stripe import client
-from settings.settings import Settings, variable
+from settings.settings import QUEUES, Settings, variable
 from worker import listening, queues
+from workflows.core import ids
 
 from . import kubernetes
 from .kubernetes import of_kind
@@ -69,14 +73,48 @@ def test_only_settings_that_exist_are_given_and_secrets_never_here() -> None:
     assert [name for name in SECRETS if f"{name}=" not in GUIDE] == []
 
 
-def test_what_stops_has_the_time_that_its_longest_call_may_take() -> None:
-    worker = of_kind("Deployment")["plixo-worker"]["spec"]["template"]["spec"]
+WORKERS = {"plixo-worker": "plixo", "plixo-worker-stripe": "stripe"}
+"""The queue that each serves."""
+
+
+@pytest.mark.parametrize("name", WORKERS)
+def test_what_stops_has_the_time_that_its_longest_call_may_take(name: str) -> None:
+    worker = of_kind("Deployment")[name]["spec"]["template"]["spec"]
     assert queues.LET_END.total_seconds() > client.TIMEOUT
     needed = queues.LET_END.total_seconds() + listening.LET_END
     assert needed < worker["terminationGracePeriodSeconds"] - 3
 
 
-@pytest.mark.parametrize("name", ["plixo-api", "plixo-worker"])
+def test_every_queue_has_workers_of_its_own_that_no_other_selector_takes() -> None:
+    given = {}
+    deployments = {name: one for name, one in of_kind("Deployment").items() if name in WORKERS}
+    for name, container in containers("Deployment").items():
+        if name in WORKERS:
+            env = {one["name"]: one["value"] for one in container["env"]}
+            given[name] = env["PLIXO_QUEUES"]
+            assert ("PLIXO_SIGNING_KEY_FILE" in env) == (given[name] == ids.MAIN_QUEUE)
+    assert given == WORKERS
+    assert sorted(WORKERS.values()) == sorted(QUEUES)
+    for name, one in deployments.items():
+        chosen = one["spec"]["selector"]["matchLabels"].items()
+        assert [
+            other
+            for other, made in deployments.items()
+            if chosen <= made["spec"]["template"]["metadata"]["labels"].items()
+        ] == [name]
+
+
+@pytest.mark.parametrize("name", WORKERS)
+def test_workers_are_scaled_by_how_long_their_own_queue_waits(name: str) -> None:
+    (metric,) = of_kind("HorizontalPodAutoscaler")[name]["spec"]["metrics"]
+    rules = yaml.safe_load(re.findall(r"```yaml\n(externalRules.*?)```", GUIDE, re.S)[0])["externalRules"]
+    by_name = {rule["name"]["as"]: rule["metricsQuery"] for rule in rules}
+    query = by_name[metric["external"]["metric"]["name"]]
+    promql_parser.parse(query)
+    assert f'task_queue="{WORKERS[name]}"' in query
+
+
+@pytest.mark.parametrize("name", ["plixo-api", *WORKERS])
 def test_one_is_always_there_and_more_come_with_the_load(name: str) -> None:
     labels = of_kind("Deployment")[name]["spec"]["template"]["metadata"]["labels"]
     budget, scaler = of_kind("PodDisruptionBudget")[name], of_kind("HorizontalPodAutoscaler")[name]

@@ -38,13 +38,16 @@ async def load(
             began = time.time()
             looking = asyncio.create_task(look_at_pages(stage))
             working = asyncio.create_task(people.work(seconds, every))
-            for number, disturbance in enumerate(disturbances):
-                due = began + seconds * (number + 0.5) / (len(disturbances) + 0.5)
-                await asyncio.sleep(max(0.0, due - time.time()))
-                periods.append(await disturbance.over(stage))
-            await working
-            await people.done(within=180)
-            looking.cancel()
+            try:
+                for number, disturbance in enumerate(disturbances):
+                    due = began + seconds * (number + 0.5) / (len(disturbances) + 0.5)
+                    await asyncio.sleep(max(0.0, due - time.time()))
+                    periods.append(await disturbance.over(stage))
+                await working
+                await people.done(within=180)
+            finally:
+                looking.cancel()
+                working.cancel()
             ended = time.time()
             await reconciled(stage)
             await until_at_rest(stage)
