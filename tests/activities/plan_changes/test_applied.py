@@ -13,7 +13,7 @@ from billing.plan_changes.verification import ResultLines, ResultQuery
 
 from ...billing.builders import a_subject, some_terms
 from ...support.case_rules import case_rules
-from ...support.shop import APRIL
+from ...support.shop import APRIL, DAY
 from ..effects.effecting import Job
 
 pytestmark = pytest.mark.parametrize("databases", ["sqlite"], indirect=True)
@@ -85,7 +85,9 @@ async def test_of_an_answer_that_was_lost_the_invoice_is_found_by_its_mark(job: 
 
 async def test_an_invoice_that_lacks_the_new_period_is_read_all_the_same(job: Job) -> None:
     outcome = await job.attempt(await job.upgrade())
-    read = await found(job, outcome.key, outcome.detail["latest_invoice"], to=some_terms(interval="year"))
+    # The invoice that follows is not that of the period in which this was asked.
+    asked = {"to": some_terms(interval="year"), "period_end": APRIL + DAY}
+    read = await found(job, outcome.key, outcome.detail["latest_invoice"], **asked)
     assert {line.kind for line in read.lines} == {"credit", "debit"}
     assert read.following is None
 
