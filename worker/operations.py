@@ -24,7 +24,7 @@ from billing.core.events import EventCode
 from billing.core.operations import SYSTEM, Kind
 from billing.incidents.holds import RELEASED, HoldRelease
 from billing.incidents.states import Component
-from billing.operations.kinds import KINDS, ON_REQUEST
+from billing.operations.kinds import ON_REQUEST
 from billing.operations.standing import Abandon
 from db.core import timeline
 from db.core.clock import utc_now
@@ -192,7 +192,7 @@ async def close_operation(tools: Tools, id: str, because: str, by: str, although
             raise CommandRefused(f"{id} has already ended: {operation.state}.")
         if operation.kind not in ON_REQUEST:
             raise CommandRefused(
-                f"{id} is a {KINDS[Kind(operation.kind)].noun}: it holds nothing. End it through the "
+                f"{id} is {Kind(operation.kind).a_noun}: it holds nothing. End it through the "
                 "API, which requires a note; the worker restarts its workflow if that has ended."
             )
         begun = await abandonment.effects_of(session, id)

@@ -11,6 +11,7 @@ from billing.approvals.subject_changes import NONE, SubjectChange
 from billing.core.money import Money
 from billing.core.text import one_line, printable
 from billing.plan_changes.proration import Line, Period
+from billing.policy.reasons import REASON_WORDS
 from billing.stripe.invoice_amounts import InvoiceAmounts, InvoiceTax, tax_words
 
 WORDS = {"credit": "credit", "debit": "charge", "renewal": "renewal"}
@@ -27,6 +28,11 @@ def brief(text: str) -> str:
     """A name as a subject line has room for it."""
     text = line(text)
     return text if len(text) <= IN_A_SUBJECT else f"{text[: IN_A_SUBJECT - 1].rstrip()}…"
+
+
+def reason(text: str) -> str:
+    """A reason of Stripe's or of ours in words; what a person wrote, as they wrote it."""
+    return line(REASON_WORDS.get(text, text))
 
 
 def sentence(text: str) -> str:

@@ -18,6 +18,7 @@ from jinja2 import (
 from billing.cancellations.cancellation import CancellationSubject
 from billing.cases.case import CaseObject, CaseSubject
 from billing.core.operations import Kind
+from billing.core.text import with_article
 from billing.incidents.words import IncidentSubject
 from billing.mail.messages import MailRequest
 from billing.money.credit import CreditSubject
@@ -25,7 +26,7 @@ from billing.money.refund import RefundSubject
 from billing.money.waiver import WaiverSubject
 from billing.operations.kinds import KINDS
 from billing.plan_changes.subject import PlanChangeSubject
-from billing.policy.phrases import ROLE_WORDS, roles
+from billing.policy.phrases import ROLE_WORDS, capital, roles
 from billing.portal.trouble import AccessTroubleSubject
 
 from .filters import (
@@ -39,6 +40,7 @@ from .filters import (
     number,
     plan,
     quoted,
+    reason,
     sentence,
     span,
     table,
@@ -111,8 +113,8 @@ class MailTexts:
         environment.globals["console"] = f"{site}/console"
         environment.filters["linked"] = lambda text: _PAGE.sub(lambda page: f"{site}{page[0]}", text)
         rules = (
-            *(amounts, brief, changed, columns, day, line, money, number, plan),
-            *(quoted, roles, sentence, span, table, tax_name, when, who),
+            *(amounts, brief, capital, changed, columns, day, line, money, number, plan),
+            *(quoted, reason, roles, sentence, span, table, tax_name, when, who, with_article),
         )
         for rule in rules:
             environment.filters[rule.__name__] = rule

@@ -7,6 +7,7 @@ from billing.cancellations.cancellation import CancellationSubject
 from billing.cases.case import COUNTS_AS, NOUNS, CaseSubject
 from billing.core.money import Money
 from billing.core.operations import Kind
+from billing.core.text import with_article
 from billing.mail.messages import MailRequest
 from billing.money.credit import CreditSubject
 from billing.money.refund import RefundSubject
@@ -76,7 +77,7 @@ def title_of(
             title = f"{brief(organization)}, {_end(subject)}"
             what = f"cancellation of the plan of {organization}"
             what = f"reversal of the {what}" if subject.action == "take_back" else what
-            return MailTitle(kind, noun, title, what, f"a {what}")
+            return MailTitle(kind, noun, title, what, with_article(what))
         case CaseSubject() if subject.is_money:
             named = _money_back(noun, subject.amount, customer, number)
         case AccessTroubleSubject():
@@ -86,15 +87,16 @@ def title_of(
             change = _change(subject, plans)
             title = f"{brief(organization)}, {change or noun}"
             what = f"{noun} for {organization}" if kind is Kind.PLAN_CHANGE else noun
-            return MailTitle(kind, noun, title, what, f"the {noun} for {title}" if change else f"a {what}")
-    return MailTitle(kind, noun, named, named, f"a {named}")
+            asked_for = f"the {noun} for {title}" if change else with_article(what)
+            return MailTitle(kind, noun, title, what, asked_for)
+    return MailTitle(kind, noun, named, named, with_article(named))
 
 
 def _noun(request: MailRequest, kind: Kind | None) -> str:
     subject = request.context.subject
     if isinstance(subject, CaseSubject) and kind is not None:
         return NOUNS[subject.object_kind]
-    return KINDS[kind].noun if kind else UNTOLD_NOUNS[request.template]
+    return kind.noun if kind else UNTOLD_NOUNS[request.template]
 
 
 def _kind(request: MailRequest) -> Kind | None:

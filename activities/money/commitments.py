@@ -14,7 +14,6 @@ from billing.money.credit import CreditSubject
 from billing.money.invoice_money import InvoiceCap
 from billing.money.messages import AuthorityCheck, Commit, CommitmentResult, CommitPart
 from billing.money.waiver import WAIVERS
-from billing.operations.kinds import KINDS
 from billing.operations.messages import Progress
 from db.core import timeline
 from db.core.session import Database
@@ -175,7 +174,7 @@ async def _claimed(session: AsyncSession, order: Commit) -> Problem | None:
         claims = [one for one in claims if one.kind in WAIVERS]
     if not claims:
         return None
-    others = ", ".join(f"{KINDS[Kind(one.kind)].noun} {one.id}" for one in claims)
+    others = ", ".join(f"{Kind(one.kind).noun} {one.id}" for one in claims)
     return Problem(
         code=Code.INVOICE_CLAIMED, message=f"Invoice {order.invoice} is also what {others} is about."
     )

@@ -17,7 +17,7 @@ from ..http.auth import BillingAdmin, Caller
 from ..http.context import Context, InContext
 from ..http.models import ObstacleAnswer
 from ..problems.problem import ApiProblem
-from ..quotes.routes import quote_route
+from ..quotes.routes import Revises, quote_route
 from ..quotes.service import QuoteDraft, refusal
 from .checks import check
 from .schemas import CancellationBody, CancellationQuoteAnswer
@@ -31,30 +31,33 @@ router = APIRouter(prefix="/v1/cancellations", tags=["Cancellations"])
     body="cancellations/cancellation_body",
     quoted="cancellations/quote",
 )
-async def quote(body: CancellationBody, caller: BillingAdmin, context: InContext) -> CancellationQuoteAnswer:
+async def quote(
+    body: CancellationBody, caller: BillingAdmin, context: InContext, revises: Revises = None
+) -> CancellationQuoteAnswer:
     """What ends when, what is billed and credited, what stands in the way and who would be asked.
 
     Nobody is told.
     """
-    return await quote_cancellation(context, caller, body.wanted())
+    return await quote_cancellation(context, caller, body.wanted(), revises)
 
 
 async def quote_cancellation(
-    context: Context, caller: Caller, wanted: CancellationWanted
+    context: Context, caller: Caller, wanted: CancellationWanted, revises: str | None
 ) -> CancellationQuoteAnswer:
     """Raises ApiProblem `too_many_quotes` and `stripe_unavailable`."""
-    draft = await QuoteDraft.of(context, caller, Kind.CANCELLATION)
+    draft = await QuoteDraft.of(context, caller, Kind.CANCELLATION, revises)
     refusals: list[ObstacleAnswer] = []
     async with context.database.reading() as session:
         try:
             organization = await check(session, caller, wanted)
         except (ApiProblem, BillingError) as error:
             return await _answer(draft, CancellationQuote(), [refusal(error)])
-        under_way = await operations.changing_subscription(session, caller.organization)
+        changing = await operations.changing_subscription(session, caller.organization)
+        under_way = [one for one in changing if one.id != revises]
         if under_way:
             refusals.append(refusal(operations.subscription_taken(under_way[-1], draft.kind)))
     request = CancellationInput(
-        operation=draft.id,
+        operation=draft.operation,
         organization=organization.id,
         subscription=organization.stripe_subscription,
         requested_by=caller.person,

@@ -139,7 +139,6 @@ async def confirm(
 add_note_routes(
     router,
     Kind.CASE,
-    noun="case",
     description="A note in addition to the one that closes the case, before or after. It is stored in the "
     "records at once\nand then in Stripe's metadata. The same text by the same person is stored once.",
     body="cases/note_body",

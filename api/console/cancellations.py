@@ -1,12 +1,13 @@
 """Billing → Plans → End the plan: when it ends and what that bills, before anybody is asked."""
 
 import secrets
+from collections.abc import Mapping
 from typing import Any
 
 from fastapi import Response
 
 from billing.policy.policy import REASONS
-from billing.policy.reasons import REASON_WORDS
+from billing.policy.reasons import reason_choices
 
 from ..operations import organization_routes
 from .frame.forms import Form, form_of
@@ -39,8 +40,16 @@ async def quote(visit: InVisit) -> Response:
         quoted = await visit.send("/v1/cancellations/quote", body_of(form))
     if form.refused:
         return await _page(visit, form)
+    return quote_page(visit, form, quoted, at="/console/plans/cancellation")
+
+
+def quote_page(
+    visit: PageVisit, form: Form, quoted: Mapping[str, Any], *, at: str, revises: str | None = None
+) -> Response:
+    """What was quoted, to be sent to this address, or changed."""
     return visit.page("cancellation_quote", title=title_of(form),
         form=form, quoted=quoted, key=secrets.token_urlsafe(16), fields=("choice", "reason", "note"),
+        at=at, revises=revises,
     )  # fmt: skip
 
 
@@ -75,7 +84,7 @@ def choices(ends: bool) -> list[tuple[str, str]]:
 
 def reasons() -> list[tuple[str, str]]:
     """Why, in words."""
-    return [(reason, REASON_WORDS[reason].capitalize()) for reason in REASONS["cancellation"]]
+    return reason_choices(REASONS["cancellation"])
 
 
 def title_of(form: Form) -> str:

@@ -10,6 +10,7 @@ from fastapi import Depends, Path, Response
 
 from billing.core.events import EventCode
 from billing.core.operations import Kind, State
+from billing.operations.kinds import ON_REQUEST
 
 from ..evidence import routes as evidence
 from ..http.ids import Id
@@ -79,17 +80,6 @@ OF_KIND: Mapping[Kind, Mapping[str, OperationAction]] = {
     },
 }
 """What is different for one kind."""
-RESOURCES: Mapping[Kind, str] = {
-    Kind.PLAN_CHANGE: "plan-changes",
-    Kind.REFUND: "refunds",
-    Kind.CREDIT: "credits",
-    Kind.VOID: "voids",
-    Kind.WRITE_OFF: "write-offs",
-    Kind.CANCELLATION: "cancellations",
-    Kind.REMINDER_RUN: "reminder-runs",
-    Kind.PORTAL_ACCESS: "portal-troubles",
-    Kind.CASE: "cases",
-}
 
 
 def action_of(kind: Kind, name: str) -> OperationAction | None:
@@ -137,6 +127,7 @@ async def list_operations(query: InQuery, visit: InVisit) -> Response:
     names = await visit.names(documents)
     return visit.page("operations", title="Activity",
         rows=found.data, names=names, next_cursor=found.next_cursor, sorts=SORTS, states=list(State),
+        kinds=list(Kind),
     )  # fmt: skip
 
 
@@ -180,7 +171,7 @@ async def act(
         raise not_found()
     form = await form_of(visit.request)
     with form.submitted():
-        path = f"/v1/{RESOURCES[operation.kind]}/{id}/{meant.path}"
+        path = f"/v1/{operation.kind.resource}/{id}/{meant.path}"
         await visit.send(path, meant.body(action, form))
     if not form.refused:
         return see(f"/operations/{id}")
@@ -211,6 +202,7 @@ async def _detail(id_: str, visit: InVisit, form: Form) -> Response:
         next=next_step(operation, timeline.data, names),
         operation=operation, events=timeline.data, told=told_once(timeline.data), form=form,
         subject=names.subject(operation.kind, operation.subject), names=names,
+        on_request=operation.kind in ON_REQUEST,
         actions={name: action for name, action in offered.items() if action is not None},
         may_revise="revise" in offered, thread=await comments.thread(visit, operation.id),
     )  # fmt: skip

@@ -1,7 +1,7 @@
 """Billing → Plans: the plan, its limits and its renewal; what a change costs before anybody is asked."""
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from fastapi import Response
@@ -58,8 +58,16 @@ async def quote(visit: InVisit) -> Response:
         quoted = await visit.send("/v1/plan-changes/quote", body_of(form))
     if form.refused:
         return await _page(visit, form)
-    return visit.page("plan_quote", title="Plan change",
+    return quote_page(visit, form, quoted, at="/console/plans")
+
+
+def quote_page(
+    visit: PageVisit, form: Form, quoted: Mapping[str, Any], *, at: str, revises: str | None = None
+) -> Response:
+    """What was quoted, to be sent to this address, or changed."""
+    return visit.page("plan_quote", title="Plan change" if revises is None else "Revised plan change",
         form=form, quoted=quoted, key=secrets.token_urlsafe(16), fields=[*FIELDS, *_add_on_fields(form)],
+        at=at, revises=revises,
     )  # fmt: skip
 
 

@@ -10,7 +10,6 @@ from billing.core.operations import Kind, Message
 from billing.money.credit import CreditInput, CreditWanted, ReviseCredit
 from billing.money.refund import RefundInput, RefundWanted, ReviseRefund
 from billing.money.waiver import ReviseWaiver, WaiverInput, WaiverWanted
-from billing.operations.kinds import KINDS
 from billing.quotes.quote import CreditQuote, RefundQuote, WaiverQuote
 
 from ..http.auth import Giver, giver
@@ -82,13 +81,12 @@ def add_money_routes(
     `read_request` is the dependency that reads a new request from the body, `read_wanted` that of a revision,
     which names no quote; `problems` are what can be wrong with either.
     """
-    noun = KINDS[kind].noun
 
     @start_route(
         router,
         *problems,
         *WITH_QUOTE,
-        summary=f"Request a {noun}",
+        summary=f"Request {kind.a_noun}",
         description=f"{description}\n{_ANSWERED}",
         body=f"money/{kind}_body",
         accepted=f"money/accepted_{kind}",
@@ -132,7 +130,7 @@ def add_money_routes(
         "cancel",
         TOO_LATE,
         by=giver,
-        summary=f"Cancel a {noun}",
+        summary=f"Cancel {kind.a_noun}",
         description=cancel_description,
         done=f"money/cancelled_{kind}",
         pending=f"money/{kind}_in_review",
@@ -144,7 +142,7 @@ def add_money_routes(
         NOT_REVISABLE,
         NOTES_FULL,
         *problems,
-        summary=f"Revise a {noun}",
+        summary=f"Revise {kind.a_noun}",
         body=f"money/{kind}_body",
         done=f"money/{kind}_in_review",
         pending=f"money/{kind}_in_review",
@@ -174,7 +172,6 @@ def add_money_routes(
     add_note_routes(
         router,
         kind,
-        noun=noun,
         description="The note is stored in the records at once and then in Stripe's metadata. Notes can't be "
         "changed or deleted.\n\nThe same text by the same person is stored once.",
         body="money/note_body",

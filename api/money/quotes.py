@@ -18,7 +18,7 @@ from ..http.auth import Caller, Giver
 from ..http.context import Context, InContext
 from ..http.models import ObstacleAnswer
 from ..problems.problem import ApiProblem
-from ..quotes.routes import quote_route
+from ..quotes.routes import Revises, quote_route
 from ..quotes.schemas import QuotedAuthorityAnswer
 from ..quotes.service import QuoteDraft, refusal
 from . import checks
@@ -40,38 +40,48 @@ write_offs = APIRouter(prefix="/v1/write-offs", tags=["Write-offs"])
 
 
 @quote_route(refunds, summary="Quote a refund", body="money/refund_body", quoted="money/refund_quote")
-async def quote_of_refund(body: RefundBody, caller: Giver, context: InContext) -> RefundQuoteAnswer:
+async def quote_of_refund(
+    body: RefundBody, caller: Giver, context: InContext, revises: Revises = None
+) -> RefundQuoteAnswer:
     """What would be refunded of which payments, with what stands in its way and who would be asked. Nobody is
     told, and nothing is set aside."""
-    return await quote_refund(context, caller, body.wanted())
+    return await quote_refund(context, caller, body.wanted(), revises)
 
 
 @quote_route(credits, summary="Quote a credit", body="money/credit_body", quoted="money/credit_quote")
-async def quote_of_credit(body: CreditBody, caller: Giver, context: InContext) -> CreditQuoteAnswer:
+async def quote_of_credit(
+    body: CreditBody, caller: Giver, context: InContext, revises: Revises = None
+) -> CreditQuoteAnswer:
     """What would be credited and how, with what stands in its way and who would be asked. Nobody is told, and
     nothing is set aside."""
-    return await quote_credit(context, caller, body.wanted())
+    return await quote_credit(context, caller, body.wanted(), revises)
 
 
 @quote_route(voids, summary="Quote a void", body="money/void_body", quoted="money/void_quote")
-async def quote_of_void(body: VoidBody, caller: Giver, context: InContext) -> WaiverQuoteAnswer:
+async def quote_of_void(
+    body: VoidBody, caller: Giver, context: InContext, revises: Revises = None
+) -> WaiverQuoteAnswer:
     """What voiding the invoice would give up, with what stands in its way and who would be asked. Nobody is
     told, and nothing is set aside."""
-    return await quote_waiver(context, caller, body.wanted())
+    return await quote_waiver(context, caller, body.wanted(), revises)
 
 
 @quote_route(
     write_offs, summary="Quote a write-off", body="money/write_off_body", quoted="money/write_off_quote"
 )
-async def quote_of_write_off(body: WriteOffBody, caller: Giver, context: InContext) -> WaiverQuoteAnswer:
+async def quote_of_write_off(
+    body: WriteOffBody, caller: Giver, context: InContext, revises: Revises = None
+) -> WaiverQuoteAnswer:
     """What writing the invoice off would give up, with what stands in its way and who would be asked. Nobody
     is told, and nothing is set aside."""
-    return await quote_waiver(context, caller, body.wanted())
+    return await quote_waiver(context, caller, body.wanted(), revises)
 
 
-async def quote_refund(context: Context, caller: Caller, wanted: RefundWanted) -> RefundQuoteAnswer:
+async def quote_refund(
+    context: Context, caller: Caller, wanted: RefundWanted, revises: str | None
+) -> RefundQuoteAnswer:
     """Raises ApiProblem `too_many_quotes` and `stripe_unavailable`."""
-    draft = await QuoteDraft.of(context, caller, Kind.REFUND)
+    draft = await QuoteDraft.of(context, caller, Kind.REFUND, revises)
     refused = await _refused(context, caller, wanted)
     if refused is not None:
         return RefundQuoteAnswer(**await draft.shown(RefundQuote(), [refused]))
@@ -87,9 +97,11 @@ async def quote_refund(context: Context, caller: Caller, wanted: RefundWanted) -
     )
 
 
-async def quote_credit(context: Context, caller: Caller, wanted: CreditWanted) -> CreditQuoteAnswer:
+async def quote_credit(
+    context: Context, caller: Caller, wanted: CreditWanted, revises: str | None
+) -> CreditQuoteAnswer:
     """Raises ApiProblem `too_many_quotes` and `stripe_unavailable`."""
-    draft = await QuoteDraft.of(context, caller, Kind.CREDIT)
+    draft = await QuoteDraft.of(context, caller, Kind.CREDIT, revises)
     refused = await _refused(context, caller, wanted)
     if refused is not None:
         return CreditQuoteAnswer(**await draft.shown(CreditQuote(), [refused]))
@@ -105,10 +117,12 @@ async def quote_credit(context: Context, caller: Caller, wanted: CreditWanted) -
     )
 
 
-async def quote_waiver(context: Context, caller: Caller, wanted: WaiverWanted) -> WaiverQuoteAnswer:
+async def quote_waiver(
+    context: Context, caller: Caller, wanted: WaiverWanted, revises: str | None
+) -> WaiverQuoteAnswer:
     """Raises ApiProblem `too_many_quotes` and `stripe_unavailable`."""
     kind = Kind(wanted.action)
-    draft = await QuoteDraft.of(context, caller, kind)
+    draft = await QuoteDraft.of(context, caller, kind, revises)
     refused = await _refused(context, caller, wanted)
     if refused is not None:
         return WaiverQuoteAnswer(**await draft.shown(WaiverQuote(), [refused]))
@@ -139,7 +153,7 @@ async def _refused(
 
 def _input(draft: QuoteDraft, wanted: RefundWanted | CreditWanted | WaiverWanted) -> dict[str, Any]:
     return {
-        "operation": draft.id,
+        "operation": draft.operation,
         "organization": draft.caller.organization,
         "requested_by": draft.caller.person,
         "wanted": wanted,

@@ -8,7 +8,6 @@ from fastapi import APIRouter, Response
 from billing.core.messages import AcceptAsInStripe
 from billing.core.operations import Kind
 from billing.money.waiver import WaiverWanted
-from billing.operations.kinds import KINDS
 
 from ..http.auth import Actor
 from ..http.context import InContext
@@ -48,7 +47,6 @@ def _add_routes(
     read_wanted: Callable[..., Any],
     description: str,
 ) -> None:
-    noun = KINDS[kind].noun
     add_money_routes(
         router,
         kind,
@@ -56,7 +54,7 @@ def _add_routes(
         read_request=read_request,
         read_wanted=read_wanted,
         description=description,
-        cancel_description=f"Possible until the {noun} is made in Stripe. "
+        cancel_description=f"Possible until the {kind.noun} is made in Stripe. "
         "Answers 200 once it is cancelled, and 202 until then.",
     )
 
@@ -67,7 +65,7 @@ def _add_routes(
         REQUESTERS_DELEGATE,
         NOT_RESOLVABLE,
         NOTHING_TO_RESOLVE,
-        summary=f"Accept a {noun} that differs",
+        summary=f"Accept {kind.a_noun} that differs",
         body="money/waiver_resolution_body",
         done=f"money/mismatched_{kind}",
         pending=f"money/mismatched_{kind}",

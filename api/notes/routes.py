@@ -19,14 +19,12 @@ from .problems import NOTE_WRONG, NOTES_FULL
 from .schemas import NoteAnswer, NoteBody
 
 
-def add_note_routes(
-    router: APIRouter, kind: Kind, *, noun: str, description: str, body: str, note: str
-) -> None:
+def add_note_routes(router: APIRouter, kind: Kind, *, description: str, body: str, note: str) -> None:
     """Register the two routes under one kind's operations; `body` and `note` name examples."""
 
     @router.get(
         "/{id}/notes",
-        summary=f"List a {noun}'s notes",
+        summary=f"List {kind.a_noun}'s notes",
         response_model=ListOf[NoteAnswer],
         responses=list_answers(note, NoteAnswer, NOT_FOUND),
     )
@@ -44,7 +42,7 @@ def add_note_routes(
     @router.post(
         "/{id}/notes",
         status_code=202,
-        summary=f"Add a note to a {noun}",
+        summary=f"Add a note to {kind.a_noun}",
         description=description,
         responses=answers({202: example(note)}, *WITH_BODY, ROLE_MISSING, NOT_FOUND, NOTES_FULL, *NOTE_WRONG),
         openapi_extra=body_example(example(body)),

@@ -12,7 +12,6 @@ from billing.approvals.deciders import ApproverPool, Deciders
 from billing.approvals.ladder import Refusal
 from billing.core.errors import BillingError
 from billing.core.operations import Kind, Role
-from billing.operations.kinds import KINDS
 from db.approvals import approvals, deciders
 from db.money import commitments
 from db.tables import Operation
@@ -66,7 +65,7 @@ def check(operation: Operation, action: str, caller: Caller) -> None:
         raise problem
     if action not in operation.allowed_actions:
         type_, why = _IMPOSSIBLE_OF.get((operation.kind, action)) or _IMPOSSIBLE[action]
-        noun = KINDS[Kind(operation.kind)].noun
+        noun = Kind(operation.kind).noun
         state = operation.state.replace("_", " ")
         raise ApiProblem(type_, f"This {noun} is {state} (stage {operation.stage}): it {why}.")
 

@@ -19,10 +19,11 @@ from billing.money.refund import RefundSubject, RefundWanted
 from billing.money.refund_report import RefundResult
 from billing.money.waiver import WaiverSubject, WaiverWanted
 from billing.money.waiver_report import WaiverResult
-from billing.operations.kinds import KINDS, ON_REQUEST
+from billing.operations.kinds import ON_REQUEST
 from billing.plan_changes.payment import AwaitedPayment
 from billing.plan_changes.report import PlanChangeResult, ScheduledPlanChange
 from billing.plan_changes.subject import PlanChangeRequest, PlanChangeSubject
+from billing.policy.phrases import capital
 from billing.portal.trouble import AccessTroubleResult, AccessTroubleSubject, TroubleWanted
 from billing.reminders.runs import RunSummary
 
@@ -90,7 +91,7 @@ _OF: Mapping[Kind, _Documents] = {
 
 
 def _name(kind: Kind, noun: str) -> str:
-    return re.sub(r"\W", "", KINDS[kind].noun.title()) + noun
+    return re.sub(r"\W", "", kind.noun.title()) + noun
 
 
 def _only(kind: Kind) -> Any:
@@ -101,7 +102,7 @@ def _operation(kind: Kind, of: _Documents) -> type[BaseModel]:
     return create_model(
         _name(kind, "Operation"),
         __base__=OperationAnswer,
-        __doc__=f"A {KINDS[kind].noun}.",
+        __doc__=f"{capital(kind.a_noun)}.",
         kind=_only(kind),
         request=of.request,
         subject=of.subject | None,
@@ -114,7 +115,7 @@ def _approval(kind: Kind) -> type[BaseModel]:
     return create_model(
         _name(kind, "Approval"),
         __base__=ApprovalAnswer,
-        __doc__=f"The decision on a {KINDS[kind].noun}.",
+        __doc__=f"The decision on {kind.a_noun}.",
         kind=_only(kind),
         subject=_OF[kind].subject,
     )

@@ -18,7 +18,7 @@ from ..http.auth import BillingAdmin, Caller
 from ..http.context import Context, InContext
 from ..http.models import ObstacleAnswer
 from ..problems.problem import ApiProblem
-from ..quotes.routes import quote_route
+from ..quotes.routes import Revises, quote_route
 from ..quotes.service import QuoteDraft, refusal
 from .checks import check_by_mirror, replaceable
 from .schemas import MonthlyCostAnswer, NextInvoiceAnswer, PlanChangeBody, PlanChangeQuoteAnswer
@@ -32,30 +32,33 @@ router = APIRouter(prefix="/v1/plan-changes", tags=["Plan changes"])
     body="plan_changes/plan_change_body",
     quoted="plan_changes/quote",
 )
-async def quote(body: PlanChangeBody, caller: BillingAdmin, context: InContext) -> PlanChangeQuoteAnswer:
+async def quote(
+    body: PlanChangeBody, caller: BillingAdmin, context: InContext, revises: Revises = None
+) -> PlanChangeQuoteAnswer:
     """Previews the change to the second, with what stands in its way and who would be asked.
 
     Nobody is told.
     """
-    return await quote_plan_change(context, caller, PlanChangeRequest(**body.model_dump()))
+    return await quote_plan_change(context, caller, PlanChangeRequest(**body.model_dump()), revises)
 
 
 async def quote_plan_change(
-    context: Context, caller: Caller, wanted: PlanChangeRequest
+    context: Context, caller: Caller, wanted: PlanChangeRequest, revises: str | None
 ) -> PlanChangeQuoteAnswer:
     """Raises ApiProblem `too_many_quotes` and `stripe_unavailable`."""
-    draft = await QuoteDraft.of(context, caller, Kind.PLAN_CHANGE)
+    draft = await QuoteDraft.of(context, caller, Kind.PLAN_CHANGE, revises)
     refusals: list[ObstacleAnswer] = []
     async with context.database.reading() as session:
         try:
             organization = await check_by_mirror(session, caller, wanted, context.policy.plan_change.add_ons)
         except (ApiProblem, BillingError) as error:
             return await _answer(draft, PlanChangeQuote(), [refusal(error)])
-        in_progress = await operations.changing_subscription(session, caller.organization)
+        changing = await operations.changing_subscription(session, caller.organization)
+        in_progress = [one for one in changing if one.id != revises]
         if in_progress and not replaceable(wanted, in_progress):
             refusals.append(refusal(operations.subscription_taken(in_progress[-1], draft.kind)))
     request = PlanChangeInput(
-        operation=draft.id,
+        operation=draft.operation,
         organization=organization.id,
         subscription=organization.stripe_subscription,
         requested_by=caller.person,

@@ -15,6 +15,9 @@ from ..http.models import Answer, CustomerId, ObstacleAnswer, OtherId
 from ..money.schemas import Amount, Currency
 from ..quotes.schemas import NamedPerson, QuotedAuthorityAnswer, ReviewAnswer
 
+SimulatedKind = Literal["refund", "credit", "void", "write_off", "plan_change", "cancellation"]
+"""What people ask for; those that need an amount first."""
+
 
 class PolicyAnswer(Answer):
     """The policy by which new requests go; operations keep the one that they started under."""
@@ -30,7 +33,7 @@ class SimulationQuery(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    kind: Literal["refund", "credit", "void", "write_off", "plan_change", "cancellation"]
+    kind: SimulatedKind
     amount_minor: Amount | None = None
     currency: Currency | None = None
     reason: RefundReason | CreditReason | VoidReason | WriteOffReason | CancellationReason | None = Field(

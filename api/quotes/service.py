@@ -25,6 +25,8 @@ from ..dispatch.answers import UNREACHABLE, NoAnswer, answer_of
 from ..http.auth import Caller
 from ..http.context import Context
 from ..http.models import ObstacleAnswer
+from ..operations import actions
+from ..operations.service import owned
 from ..problems.common import STRIPE_UNAVAILABLE, TEMPORARILY_UNAVAILABLE
 from ..problems.handlers import from_domain
 from ..problems.problem import ApiProblem
@@ -43,22 +45,34 @@ Found = TypeVar("Found", bound=AnyQuote)
 
 @dataclass(frozen=True)
 class QuoteDraft:
-    """A quote that is being asked for; `id` stands for an operation's in what the worker is asked."""
+    """A quote that is being asked for; `revises` is the operation that its request would revise."""
 
     context: Context
     caller: Caller
     kind: Kind
     id: str
     at: datetime
+    revises: str | None = None
 
     @classmethod
-    async def of(cls, context: Context, caller: Caller, kind: Kind) -> "QuoteDraft":
-        """Raises ApiProblem `role_missing` and `too_many_quotes`."""
+    async def of(
+        cls, context: Context, caller: Caller, kind: Kind, revises: str | None = None
+    ) -> "QuoteDraft":
+        """Raises ApiProblem `role_missing` and `too_many_quotes`; of a revision also `not_found` and
+        `not_revisable`."""
         if KINDS[kind].gives_money:
             caller.acts_with_all_roles()
         await context.quotes.check(caller.organization, caller.person)
         at = utc_now()
-        return cls(context, caller, kind, f"qte_{ULID.from_datetime(at)}", _asked_at(at))
+        if revises is not None:
+            async with context.database.reading() as session:
+                actions.check(await owned(session, caller, kind, revises), "revise", caller)
+        return cls(context, caller, kind, f"qte_{ULID.from_datetime(at)}", _asked_at(at), revises)
+
+    @property
+    def operation(self) -> str:
+        """What the worker is told that it is: the quote itself, where it is of a new request."""
+        return self.revises or self.id
 
     async def find_out(self, request: Message, result: type[Found]) -> Found:
         """What the operation's own reads and rules say of its `request`, the workflow's input.

@@ -7,6 +7,8 @@ from pydantic import BaseModel, ConfigDict, GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
+from .text import with_article
+
 
 class Message(BaseModel):
     """Base of everything that crosses a process: frozen, and unknown fields are an error.
@@ -55,6 +57,44 @@ class Kind(StrEnum):
     REMINDER_RUN = "reminder_run"
     PORTAL_ACCESS = "portal_access"
     CASE = "case"
+
+    @property
+    def noun(self) -> str:
+        """What people call it, within a sentence. Its other names come of this one."""
+        return _NOUNS[self]
+
+    @property
+    def a_noun(self) -> str:
+        """`a refund`."""
+        return with_article(self.noun)
+
+    @property
+    def label(self) -> str:
+        """`Plan change`."""
+        return self.noun.capitalize()
+
+    @property
+    def plural(self) -> str:
+        """`Plan changes`."""
+        return f"{self.label}s"
+
+    @property
+    def resource(self) -> str:
+        """Where the API has it: `plan-changes`."""
+        return f"{self.noun.replace(' ', '-')}s"
+
+
+_NOUNS = {
+    Kind.PLAN_CHANGE: "plan change",
+    Kind.REFUND: "refund",
+    Kind.CREDIT: "credit",
+    Kind.VOID: "void",
+    Kind.WRITE_OFF: "write-off",
+    Kind.CANCELLATION: "cancellation",
+    Kind.REMINDER_RUN: "reminder run",
+    Kind.PORTAL_ACCESS: "portal trouble",
+    Kind.CASE: "case",
+}
 
 
 class State(StrEnum):

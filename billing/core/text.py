@@ -46,6 +46,12 @@ def folded(text: str) -> str:
     return " ".join("".join(one for one in decomposed if not unicodedata.combining(one)).split())
 
 
+def with_article(noun: str) -> str:
+    """`a refund`, `an invoice`: by how its first letter sounds in the words that we use."""
+    an = noun[:1].lower() in "aeiou" and not noun.lower().startswith(("eu", "one", "uni", "us"))
+    return f"{'an' if an else 'a'} {noun}"
+
+
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """What a cell begins with that a spreadsheet calculates (OWASP, CSV Injection)."""
 

@@ -10,8 +10,6 @@ from ..core.operations import Kind
 
 
 class KindFacts(NamedTuple):
-    noun: str
-    """What people call it, within a sentence."""
     begins_with: EventCode
     """The first event of its timeline."""
     done: str = "done"
@@ -26,27 +24,23 @@ class KindFacts(NamedTuple):
 
 KINDS: Mapping[Kind, KindFacts] = MappingProxyType(
     {
-        Kind.PLAN_CHANGE: KindFacts(
-            "plan change", EventCode.PLAN_CHANGE_REQUESTED, done="changed", on_request=True
-        ),
+        Kind.PLAN_CHANGE: KindFacts(EventCode.PLAN_CHANGE_REQUESTED, done="changed", on_request=True),
         Kind.REFUND: KindFacts(
-            "refund", EventCode.REFUND_REQUESTED, done="refunded", on_request=True, gives_money=True
+            EventCode.REFUND_REQUESTED, done="refunded", on_request=True, gives_money=True
         ),
         Kind.CREDIT: KindFacts(
-            "credit", EventCode.CREDIT_REQUESTED, done="credited", on_request=True, gives_money=True
+            EventCode.CREDIT_REQUESTED, done="credited", on_request=True, gives_money=True
         ),
-        Kind.VOID: KindFacts(
-            "void", EventCode.VOID_REQUESTED, done="voided", on_request=True, gives_money=True
-        ),
+        Kind.VOID: KindFacts(EventCode.VOID_REQUESTED, done="voided", on_request=True, gives_money=True),
         Kind.WRITE_OFF: KindFacts(
-            "write-off", EventCode.WRITE_OFF_REQUESTED, done="written off", on_request=True, gives_money=True
+            EventCode.WRITE_OFF_REQUESTED, done="written off", on_request=True, gives_money=True
         ),
         Kind.CANCELLATION: KindFacts(
-            "cancellation", EventCode.PLAN_CANCELLATION_REQUESTED, done="cancelled", on_request=True
+            EventCode.PLAN_CANCELLATION_REQUESTED, done="cancelled", on_request=True
         ),
-        Kind.REMINDER_RUN: KindFacts("reminder run", EventCode.REMINDER_RUN_REQUESTED),
-        Kind.PORTAL_ACCESS: KindFacts("portal trouble", EventCode.PORTAL_ACCESS_REQUESTED),
-        Kind.CASE: KindFacts("case", EventCode.CASE_NOTICED),
+        Kind.REMINDER_RUN: KindFacts(EventCode.REMINDER_RUN_REQUESTED),
+        Kind.PORTAL_ACCESS: KindFacts(EventCode.PORTAL_ACCESS_REQUESTED),
+        Kind.CASE: KindFacts(EventCode.CASE_NOTICED),
     }
 )
 

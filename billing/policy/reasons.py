@@ -1,14 +1,14 @@
 """The reasons that money goes back for, or is given up, as people choose them and the policy names them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Literal
 
-RefundReason = Literal["duplicate", "requested_by_customer", "fraudulent", "other"]
+RefundReason = Literal["requested_by_customer", "duplicate", "fraudulent", "other"]
 """Stripe's reasons, and `other`, which Stripe does not know: that one goes to the metadata."""
 
 CreditReason = Literal[
-    "goodwill", "duplicate", "fraudulent", "order_change", "product_unsatisfactory", "other"
+    "goodwill", "duplicate", "order_change", "product_unsatisfactory", "fraudulent", "other"
 ]
 
 VoidReason = Literal["billed_in_error", "billed_twice", "order_change", "other"]
@@ -52,4 +52,9 @@ REASON_WORDS: Mapping[str, str] = MappingProxyType(
         "other": "another reason, see the note",
     }
 )
-"""The reasons, as people read them."""
+"""The reasons, as people read them, on pages and in mails."""
+
+
+def reason_choices(reasons: Iterable[str]) -> list[tuple[str, str]]:
+    """What can be chosen of them, with its words."""
+    return [(reason, REASON_WORDS[reason].capitalize()) for reason in reasons]

@@ -7,20 +7,12 @@ from collections.abc import Iterator, Sequence
 
 from ..core.business_time import Calendar
 from ..core.operations import Kind, Message
+from ..core.text import with_article
 from . import operating_sentences
 from .phrases import capital, count, every, join, roles, span
 from .policy import AuthorityLimit, LadderStep, MoneyPolicy, Policy
 from .reasons import REASON_WORDS
 from .review_rules import ReviewRule
-
-NOUNS = {
-    Kind.REFUND: "refund",
-    Kind.CREDIT: "credit",
-    Kind.VOID: "void",
-    Kind.WRITE_OFF: "write-off",
-    Kind.PLAN_CHANGE: "plan change",
-    Kind.CANCELLATION: "cancellation",
-}
 
 
 class PolicySentence(Message):
@@ -38,10 +30,7 @@ class PolicyGroup(Message):
 def policy_in_words(policy: Policy) -> tuple[PolicyGroup, ...]:
     """Every rule of it, those about money first."""
     groups = [
-        *(
-            (f"{capital(NOUNS[kind])}s", _money(policy, kind, rules))
-            for kind, rules in policy.money_sections.items()
-        ),
+        *((kind.plural, _money(policy, kind, rules)) for kind, rules in policy.money_sections.items()),
         ("Plan changes", _plan_changes(policy)),
         ("Cancellations", _cancellations(policy)),
         ("How long people are asked", _ladders(policy)),
@@ -64,7 +53,7 @@ def rule_in_words(policy: Policy, kind: Kind, rule: ReviewRule) -> PolicySentenc
         return _cancellation_rule(policy, rule)
     rules = policy.money_rules(kind)
     place = f"{kind.value}.review[{rules.review.index(rule)}]"
-    return PolicySentence(rule=place, text=_review_rule(policy, NOUNS[kind], rules, rule))
+    return PolicySentence(rule=place, text=_review_rule(policy, kind, rules, rule))
 
 
 def ladder_in_words(policy: Policy, name: str, calendar: str) -> str:
@@ -84,30 +73,30 @@ def _more(waited: str) -> str:
 
 
 def _money(policy: Policy, kind: Kind, rules: MoneyPolicy) -> Iterator[tuple[str, str]]:
-    noun, section = NOUNS[kind], kind.value
+    noun, section = kind.noun, kind.value
     for role, limits in policy.authority.get(kind, {}).items():
         for number, limit in enumerate(limits):
             yield f"authority.{section}.{role}[{number}]", _authority(policy, kind, roles([role]), limit)
     if kind in policy.count_together:
-        together = join((f"{NOUNS.get(one, one)}s" for one in policy.count_together), "and")
+        together = join((f"{one.noun}s" for one in policy.count_together), "and")
         yield (
             "count_together",
             f"{capital(together)} count together: what is given as one is used up for all.",
         )
     for number, rule in enumerate(rules.review):
-        yield f"{section}.review[{number}]", _review_rule(policy, noun, rules, rule)
+        yield f"{section}.review[{number}]", _review_rule(policy, kind, rules, rule)
     reasons = join((f"“{REASON_WORDS[reason]}”" for reason in rules.always), "or") if rules.always else ""
     yield (
         f"{section}.always",
-        f"A {noun} for the reason {reasons} needs an approval whatever the amount."
+        f"{capital(kind.a_noun)} for the reason {reasons} needs an approval whatever the amount."
         if reasons
-        else f"No reason needs an approval whatever the amount: a {noun} within authority goes through.",
+        else f"No reason needs an approval whatever the amount: {kind.a_noun} within authority goes through.",
     )
     yield f"{section}.calendar", f"Time for reviews of {noun}s counts by the {rules.calendar} calendar."
     yield f"{section}.revise_within", _revised(noun, rules.revise_within, policy.calendars[rules.calendar])
     bounds = (f"above {bound.format()}" for bound in rules.retype_above)
     above = f"{join(bounds, 'or')}, and in every other currency" if rules.retype_above else "whatever it is"
-    yield f"{section}.retype_above", f"The amount of a {noun} is typed twice {above}."
+    yield f"{section}.retype_above", f"The amount of {kind.a_noun} is typed twice {above}."
     if kind is Kind.REFUND:
         days = count(policy.refund.watch_days, "day")
         yield "refund.watch_days", f"A refund that succeeded is watched for {days}: it can still fail."
@@ -115,19 +104,19 @@ def _money(policy: Policy, kind: Kind, rules: MoneyPolicy) -> Iterator[tuple[str
 
 def _authority(policy: Policy, kind: Kind, who: str, limit: AuthorityLimit) -> str:
     days = count(limit.window_days, "day")
-    counted = join((f"{NOUNS.get(one, one)}s" for one in policy.counted_with(kind)), "and")
+    counted = join((f"{one.noun}s" for one in policy.counted_with(kind)), "and")
     told = (
-        f"{capital(who)} decides alone on a {NOUNS[kind]} of up to {limit.per_item.format()}, as long as all "
-        f"their {counted} in {days} are within {limit.window_total.format()}"
+        f"{capital(who)} decides alone on {kind.a_noun} of up to {limit.per_item.format()}, "
+        f"as long as all their {counted} in {days} are within {limit.window_total.format()}"
     )
     if limit.customer_total is not None:
         told += f", and all to the customer, by anybody, within {limit.customer_total.format()}"
     return f"{told}. Beyond that, others approve it."
 
 
-def _review_rule(policy: Policy, noun: str, rules: MoneyPolicy, rule: ReviewRule) -> str:
+def _review_rule(policy: Policy, kind: Kind, rules: MoneyPolicy, rule: ReviewRule) -> str:
     about = _about(rule)
-    subject = f"A {noun}{about}" if about else f"Any other {noun}"
+    subject = f"{capital(kind.a_noun)}{about}" if about else f"Any other {kind.noun}"
     path = ladder_in_words(policy, rule.ladder, rules.calendar)
     return f"{subject} that is beyond the requester's authority {path}"
 
@@ -251,6 +240,6 @@ def _calendar_of(policy: Policy, ladder: str) -> str | None:
 
 def _revised(noun: str, minutes: int, calendar: Calendar) -> str:
     return (
-        f"If a reviewer asks for changes to a {noun}, there are {span(minutes, calendar)} to make them, "
-        "or it expires."
+        f"If a reviewer asks for changes to {with_article(noun)}, "
+        f"there are {span(minutes, calendar)} to make them, or it expires."
     )

@@ -11,6 +11,7 @@ from billing.approvals.ladder import Opening, Rung, build_ladder, open_rung
 from billing.approvals.messages import ReviewSetup
 from billing.approvals.preview import ReviewPreview, preview_review
 
+from ..operations import operations
 from . import deciders
 
 
@@ -41,12 +42,16 @@ async def preview(
     session: AsyncSession, request: ReviewSetup, at: datetime, *, pool: ApproverPool | None = None
 ) -> ReviewPreview:
     """The ladder as it would open if this were asked for at that time, with those who could answer: of `pool`
-    where everybody has been read already."""
-    author = Author(person=request.requested_by, at=at, how="asked")
+    where everybody has been read already. Where it would revise an operation, those who shaped that are not
+    asked either."""
+    authors = [Author(person=request.requested_by, at=at, how="asked")]
     if pool is not None:
-        who = Deciders(pool, request.approval, [author])
+        who = Deciders(pool, request.approval, authors)
     else:
-        who = await everybody(session, request, at, [author])
+        revised = await operations.get_any(session, request.operation)
+        who = await everybody(
+            session, request, at, [*(deciders.authors_of(revised) if revised else ()), *authors]
+        )
     opening = opened_at(request, rungs_from(request, 0, at), 0, at, who)
     authority = None
     if request.amount is not None and request.authority is not None:

@@ -14,7 +14,7 @@ from billing.core.errors import Conflict
 from billing.core.operations import Kind, State
 from billing.operations.about import SubjectMatter, about
 from billing.operations.found_by import FoundBy
-from billing.operations.kinds import GIVE_MONEY, KINDS
+from billing.operations.kinds import GIVE_MONEY
 from billing.plan_changes.report import not_replaced_now_problem
 
 from ..core.pending import reads, store_later
@@ -172,7 +172,7 @@ async def _in_its_way(
 
 def subscription_taken(change: Operation, asked: Kind) -> Conflict:
     """Why nothing else of this kind can change the organization's subscription beside this one."""
-    what = f"a {KINDS[Kind(change.kind)].noun} ({change.id})"
+    what = f"{Kind(change.kind).a_noun} ({change.id})"
     if change.state == State.MISMATCHED:
         message = f"the outcome of {what} is not settled: accept it, revert it, or have it read again first"
     elif waits(change) and asked is Kind.PLAN_CHANGE:

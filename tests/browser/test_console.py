@@ -194,7 +194,13 @@ async def test_an_admin_revises_what_a_controller_wants_changed(
         else:
             assert await admin.input_value("#field-amount") == "900.00"
             await admin.fill("#field-amount", "800")
-        await admin.click("text=Send the revised request")
+        await admin.click("text=See what would happen")
+        await admin.wait_for_selector("h2:has-text('Who will be asked')")
+        assert await faults(admin, ON_A_PHONE) == []
+        assert (await home.get(acme.admin, f"/v1/operations/{operation}"))["stage"] == "changes_requested"
+        if kind == "credit":
+            await admin.fill("#field-amount_again", "800")
+        await admin.click("aside .btn-go")
         second = await home.reviewed(acme, operation, 2)
         revised = "8 seats" if kind == "plan_change" else "USD 800.00"
         await controller.wait_for_selector(f"h1:has-text('{revised}')")

@@ -10,7 +10,6 @@ from typing import Any
 from billing.evidence.event_words import WORDS
 from billing.mail.steps import Step
 from billing.operations.found_by import FoundBy
-from billing.operations.kinds import KINDS
 from billing.stripe.effects import Effect
 
 from ..core import ids
@@ -23,7 +22,7 @@ WORKFLOWS: Mapping[str, str] = {
     ids.RECONCILE: "Compares our records with Stripe",
     ids.INCIDENT: "Looks after a component until it works again and its note is written",
     ids.CUSTOMER_MAIL: "Sends a mail to a customer",
-    **{name: f"Quotes a {KINDS[kind].noun}" for kind, name in ids.QUOTE_WORKFLOWS.items()},
+    **{name: f"Quotes {kind.a_noun}" for kind, name in ids.QUOTE_WORKFLOWS.items()},
     ids.WAIVER_QUOTE: "Quotes a void or a write-off",
 }
 """What is no operation, by the workflow's name."""
@@ -131,7 +130,7 @@ def of_start(name: str, found_by: FoundBy | None) -> str:
     """Of a workflow, as it is started."""
     if found_by is None:
         return WORKFLOWS.get(name, name)
-    noun = KINDS[found_by.kind].noun
+    noun = found_by.kind.noun
     whom = f", customer {found_by.customer}" if found_by.customer else ""
     return f"{noun[0].upper()}{noun[1:]} of {found_by.organization}{whom}"
 
@@ -141,7 +140,7 @@ def details(payload: Mapping[str, Any], found_by: FoundBy) -> str:
     lines = (
         f"- Operation: `{payload.get('operation')}`",
         f"- In the console: `/console/operations/{payload.get('operation')}`",
-        f"- Kind: {KINDS[found_by.kind].noun}",
+        f"- Kind: {found_by.kind.noun}",
         f"- Organization: `{found_by.organization}`",
         *([f"- Customer in Stripe: `{found_by.customer}`"] if found_by.customer else []),
         *([f"- Requested by: `{payload['requested_by']}`"] if payload.get("requested_by") else []),

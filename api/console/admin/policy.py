@@ -1,7 +1,6 @@
 """The policy in words, and a simulator that says whom a request would go to."""
 
-from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, get_args
 from urllib.parse import urlencode
 
 from fastapi import Response
@@ -9,14 +8,15 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 
 from billing.core.money import minor_units
+from billing.core.operations import Kind
 from billing.policy.policy import REASONS
-from billing.policy.reasons import REASON_WORDS
+from billing.policy.reasons import reason_choices
 
 from ...customers import routes as receivables
 from ...customers.schemas import CustomersQuery, InvoicesQuery
 from ...http.auth import SEE_AUTHORITY
 from ...policy import routes as policy
-from ...policy.schemas import SimulationAnswer, SimulationQuery
+from ...policy.schemas import SimulatedKind, SimulationAnswer, SimulationQuery
 from ..frame.forms import Form
 from ..frame.page import see
 from ..frame.serving import pages
@@ -25,18 +25,9 @@ from ..receivables.money import NO_AMOUNT
 
 router = pages("/admin")
 
-SimulatedKind = Literal["refund", "credit", "void", "write_off", "plan_change", "cancellation"]
 MOST_TYPED, MOST_MEANT = 100, 20
 NOBODY = "No customer is found by that name, mail address or invoice number."
 SEVERAL = "Customer could be any of these: choose one."
-KINDS: Mapping[SimulatedKind, str] = {
-    "refund": "Refund",
-    "credit": "Credit",
-    "void": "Void",
-    "write_off": "Write-off",
-    "plan_change": "Plan change",
-    "cancellation": "Cancellation",
-}
 
 
 @router.get("")
@@ -71,10 +62,11 @@ async def simulate(visit: InVisit, kind: SimulatedKind = "refund") -> Response:
             found = await _simulated(visit, kind, form)
     sees_others = bool(visit.caller.roles & SEE_AUTHORITY)
     names = visit.shell.names.items()
-    return visit.page("simulation", title="Simulator", form=form, found=found, kind=kind, kinds=KINDS,
+    return visit.page("simulation", title="Simulator", form=form, found=found, kind=Kind(kind),
+        kinds={one: Kind(one).label for one in get_args(SimulatedKind)},
         people=[(id_, name) for id_, name in names if sees_others or id_ == visit.caller.person],
         customers=meant,
-        reasons=[(reason, REASON_WORDS[reason].capitalize()) for reason in REASONS.get(kind, ())],
+        reasons=reason_choices(REASONS.get(kind, ())),
         currency=visit.context.policy.currency,
     )  # fmt: skip
 

@@ -16,7 +16,7 @@ from billing.approvals.subject_changes import NONE, SubjectChange
 from billing.cases.case import CaseObject
 from billing.core.money import Money
 from billing.core.operations import CUSTOMER, SYSTEM, Kind, State
-from billing.core.text import one_line
+from billing.core.text import one_line, with_article
 from billing.operations.questions import Question
 from billing.plan_changes.limits import LimitCheck, percent_reached
 from billing.plan_changes.subject import Terms
@@ -25,7 +25,7 @@ from billing.quotes.costs import monthly_cost
 from billing.stripe.invoice_amounts import InvoiceAmount, InvoiceAmounts, InvoiceTax, tax_words
 from db.core.clock import utc_now
 
-from .words import CASES, KINDS, MARKS, OBJECTS, ROLES, SEEN_TO_BY_PEOPLE, STATES, TOLD_BY_STAGE, state_words
+from .words import CASES, MARKS, OBJECTS, ROLES, SEEN_TO_BY_PEOPLE, STATES, TOLD_BY_STAGE, state_words
 
 Moment = datetime | str | int
 """A time, RFC 3339 text as the API writes it, or UTC seconds."""
@@ -89,6 +89,7 @@ def install(environment: Environment) -> None:
         reached,
         made_in_stripe,
         object_kind,
+        with_article,
     )
     figures = (
         money,
@@ -285,7 +286,7 @@ def state_text(name: str) -> str:
 
 
 def kind(name: str) -> str:
-    return KINDS.get(name, name.replace("_", " ").capitalize())
+    return Kind(name).label
 
 
 def object_kind(name: str, number: int = 1) -> str:

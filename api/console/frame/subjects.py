@@ -19,8 +19,6 @@ from billing.operations.payloads import OperationSubject, read_subject
 from billing.plan_changes.subject import PlanChangeSubject, Terms
 from db.tables import Customer, Invoice, Operation, PaymentRow
 
-from .words import KINDS
-
 Document = Mapping[str, Any]
 GIVEN = frozenset({CaseObject.REFUND, CaseObject.CREDIT_NOTE, CaseObject.BALANCE_TRANSACTION})
 """What goes to a customer; the rest is given up, or comes off what they owe."""
@@ -49,10 +47,10 @@ class About:
             case CaseSubject() as made:
                 return f"Case: {self._made(made)}"
             case RefundSubject() | CreditSubject() as given:
-                return f"{KINDS[kind]} of {given.amount.format()}{self._to(given.customer)}"
+                return f"{Kind(kind).label} of {given.amount.format()}{self._to(given.customer)}"
             case WaiverSubject() as given_up:
                 amount, customer = given_up.amount.format(), self.customer(given_up.customer)
-                return f"{KINDS[kind]} of {amount} for {customer}"
+                return f"{Kind(kind).label} of {amount} for {customer}"
             case _:
                 return self._requested(kind, request)
 
@@ -74,12 +72,12 @@ class About:
             return self._end(request["action"], None)
         if request.get("amount_minor") and request.get("currency"):
             asked = Money(amount_minor=request["amount_minor"], currency=request["currency"])
-            return f"{KINDS[kind]} of {asked.format()}{self._to(request.get('customer'))}"
+            return f"{Kind(kind).label} of {asked.format()}{self._to(request.get('customer'))}"
         if kind in WAIVERS and (number := self.numbers.get(request.get("invoice") or "")):
-            return f"{KINDS[kind]} of invoice {one_line(number)}"
+            return f"{Kind(kind).label} of invoice {one_line(number)}"
         if kind == Kind.PORTAL_ACCESS and request.get("customer"):
-            return f"{KINDS[kind]} of {self.customer(request['customer'])}"
-        return KINDS.get(kind, kind)
+            return f"{Kind(kind).label} of {self.customer(request['customer'])}"
+        return Kind(kind).label
 
     def _end(self, action: str, plan: str | None) -> str:
         what = f"{self._plan(plan)}: " if plan else ""

@@ -131,17 +131,6 @@ CASES: Mapping[CaseObject, str] = {
 }
 """What was made in Stripe itself."""
 
-KINDS: Mapping[str, str] = {
-    Kind.PLAN_CHANGE.value: "Plan change",
-    Kind.REFUND.value: "Refund",
-    Kind.CREDIT.value: "Credit",
-    Kind.VOID.value: "Void",
-    Kind.WRITE_OFF.value: "Write-off",
-    Kind.CANCELLATION.value: "Cancellation",
-    Kind.REMINDER_RUN.value: "Reminder run",
-    Kind.PORTAL_ACCESS.value: "Portal trouble",
-    Kind.CASE.value: "Case",
-}
 ROLES: Mapping[str, str] = {
     Role.BILLING_ADMIN.value: "Billing admin",
     Role.CONTROLLER.value: "Controller",

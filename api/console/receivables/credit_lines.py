@@ -17,10 +17,14 @@ BOTH = "Amount must be empty where lines are credited."
 
 
 def gather(form: Form) -> None:
-    """Takes what was typed for each line into the one field, and out of it where a page has only that."""
+    """Takes what was typed for each line into the one field, and out of it where a page has only that.
+
+    A line that is credited by its quantity, as the API alone asks for, stays so unless an amount is typed."""
     typed = {name.removeprefix(INPUT): value.strip() for name, value in form.values.items() if _is_line(name)}
     if typed:
         words = [f"{line}={value.replace(' ', '')}" for line, value in typed.items() if value]
+        quantities = [word for word in form.value(FIELD).split() if "*" in word]
+        words += [word for word in quantities if not typed.get(word.partition("*")[0])]
         form.values = {**form.values, FIELD: " ".join(words)}
         if words and form.value("amount"):
             form.errors["amount"] = BOTH

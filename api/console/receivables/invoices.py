@@ -27,7 +27,6 @@ from ..frame.queries import read_query
 from ..frame.serving import pages
 from ..frame.subjects import About
 from ..frame.visit import InVisit
-from ..operations import RESOURCES
 from .invoice_timeline import timeline_of
 
 router = pages("/invoices")
@@ -157,7 +156,7 @@ async def note(id: Id, operation: Id, visit: InVisit) -> Response:
     asked = await operations.read_operation(operation, visit.caller, visit.context)
     if asked.kind not in NOTED:
         raise not_found()
-    return await _do(id, visit, f"/v1/{RESOURCES[asked.kind]}/{operation}/notes", "note")
+    return await _do(id, visit, f"/v1/{asked.kind.resource}/{operation}/notes", "note")
 
 
 @router.post("/{id}/pause")

@@ -3,7 +3,7 @@
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
 from fastapi import Path, Response
 
@@ -11,29 +11,25 @@ from billing.core.money import Money, is_code, minor_units
 from billing.core.operations import Kind
 from billing.core.text import one_line
 from billing.money.waiver import WAIVERS
-from billing.policy.reasons import REASON_WORDS, VoidReason, WriteOffReason
+from billing.operations.kinds import GIVE_MONEY
+from billing.policy.policy import REASONS
+from billing.policy.reasons import reason_choices
 
 from ...customers import details
 from ...customers.schemas import InvoiceLineAnswer
 from ...money import payments
 from ...money.schemas import PaymentAnswer, PaymentsQuery
-from ...problems.problem import not_found
+from ...problems.problem import ApiProblem, not_found
 from ..frame.forms import Form, form_of
 from ..frame.page import see
 from ..frame.serving import pages
 from ..frame.visit import InVisit, PageVisit
-from ..frame.words import KINDS as KIND_WORDS
 from . import credit_lines
 
 router = pages("")
 
 Resource = Annotated[Literal["refunds", "credits", "voids", "write-offs"], Path()]
-KINDS: Mapping[str, Kind] = {
-    "refunds": Kind.REFUND,
-    "credits": Kind.CREDIT,
-    "voids": Kind.VOID,
-    "write-offs": Kind.WRITE_OFF,
-}
+OF_RESOURCE: Mapping[str, Kind] = {kind.resource: kind for kind in GIVE_MONEY}
 FIELDS: Mapping[str, tuple[str, ...]] = {
     "refunds": ("payment_intent", "invoice", "currency", "reason", "note", "confirm_fraudulent", "amount"),
     "credits": (
@@ -42,12 +38,6 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
     ),
     "voids": ("invoice", "reason", "note"),
     "write-offs": ("invoice", "reason", "note"),
-}
-REASONS: Mapping[str, tuple[str, ...]] = {
-    "refunds": ("requested_by_customer", "duplicate", "fraudulent", "other"),
-    "credits": ("goodwill", "duplicate", "order_change", "product_unsatisfactory", "fraudulent", "other"),
-    "voids": get_args(VoidReason),
-    "write-offs": get_args(WriteOffReason),
 }
 MOST_CHOICES = 20
 NO_AMOUNT = "Amount must be a number such as 13.00, with no more decimals than the currency has."
@@ -73,6 +63,17 @@ class MoneyTarget:
     choices: Sequence[PaymentAnswer] = ()
     lines: Sequence[InvoiceLineAnswer] = ()
     """Of the invoice, that a credit note can credit."""
+
+    @classmethod
+    def unread(cls, form: Form) -> "MoneyTarget":
+        """Of a request that was made before the mirror had what it is about."""
+        return cls(
+            form.value("customer"),
+            "a customer",
+            form.value("currency") or None,
+            payment=form.value("payment_intent") or None,
+            invoice=form.value("invoice") or None,
+        )
 
     @property
     def typed_left(self) -> str:
@@ -108,16 +109,23 @@ async def ask(resource: Resource, visit: InVisit) -> Response:
     """Asks for exactly what was quoted."""
     form, quoted = await form_of(visit.request), None
     with form.submitted():
-        body = body_of(resource, form)
-        if not form.refused and _slipped(visit, resource, form):
-            form.errors["amount_again"] = NOT_RETYPED
-            quoted = await visit.send(f"/v1/{resource}/quote", body)
+        body, quoted = await retyped(visit, resource, form)
         if not form.refused:
             body |= form.body("quote")
             started = await visit.send(f"/v1/{resource}", body, key=form.value("key") or None)
-    if not form.refused:
-        return see(f"/operations/{started['id']}")
-    return await _page(resource, visit, form, quoted)
+    return await _page(resource, visit, form, quoted) if form.refused else see(f"/operations/{started['id']}")
+
+
+async def retyped(
+    visit: PageVisit, resource: str, form: Form, quote_at: str | None = None
+) -> tuple[dict[str, Any], Mapping[str, Any] | None]:
+    """The API's body; where the amount should have been typed again and was not, the form is refused and the
+    quote comes with it."""
+    body = body_of(resource, form)
+    if form.refused or not _slipped(visit, resource, form):
+        return body, None
+    form.errors["amount_again"] = NOT_RETYPED
+    return body, await visit.send(quote_at or f"/v1/{resource}/quote", body)
 
 
 def _slipped(visit: PageVisit, resource: str, form: Form) -> bool:
@@ -127,7 +135,7 @@ def _slipped(visit: PageVisit, resource: str, form: Form) -> bool:
     if amount_minor is None:
         return True
     amount = Money(amount_minor=amount_minor, currency=form.value("currency"))
-    twice = visit.context.policy.money_rules(KINDS[resource]).wants_retyped(amount)
+    twice = visit.context.policy.money_rules(OF_RESOURCE[resource]).wants_retyped(amount)
     return twice and _minor(form, "amount_again") != amount_minor
 
 
@@ -160,31 +168,61 @@ def body_of(resource: str, form: Form) -> dict[str, Any]:
     return body
 
 
-def reasons_of(resource: str) -> list[tuple[str, str]]:
-    """What can be chosen as a reason, in words."""
-    return [(reason, REASON_WORDS[reason].capitalize()) for reason in REASONS[resource]]
-
-
-async def _page(
-    resource: str,
-    visit: InVisit,
-    form: Form,
-    quoted: Mapping[str, Any] | None,
-) -> Response:
-    target = await _target(visit, form)
-    credit_lines.gather(form)
-    kind, whom = KINDS[resource], one_line(target.customer_name)
-    gives_up = kind in WAIVERS
-    by_lines = bool(form.value(credit_lines.FIELD))
-    if by_lines and not quoted and not form.errors:
-        form.values = {**form.values, "amount": ""}
-    untyped = gives_up or by_lines
-    shown = Money.model_validate(quoted["amount"]) if untyped and quoted and quoted["amount"] else None
-    return visit.page("money", title=f"{KIND_WORDS[kind]} {'for' if gives_up else 'to'} {whom}",
-        form=form, resource=resource, kind=kind.value, gives_up=gives_up, shown=shown,
-        quoted=quoted, target=target, fields=FIELDS[resource], key=secrets.token_urlsafe(16),
-        reasons=reasons_of(resource),
+async def _page(resource: str, visit: PageVisit, form: Form, quoted: Mapping[str, Any] | None) -> Response:
+    fields = await fields_of(resource, visit, form)
+    if quoted is not None:
+        return await quote_page(resource, visit, form, quoted, at=f"/console/{resource}")
+    return visit.page("money", title=_title(resource, fields["target"]), **fields,
+        quoted=None, at=f"/console/{resource}", revises=None,
     )  # fmt: skip
+
+
+async def fields_of(
+    resource: str, visit: PageVisit, form: Form, *, revises: str | None = None
+) -> dict[str, Any]:
+    """What the fields are made of, with what is typed in them."""
+    try:
+        target = await _target(visit, form)
+    except ApiProblem:
+        if revises is None:
+            raise
+        target = MoneyTarget.unread(form)
+    credit_lines.gather(form)
+    kind = OF_RESOURCE[resource]
+    by_lines = bool(form.value(credit_lines.FIELD))
+    if by_lines and not form.errors:
+        form.values = {**form.values, "amount": ""}
+    return {
+        "form": form,
+        "target": target,
+        "kind": kind.value,
+        "gives_up": kind in WAIVERS,
+        "fields": FIELDS[resource],
+        "reasons": reason_choices(REASONS[kind]),
+    }
+
+
+async def quote_page(
+    resource: str,
+    visit: PageVisit,
+    form: Form,
+    quoted: Mapping[str, Any],
+    *,
+    at: str,
+    revises: str | None = None,
+) -> Response:
+    """What was quoted, to be sent to this address, or changed."""
+    fields = await fields_of(resource, visit, form, revises=revises)
+    untyped = fields["gives_up"] or bool(form.value(credit_lines.FIELD))
+    shown = Money.model_validate(quoted["amount"]) if untyped and quoted["amount"] else None
+    return visit.page("money", title=_title(resource, fields["target"]), **fields,
+        shown=shown, quoted=quoted, key=secrets.token_urlsafe(16), at=at, revises=revises,
+    )  # fmt: skip
+
+
+def _title(resource: str, target: MoneyTarget) -> str:
+    kind = OF_RESOURCE[resource]
+    return f"{kind.label} {'for' if kind in WAIVERS else 'to'} {one_line(target.customer_name)}"
 
 
 async def _target(visit: PageVisit, form: Form) -> MoneyTarget:

@@ -11,7 +11,7 @@ def test_each_kind_of_operation_begins_with_an_event_of_its_own() -> None:
 
 
 def test_no_two_kinds_have_one_name() -> None:
-    assert len({facts.noun for facts in KINDS.values()}) == len(Kind)
+    assert len({kind.noun for kind in Kind}) == len(Kind)
 
 
 def test_whatever_gives_money_was_asked_for() -> None:
