@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from html import unescape
 from subprocess import DEVNULL, Popen
 from typing import Any
@@ -67,12 +68,18 @@ def a_provider(issuer: str, **more: Any) -> Provider:
     return Provider(settings, CALLBACK, f"{SITE}/console/signed-out")
 
 
+@cache
+def _first_key() -> RSAKey:
+    """Of every provider: to make one takes longer than most tests."""
+    return RSAKey.generate_key(2048, {"kid": "first"})
+
+
 @dataclass
 class SigningProvider:
     """Signs what it is told to: `claims` change what it would sign, None leaves one out."""
 
     issuer: str
-    key: RSAKey = field(default_factory=lambda: RSAKey.generate_key(2048, {"kid": "first"}))
+    key: RSAKey = field(default_factory=_first_key)
     published: list[RSAKey] | None = None
     claims: dict[str, Any] = field(default_factory=dict)
     header: dict[str, Any] = field(default_factory=dict)
