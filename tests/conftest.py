@@ -25,6 +25,7 @@ LONGEST = (
     "tests/workflows/mirror/test_event_machine.py",
     "tests/workflows/approvals/test_authorship_machine.py",
     CROSS_PRODUCT,
+    "tests/browser/test_gallery.py",
     "tests/sandbox/",
     "tests/docs/test_guides.py",
     "tests/deploy/",
