@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
-from . import idle, pages, plan_change, reconciliation, refund, reminders, scale, webhooks
+from . import held, idle, pages, plan_change, reconciliation, refund, reminders, scale, webhooks
 from .options import Options
 from .reports import Report
 from .stage import budget, memory, post, start
@@ -25,6 +25,7 @@ BENCHMARKS = (
     Benchmark("memory", memory.run, by_name_only=True),
     Benchmark("reminders", reminders.run, by_name_only=True),
     Benchmark("budget", budget.run, by_name_only=True),
+    Benchmark("held", held.run, by_name_only=True),
     Benchmark("scale", scale.run, by_name_only=True),
     Benchmark("webhooks", webhooks.run, by_name_only=True),
     Benchmark("pages", pages.run, by_name_only=True),
