@@ -31,7 +31,7 @@ ORGANIZATIONS = 20
 OF_A_PAYMENT = 10
 """Refunds of one payment, a dollar each: within the requester's authority over all of them."""
 ASKED_AT_ONCE = 20
-GATE_WITHIN = 300.0
+GATE_WITHIN = 600.0
 """Seconds until the incident has closed the gate, or opened it again."""
 STANDSTILL = 600.0
 """Seconds in which nothing more is held, or goes on: then nothing will."""

@@ -45,8 +45,8 @@ too: one that was missed by more is given up. So the requests of any second are 
 a second and that time."""
 
 CATCH_UP = 0.25
-"""Seconds that it may be used late by a process that takes all of them: what that has sent within the last
-second it knows by itself."""
+"""Seconds of the time that has passed of which a process that takes all slots still takes those that nobody
+had; it may use one twice as late: what it has sent within the last second it knows by itself."""
 
 SHARED_FOR = 2.0
 """Seconds after another process took slots until none of them is used any more, and none of their requests is
@@ -309,7 +309,7 @@ class StripeGate:
             return False
         self._slots.popleft()
         now = monotonic()
-        late = CATCH_UP if self._is_alone(now) else max(LATE, self._interval)
+        late = 2 * CATCH_UP if self._is_alone(now) else max(LATE, self._interval)
         return now - at <= late
 
     def _is_alone(self, now: float) -> bool:

@@ -156,6 +156,15 @@ async def test_one_process_uses_the_whole_limit_and_never_more_of_it_though_it_s
     assert time.monotonic() - began < seconds * 1.25
 
 
+@pytest.mark.parametrize("databases", ["sqlite"], indirect=True)
+async def test_one_request_alone_takes_one_slot_however_fast_the_pace(database: Database) -> None:
+    gate = StripeGate(database, 20_000.0)
+    async with asyncio.timeout(5):
+        for _ in range(3):
+            await sent(gate, [StripeRequest("GET /")])
+    assert (await budget(database)).taken == 3
+
+
 @settings(max_examples=15, deadline=None)
 @given(
     st.lists(
