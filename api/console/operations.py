@@ -11,10 +11,12 @@ from fastapi import Depends, Path, Response
 from billing.core.events import EventCode
 from billing.core.operations import Kind, State
 from billing.operations.kinds import ON_REQUEST
+from db.mirror import bills
+from db.tables import OrganizationInvoice
 
 from ..evidence import routes as evidence
 from ..http.ids import Id
-from ..http.models import EventAnswer, OldestFirst
+from ..http.models import EventAnswer, OldestFirst, OperationAnswer
 from ..operations import routes as operations
 from ..operations.schemas import OperationsQuery
 from ..problems.problem import not_found
@@ -26,7 +28,7 @@ from .frame.page import see
 from .frame.queries import asked
 from .frame.serving import pages
 from .frame.subjects import payments_of
-from .frame.visit import InVisit
+from .frame.visit import InVisit, PageVisit
 
 router = pages("/operations")
 
@@ -189,6 +191,15 @@ def told_once(events: Sequence[EventAnswer]) -> list[EventAnswer]:
     return told
 
 
+async def _own_bill(operation: OperationAnswer, visit: PageVisit) -> OrganizationInvoice | None:
+    """What Plixo bills for it, as far as the mirror has it."""
+    billed = (operation.result or {}).get("invoice")
+    if billed is None or operation.kind not in (Kind.PLAN_CHANGE, Kind.CANCELLATION):
+        return None
+    async with visit.context.database.reading() as session:
+        return await bills.invoice(session, visit.caller.organization, billed)
+
+
 async def _detail(id_: str, visit: InVisit, form: Form) -> Response:
     operation = await operations.read_operation(id_, visit.caller, visit.context)
     first = OldestFirst(limit=MOST_EVENTS)
@@ -202,7 +213,7 @@ async def _detail(id_: str, visit: InVisit, form: Form) -> Response:
         next=next_step(operation, timeline.data, names),
         operation=operation, events=timeline.data, told=told_once(timeline.data), form=form,
         subject=names.subject(operation.kind, operation.subject), names=names,
-        on_request=operation.kind in ON_REQUEST,
+        bill=await _own_bill(operation, visit), on_request=operation.kind in ON_REQUEST,
         actions={name: action for name, action in offered.items() if action is not None},
         may_revise="revise" in offered, thread=await comments.thread(visit, operation.id),
     )  # fmt: skip

@@ -21,6 +21,7 @@ from db.mirror import mirror
 
 from ...activities.mail.contexts import an_upgrade
 from ...billing.builders import some_amounts, taxed_amounts
+from ...support.bill_rows import an_organization_invoice
 from ...support.builders import NOW, Tenant, an_approval, an_operation, store
 from ...support.case_rules import case_rules
 from ..conftest import HELD, ON_ONE_DATABASE, sold
@@ -111,14 +112,16 @@ async def test_an_amount_that_differs_is_named_with_both(
         "error": mismatch_problem(checked).model_dump(),
     }
     operation = an_operation(acme, **fields)
-    await store(database, operation)
+    bill = an_organization_invoice(acme.id, id="in_1", number="PLX-0012")
+    await store(database, operation, bill)
     page = (await (await signed_in(acme.controller)).get(f"/console/operations/{operation.id}")).text
     text = " ".join(re.sub(r"<[^>]+>", " ", page).split())
     assert "What Approved In Stripe" in text
     assert "Tax 19% (DE VAT) USD 17.10 USD 0.00" in text
     assert "Discount Launch (10% off) USD 10.00 USD 0.00" in text
     assert re.search(r"Unused time on Growth after 11 Apr 2026 USD \S+ –", text)
-    assert "Invoice in_1 void in Stripe" in text
+    assert "Invoice PLX-0012 void in Stripe" in text
+    assert page.count('<a href="/console/plans/invoices/in_1">PLX-0012</a>') == 2, "there and under In Stripe"
     assert "USD 17.10 approved" not in page, "the table says it"
     assert "have it read again. What a revert would bill" in text
 
