@@ -164,7 +164,8 @@ def when(context: Context, at: Moment | None) -> Markup:
     away = instant - utc_now()
     if abs(away) < LATELY:
         today = format_datetime(local, "EEE h:mm a z", locale="en")
-        text = f"{format_timedelta(away, add_direction=True, locale='en')}, {today}"
+        relative = format_timedelta(away, add_direction=True, locale="en")
+        text = f"{today}, {relative}" if instant > utc_now() else f"{relative}, {today}"  # after "by", too
     return _time(instant, text)
 
 

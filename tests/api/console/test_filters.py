@@ -1,7 +1,9 @@
 """How pages put into words what the API answers."""
 
+import re
 from datetime import timedelta
 from types import SimpleNamespace
+from zoneinfo import ZoneInfo
 
 import pytest
 from jinja2 import Environment
@@ -118,3 +120,16 @@ def test_ids_in_sentences_are_names_and_ways_to_pages_and_all_else_is_text(said:
     environment = Environment(autoescape=True)
     install(environment)
     assert environment.from_string("{{ said | named }}").render(said=said, shell=shell) == shown
+
+
+@pytest.mark.parametrize(
+    ("hours", "said"), [(5.5, r"By \w{3} [\d:]+ [AP]M UTC, in 6 hours"), (-5.5, r"By 6 hours ago, \w{3} .*")]
+)
+def test_a_time_to_come_reads_well_after_by(hours: float, said: str) -> None:
+    shell = SimpleNamespace(zone=ZoneInfo("UTC"))
+    environment = Environment(autoescape=True)
+    install(environment)
+    at = utc_now() + timedelta(hours=hours)
+    text = environment.from_string("By {{ at | when }}").render(at=at, shell=shell)
+    shown = re.sub(r"<[^>]+>", "", text).replace("\N{NARROW NO-BREAK SPACE}", " ")
+    assert re.fullmatch(said, shown), shown
