@@ -26,7 +26,7 @@ async def load(
     disturbances: Sequence[Disturbance],
     *,
     every: float,
-    workers: int = 3,
+    workers: Sequence[str] = ("plixo,stripe",) * 3,
 ) -> Figures:
     """Works for so many seconds, begins something `every` so often (seconds), and disturbs meanwhile at even
     distances. Waits until everything is at rest, checks it, and tells the figures."""

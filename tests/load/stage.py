@@ -8,7 +8,7 @@ import signal
 import sys
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -57,6 +57,8 @@ class Fleet:
     ports: dict[str, int] = field(default_factory=dict)
     cpu: Counter[str] = field(default_factory=Counter)
     """Seconds of processors that those which have ended had used, by `api` and `worker`."""
+    queues: dict[str, str] = field(default_factory=dict)
+    """What each worker serves, as `PLIXO_QUEUES` says it."""
     _running: dict[str, Child] = field(default_factory=dict)
 
     def names(self, part: str) -> list[str]:
@@ -69,7 +71,11 @@ class Fleet:
         """Returns when it is ready."""
         port = self.ports.setdefault(name, free_port())
         part = name.partition("-")[0]
-        own = {"PLIXO_API_PORT": str(port)} if part == "api" else {"PLIXO_HEALTH_PORT": str(port)}
+        own = (
+            {"PLIXO_API_PORT": str(port)}
+            if part == "api"
+            else {"PLIXO_HEALTH_PORT": str(port), "PLIXO_QUEUES": self.queues[name]}
+        )
         child = await self.processes.start(name, [sys.executable, "-m", part], self.env | own)
         self._running[name] = child
         async with httpx.AsyncClient(timeout=5, trust_env=False) as http:
@@ -151,8 +157,8 @@ class LoadStage(Stage):
 
 
 @asynccontextmanager
-async def staged(folder: Path, workers: int) -> AsyncIterator[LoadStage]:
-    """Everything runs, until the block ends."""
+async def staged(folder: Path, workers: Sequence[str]) -> AsyncIterator[LoadStage]:
+    """Everything runs, with a worker for each of these (the queues that it serves), until the block ends."""
     policy = folder / "policy.toml"
     policy.write_text(restated(HURRIED), encoding="utf-8")
     logs = folder / "fleet"
@@ -174,13 +180,13 @@ async def staged(folder: Path, workers: int) -> AsyncIterator[LoadStage]:
         del env["PLIXO_API_METRICS_PORT"]  # one port is not for two
         processes = Processes(cwd=folder, logs=logs)
         stack.push_async_callback(processes.stop, (), GRACE)
-        fleet = Fleet(processes, env, {"api-1": int(env["PLIXO_API_PORT"])})
+        queues = {f"worker-{n}": served for n, served in enumerate(workers, 1)}
+        fleet = Fleet(processes, env, {"api-1": int(env["PLIXO_API_PORT"])}, queues=queues)
         python = [sys.executable, "-m"]
         await processes.finish("migrate", [*python, "db", "upgrade"], env)
         organization = str(Path(told["data_dir"]) / "organization.json")
         await processes.finish("provision", [*python, "worker.provision", organization], env)
-        names = [f"api-{n + 1}" for n in range(APIS)] + [f"worker-{n + 1}" for n in range(workers)]
-        await asyncio.gather(*map(fleet.start, names))
+        await asyncio.gather(*map(fleet.start, [*(f"api-{n + 1}" for n in range(APIS)), *queues]))
         records = Database(postgres.url)
         stack.push_async_callback(records.dispose)
         http = await stack.enter_async_context(httpx.AsyncClient(timeout=30, trust_env=False))

@@ -1,9 +1,11 @@
-"""Some work on two APIs and two workers, which are restarted, and on a PostgreSQL that fails over. More:
-`make load`."""
+"""Some work on two APIs and a worker for each queue, which are restarted, and on a PostgreSQL that fails
+over. More: `make load`."""
 
 from pathlib import Path
 
 import pytest
+
+from settings.settings import QUEUES
 
 from . import load
 from .disturbances import FAILED_OVER, PROMOTED_AFTER, RESTARTED_WORKERS
@@ -16,7 +18,8 @@ BACK_WITHIN = PROMOTED_AFTER + 25.0
 
 
 async def test_work_goes_on_through_a_rolling_restart_and_a_failover_and_happens_once(tmp_path: Path) -> None:
-    shown = await load(tmp_path, SEED, 20.0, (RESTARTED_WORKERS, FAILED_OVER), every=1.5, workers=2)
+    disturbances = (RESTARTED_WORKERS, FAILED_OVER)
+    shown = await load(tmp_path, SEED, 20.0, disturbances, every=1.5, workers=QUEUES)
     restart, failover = shown.disturbances
     assert restart.failed == 0, "the API does not need the workers"
     assert failover.failed > 0
