@@ -16,6 +16,9 @@ Json = dict[str, Any]
 PAUSE = 0.3
 """Seconds between two looks."""
 
+MOST_CHANGES = 18
+"""Of the plan: Stripe makes no more than 20 invoices of one subscription a day."""
+
 NOTE = "Charged twice for the same month."
 CARDS = ("visa", "visa", "visa", "pendingRefund", "refundFail", "pendingRefundFail", "refundActionTaken")
 FINAL = ("completed", "rejected", "cancelled", "expired", "blocked", "declined", "failed")
@@ -96,6 +99,7 @@ class People:
     _running: set[asyncio.Task[None]] = field(default_factory=set)
     _changing: asyncio.Lock = field(default_factory=asyncio.Lock)
     _seats: int = 5
+    _changes: int = 0
 
     async def work(self, seconds: float, every: float) -> None:
         """Begins something every so often, for so long; what was begun goes on."""
@@ -185,8 +189,12 @@ class People:
         await self._followed(await self._ask("/v1/credits", body, "credit"), FINAL)
 
     async def change_plan(self) -> None:
-        """One after the other: an organization has one open at a time."""
+        """One after the other: an organization has one open at a time. No more than Stripe takes of one
+        subscription: the next would wait until it takes more."""
         async with self._changing:
+            if self._changes == MOST_CHANGES:
+                return
+            self._changes += 1
             wanted = self._seats + 1
             body = {"plan": "growth", "seats": wanted, "effective": "now", "reason": "The team grows."}
             now = await self._followed(await self._ask("/v1/plan-changes", body, "plan_change"), FINAL)
