@@ -14,6 +14,7 @@ from billing.operations.standing import (
     RecordedEnd,
     Standing,
     StandingQuery,
+    TakenCommand,
 )
 from billing.plan_changes.messages import OtherChange, OtherChangeQuery
 from db.core import timeline
@@ -47,6 +48,8 @@ class Records:
         async with self._database.reading() as session:
             operation, effects = await intents.with_operation(session, query.operation)
             keys = await timeline.keys(session, query.operation)
+            # Before anything was recorded of it nobody could send it anything that counts.
+            taken = await outbox.taken(session, operation.workflow_id) if len(keys) > 1 else []
         begun = [one for one in effects if not one.effect.endswith(NOTES)]
         return Standing(
             state=State(operation.state),
@@ -59,6 +62,7 @@ class Records:
                 for one in begun
             ),
             keys=tuple(keys),
+            taken=tuple(TakenCommand(name=one.name, payload=one.payload) for one in taken),
         )
 
     @activity.defn

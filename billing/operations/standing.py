@@ -28,6 +28,13 @@ class BegunEffect(Message):
     state: str
 
 
+class TakenCommand(Message):
+    """What somebody has sent, and an earlier run has taken, whether or not it came to act on it."""
+
+    name: str
+    payload: dict[str, Any]
+
+
 class Standing(Message):
     """What the records know when a run of its workflow begins."""
 
@@ -42,6 +49,8 @@ class Standing(Message):
     """In the order in which they were begun; notes apart."""
     keys: tuple[str, ...] = ()
     """Of the events that are on its timeline."""
+    taken: tuple[TakenCommand, ...] = ()
+    """In the order in which they were sent."""
 
     def version(self, step: str) -> int:
         """The latest try at a step; 0 when there was none."""

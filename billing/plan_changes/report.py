@@ -118,6 +118,15 @@ def unread_problem(why: Problem) -> Problem:
     )
 
 
+def now_as_approved_problem() -> Problem:
+    """A revert that was agreed on before, and would bring something else than was shown then."""
+    return Problem(
+        code="as_approved_by_now",
+        message="Stripe has by now what was approved, and reverting it would bring something else than was "
+        "shown. Accept it, or revert it as it is shown now.",
+    )
+
+
 def blocked_problem(subject: PlanChangeSubject) -> Problem:
     """Names every limit that the new plan would not keep."""
     return Problem(code="limits_exceeded", message="; ".join(subject.excesses) + ".")
@@ -215,6 +224,15 @@ def end_not_planned_problem(nothing: Problem | None, why: Problem | None) -> Pro
         code="end_not_planned",
         message=f"{first}The planned end of the subscription, which the change had taken back, can't be "
         f"planned again{reason}: it renews. Ask for its cancellation anew where it is still wanted.",
+    )
+
+
+def schedule_released_problem() -> Problem:
+    """An earlier run had given it up, and was ended before it told why."""
+    return Problem(
+        code="schedule_released",
+        message="The change could not be scheduled as approved and was taken back in Stripe. Its "
+        "workflow was ended in Temporal before it recorded why. Request it again if it is still needed.",
     )
 
 

@@ -146,6 +146,16 @@ async def on_its_way(session: AsyncSession, workflow_id: str, name: str) -> list
     return list(found)
 
 
+async def taken(session: AsyncSession, workflow_id: str) -> list[Outbox]:
+    """The commands that a workflow has taken, in order."""
+    found = await session.exec(
+        select(Outbox)
+        .where(Outbox.workflow_id == workflow_id, Outbox.action == UPDATE, Outbox.state == DELIVERED)
+        .order_by(col(Outbox.id))
+    )
+    return list(found)
+
+
 async def start_of(session: AsyncSession, workflow_id: str) -> Outbox | None:
     """What has started, or is to start, a workflow."""
     found = await session.exec(

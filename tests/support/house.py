@@ -316,6 +316,17 @@ class House:
             self._last = _Stand(*(await session.exec(columns)).one())
         return self._last
 
+    async def run_again(self, operation: str) -> None:
+        """Terminates an operation's workflow and starts the next run, with what began the first."""
+        earlier = self.temporal.get_workflow_handle(ids.operation_workflow(operation))
+        [start, *_] = (await earlier.fetch_history()).events
+        began = start.workflow_execution_started_event_attributes
+        [request] = await self.temporal.data_converter.decode(began.input.payloads)
+        await earlier.terminate()
+        await self.temporal.start_workflow(
+            began.workflow_type.name, request, id=earlier.id, task_queue=ids.MAIN_QUEUE
+        )
+
     async def history(self, operation: str) -> Counter[str]:
         """How many of each event are in the history of an operation's workflow: `TIMER_STARTED` …"""
         handle = self.temporal.get_workflow_handle(ids.operation_workflow(operation))

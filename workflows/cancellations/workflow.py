@@ -44,6 +44,8 @@ class CancellationWorkflow(OperationHandlers):
         self._commands: PendingCommands[ReviseCancellation, AcceptAsInStripe] = PendingCommands(
             too_late="It is already being done in Stripe: an end that is planned is taken back by a request "
             "of its own.",
+            revise=ReviseCancellation,
+            resolve=AcceptAsInStripe,
         )
         self._changes = StripeChanges()
         self._recorder = OperationRecorder(

@@ -5,6 +5,7 @@ between the two. So a handler waits until its command is taken, or can't be any 
 runs before the activity results of the same activation, may only look at what can't become true any more.
 """
 
+from collections.abc import Iterable, Sequence
 from enum import Enum, auto
 from typing import Generic, TypeVar
 
@@ -13,6 +14,7 @@ from temporalio import workflow
 with workflow.unsafe.imports_passed_through():
     from billing.core.messages import Cancel, Reply
     from billing.core.operations import Problem
+    from billing.operations.standing import TakenCommand
 
 from .outcome import refused
 from .waiting import wait
@@ -83,9 +85,10 @@ class PendingReply(Generic[Given]):
     refused, whatever is asked by then; that to one which this run has not come to yet waits until it has.
     """
 
-    def __init__(self, refusal: Problem) -> None:
-        """`refusal` is what an answer is told that does not count."""
-        self._refusal = refusal
+    def __init__(self, refusal: Problem, form: type[Given]) -> None:
+        """`refusal` is what an answer of this `form` is told that does not count."""
+        self._refusal, self._form = refusal, form
+        self._earlier: dict[int, Given] = {}
         self._asked = 0
         self._open = self._closed = False
         self.received: Given | None = None
@@ -97,9 +100,19 @@ class PendingReply(Generic[Given]):
             raise refused(self._refusal)
         self.received = answer
 
+    def take_up(self, answers: Iterable[TakenCommand]) -> None:
+        """What was answered in an earlier run: it holds where this one comes to ask the same."""
+        found = (self._form.model_validate(answer.payload) for answer in answers)
+        self._earlier = {answer.question: answer for answer in found}
+
+    def is_answered(self, question: int) -> bool:
+        """Whether an earlier run was given the answer."""
+        return question in self._earlier
+
     def ask(self, question: int) -> None:
         """Takes an answer to this question from now on. Questions are numbered in their order."""
         self._asked, self._open = question, True
+        self.received = self.received or self._earlier.get(question)
 
     def close(self) -> None:
         """Never again; handlers that still wait answer so."""
@@ -123,13 +136,21 @@ class PendingReply(Generic[Given]):
 class PendingCommands(Generic[Revision, Resolution]):
     """The commands of one operation. It can be cancelled from the beginning."""
 
-    def __init__(self, *, too_late: str) -> None:
-        """`too_late` is what a late cancellation is told."""
+    def __init__(self, *, too_late: str, revise: type[Revision], resolve: type[Resolution]) -> None:
+        """`too_late` is what a late cancellation is told; the others are how answers are sent."""
         self.decided: set[str] = set()
         """The approvals that are said to be decided: what was decided, the records say."""
         self.cancel = PendingCancel(Problem(code="too_late", message=too_late))
-        self.revise: PendingReply[Revision] = PendingReply(NOT_REVISABLE)
-        self.resolve: PendingReply[Resolution] = PendingReply(NOTHING_TO_RESOLVE)
+        self.revise: PendingReply[Revision] = PendingReply(NOT_REVISABLE, revise)
+        self.resolve: PendingReply[Resolution] = PendingReply(NOTHING_TO_RESOLVE, resolve)
+
+    def take_up(self, taken: Sequence[TakenCommand]) -> None:
+        """What an earlier run was sent and may not have come to act on. A cancellation that somebody has said
+        something after had not ended it, and is over."""
+        if taken and taken[-1].name == "cancel":
+            self.cancel.received = Cancel.model_validate(taken[-1].payload)
+        for reply, name in ((self.revise, "revise"), (self.resolve, "resolve")):
+            reply.take_up(one for one in taken if one.name == name)
 
     async def take_back(self, cancel: Cancel) -> None:
         """For the handler of cancellations: what is taken back can't be revised any more."""

@@ -45,6 +45,7 @@ class OperationRun:
         """Where the records say that the operation stands."""
         standing = await self._recorder.standing()
         self._effects.take_up(standing)
+        self._commands.take_up(standing.taken)
         return standing
 
     def leaves_doubt(self, outcome: Outcome | None) -> TypeGuard[Outcome]:

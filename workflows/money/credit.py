@@ -40,7 +40,9 @@ class CreditWorkflow(OperationHandlers):
     def __init__(self, request: CreditInput) -> None:
         rules = request.policy.credit
         self._commands: PendingCommands[ReviseCredit, AcceptAsInStripe] = PendingCommands(
-            too_late="The credit is already being given in Stripe."
+            too_late="The credit is already being given in Stripe.",
+            revise=ReviseCredit,
+            resolve=AcceptAsInStripe,
         )
         self._changes = StripeChanges()
         self._recorder = OperationRecorder(

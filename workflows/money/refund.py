@@ -40,7 +40,9 @@ class RefundWorkflow(OperationHandlers):
         self._failures = 0
         self._asks_again = False
         self._commands: PendingCommands[ReviseRefund, ResolveRefund] = PendingCommands(
-            too_late="The refund is already being issued in Stripe."
+            too_late="The refund is already being issued in Stripe.",
+            revise=ReviseRefund,
+            resolve=ResolveRefund,
         )
         self._changes = StripeChanges()
         self._recorder = OperationRecorder(
@@ -96,8 +98,9 @@ class RefundWorkflow(OperationHandlers):
         if not standing.begun:
             return (await self._review.agree(standing)).subject
         self._failures = standing.last(Question.FAILURE)
-        self._asks_again = standing.asks(Question.FAILURE)
         self._issue.take_up(standing)
+        answered = self._commands.resolve.is_answered(self._failures)
+        self._asks_again = standing.asks(Question.FAILURE) or (answered and self._issue.is_to_be_retried)
         return RefundSubject.model_validate(standing.subject)
 
     async def _until_it_holds(self, problem: Problem | None) -> Outcome | None:

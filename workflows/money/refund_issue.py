@@ -33,6 +33,7 @@ from ..core.stripe_changes import StripeChanges
 from .refund_reads import RefundReads
 from .reservation import MoneyReservation
 
+RETRY = "retry"
 WATCHES = "The refund came through: watches whether it comes back."
 FOLLOWS = "Waits for the refund to come through in Stripe."
 
@@ -78,6 +79,15 @@ class RefundIssue:
         self._standing = standing
         self._looks = max(standing.last("pending"), standing.last("requires_action"))
 
+    @property
+    def is_to_be_retried(self) -> bool:
+        """Whether an earlier run has told that somebody tries again, and has not come to do so."""
+        standing = self._standing
+        if standing is None:
+            return False
+        tries = max((one.version for one in standing.begun if one.effect == "refund.create"), default=0)
+        return standing.last(RETRY) >= max(tries, 1)
+
     async def begin(self, subject: RefundSubject) -> Problem | None:
         """Issues every part and follows it to its end; None when all came through.
 
@@ -111,7 +121,7 @@ class RefundIssue:
         """Tries what did not come through once more, as a new intent; None when all came through."""
         self._cancel.forget()  # a refund that waits for the customer can be taken back again
         await self._recorder.record_progress(
-            f"retry:{self._tries}",
+            f"{RETRY}:{self._tries}",
             EventCode.REFUND_RETRIED,
             actor=resolve.person,
             detail={"comment": resolve.comment},

@@ -38,7 +38,9 @@ class WaiverWorkflow(OperationHandlers):
     def __init__(self, request: WaiverInput) -> None:
         rules = request.policy.money_rules(request.kind)
         self._commands: PendingCommands[ReviseWaiver, AcceptAsInStripe] = PendingCommands(
-            too_late="The invoice is already being changed in Stripe."
+            too_late="The invoice is already being changed in Stripe.",
+            revise=ReviseWaiver,
+            resolve=AcceptAsInStripe,
         )
         self._changes = StripeChanges()
         self._recorder = OperationRecorder(

@@ -39,6 +39,7 @@ with workflow.unsafe.imports_passed_through():
         not_replaceable_problem,
         schedule_gone_problem,
         schedule_problem,
+        schedule_released_problem,
         with_replaced,
     )
     from billing.plan_changes.stripe_params import schedule_params
@@ -99,6 +100,9 @@ class PlanChangeSchedule:
             return await self._nothing(subject, early.outcome)
         if refusal is not None:
             return await self._over(subject, planned, refusal)
+        if standing.version("release") and self._commands.cancel.received is None:
+            given_up = Outcome(State.FAILED, EventCode.GIVEN_UP, schedule_released_problem())
+            return await self._over(subject, planned, given_up)
         if standing.version("release") or standing.last(Question.MISMATCH):
             return await self._over(subject, planned, None)
         await self._record_scheduled(subject, planned.schedule)

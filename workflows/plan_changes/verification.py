@@ -18,6 +18,7 @@ with workflow.unsafe.imports_passed_through():
         PlanChangeResult,
         applied_report,
         mismatch_problem,
+        now_as_approved_problem,
         preview_detail,
         unread_problem,
         unread_report,
@@ -40,6 +41,8 @@ from ..core.outcome import TROUBLE, OperationEnded, Outcome, problem_of
 from ..core.recorder import OperationRecorder
 from .payment import PlanChangePayment
 from .reads import PlanChangeReads
+
+REVERTING = "reverting"
 
 
 class PlanChangeVerification:
@@ -78,6 +81,8 @@ class PlanChangeVerification:
         self._payment.expect(subject, standing)
         self._asked = standing.asked_before(Question.MISMATCH)
         self._reverts = standing.version("revert")
+        if standing.stage == REVERTING and self._is_to_be_reverted(standing.last(Question.MISMATCH)):
+            self._asked = standing.last(Question.MISMATCH) - 1
         if self._reverts > 0 and standing.result is not None:
             self._reverted_before = PlanChangeResult.model_validate(standing.result)
 
@@ -129,12 +134,16 @@ class PlanChangeVerification:
                 EventCode.REVERTING,
                 actor=resolve.person,
                 state=State.RUNNING,
-                stage="reverting",
+                stage=REVERTING,
                 allowed_actions=(),
             )
             revert = await self._reads.revert(self._subject, shown)
             if still_as_shown(shown, revert):
                 return resolve, report
+
+    def _is_to_be_reverted(self, question: int) -> bool:
+        """Whether an earlier run was answered so, and has not come to ask Stripe for it."""
+        return self._reverts < question and self._commands.resolve.is_answered(question)
 
     async def _read(self) -> Outcome:
         subject, unpaid = self._subject, None
@@ -154,9 +163,9 @@ class PlanChangeVerification:
         problem = unpaid if checked.ok else mismatch_problem(checked)
         report = applied_report(subject, found, checked, unpaid)
         self._report, self._untold = report, self._final_figures(report)
-        if problem is None:
+        if problem is None and not self._commands.resolve.is_answered(self._asked + 1):
             return Outcome(State.COMPLETED, EventCode.VERIFIED, result=report, notice=self._untold)
-        return await self.resolve(problem)
+        return await self.resolve(problem or now_as_approved_problem())
 
     async def _ask(self, report: PlanChangeResult, problem: Problem) -> Resolve:
         self._commands.cancel.close()
@@ -191,7 +200,7 @@ class PlanChangeVerification:
         revert = report.revert
         assert revert is not None, "it was shown"
         if resolve is not None:
-            self._reverts += 1
+            self._reverts = self._asked  # each answer leads to one try
             answered = {"reverted_by": resolve.person, "comment": resolve.comment}
             report = report.model_copy(update=answered)
         performed = await self._effects.perform(

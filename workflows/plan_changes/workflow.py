@@ -37,6 +37,8 @@ class PlanChangeWorkflow(OperationHandlers):
     def __init__(self, request: PlanChangeInput) -> None:
         self._commands: PendingCommands[Revise, Resolve] = PendingCommands(
             too_late="The change is already being applied in Stripe.",
+            revise=Revise,
+            resolve=Resolve,
         )
         self._changes = StripeChanges()
         self._recorder = OperationRecorder(

@@ -6,6 +6,7 @@ from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     from billing.approvals.messages import ApprovalInput, ApprovalOutcome
+    from billing.core.messages import Reply
 
 from workflows.approvals.object_end import ObjectEnd
 from workflows.approvals.round import ReviewRound
@@ -23,7 +24,9 @@ async def _goes_on() -> Outcome | None:
 class OneRound(OperationHandlers):
     @workflow.init
     def __init__(self, request: ApprovalInput) -> None:
-        self._commands: PendingCommands[Any, Any] = PendingCommands(too_late="Too late.")
+        self._commands: PendingCommands[Any, Any] = PendingCommands(
+            too_late="Too late.", revise=Reply, resolve=Reply
+        )
         self._changes = StripeChanges()
 
     @workflow.run

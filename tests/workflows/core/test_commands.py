@@ -197,7 +197,9 @@ class Asking:
 
     @workflow.init
     def __init__(self) -> None:
-        self._commands: PendingCommands[Revise, Resolve] = PendingCommands(too_late="Late.")
+        self._commands: PendingCommands[Revise, Resolve] = PendingCommands(
+            too_late="Late.", revise=Revise, resolve=Resolve
+        )
         self._commands.revise.ask(2)
         self._over = False
 

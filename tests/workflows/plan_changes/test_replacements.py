@@ -4,9 +4,6 @@ from typing import Any
 
 import pytest
 
-from billing.plan_changes.subject import PlanChangeInput
-from workflows.core import ids
-
 from ...support.builders import Tenant
 from ...support.field_changes import terms
 from ...support.house import House, until
@@ -257,14 +254,9 @@ async def test_a_later_run_takes_up_the_schedule_that_an_earlier_one_has_rewritt
     second = await approved(home, acme, plan="scale", effective="period_end")
     await home.wait(acme, first, "cancelled")
     since = home.stand_in.last_request()
-    earlier = home.temporal.get_workflow_handle(ids.operation_workflow(second))
-    [start, *_] = (await earlier.fetch_history()).events
-    payloads = start.workflow_execution_started_event_attributes.input.payloads
-    [request] = await home.temporal.data_converter.decode(payloads, [PlanChangeInput])
     assert home.environment is not None
     with home.environment.auto_time_skipping_disabled():
-        await earlier.terminate()
-        await home.temporal.start_workflow(ids.PLAN_CHANGE, request, id=earlier.id, task_queue=ids.MAIN_QUEUE)
+        await home.run_again(second)
     home.stand_in.advance(16 * 86_400)
     await home.skip(hours=2)
     done = await home.wait(acme, second, "completed", "mismatched", "failed")

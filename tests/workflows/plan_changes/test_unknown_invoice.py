@@ -6,6 +6,7 @@ from typing import Any
 from billing.core.messages import Cancel
 from billing.core.operations import State
 from billing.operations.standing import Standing
+from billing.plan_changes.messages import Resolve, Revise
 from billing.plan_changes.payment import ChangePayment
 from workflows.core.commands import PendingCommands
 from workflows.core.outcome import Outcome
@@ -44,7 +45,9 @@ def stands(how: str, **fields: Any) -> ChangePayment:
 async def test_who_cancels_has_it_voided_as_soon_as_it_is_known() -> None:
     known = {"invoice": "in_1", "invoice_status": "draft"}
     stripe: Any = Stripe(stands("waits"), stands("waits", **known), stands("dropped", **known))
-    commands: PendingCommands[Any, Any] = PendingCommands(too_late="It is done.")
+    commands: PendingCommands[Any, Any] = PendingCommands(
+        too_late="It is done.", revise=Revise, resolve=Resolve
+    )
     recorder: Any = SimpleNamespace(organization="org_1", operation="op_1")
     payment = PlanChangePayment(recorder, stripe, stripe, commands, stripe)
     payment.expect(a_subject(), Standing(state=State.RUNNING, stage="applying"))
