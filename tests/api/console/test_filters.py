@@ -123,7 +123,8 @@ def test_ids_in_sentences_are_names_and_ways_to_pages_and_all_else_is_text(said:
 
 
 @pytest.mark.parametrize(
-    ("hours", "said"), [(5.5, r"By \w{3} [\d:]+ [AP]M UTC, in 6 hours"), (-5.5, r"By 6 hours ago, \w{3} .*")]
+    ("hours", "said"),
+    [(5.5, r"By \w{3} [\d:]+ [AP]M UTC, in \d hours"), (-5.5, r"By \d hours ago, \w{3} .*")],
 )
 def test_a_time_to_come_reads_well_after_by(hours: float, said: str) -> None:
     shell = SimpleNamespace(zone=ZoneInfo("UTC"))
