@@ -14,7 +14,7 @@ from billing.core.keys import SecretHashes
 from billing.policy.policy import Policy
 from db import migrate
 from db.core.session import Database
-from settings import logs, process
+from settings import logs, process, tracing
 from settings.serving import served
 from settings.settings import InvalidSettings, Settings, load
 from workflows.client.codec import EncryptionCodec
@@ -40,6 +40,7 @@ def main() -> int:
             print(problem, file=sys.stderr)
         return 2
     logs.configure(settings.log_format)
+    tracing.configure(settings.otlp_endpoint, "plixo-api")
     for warning in settings.warnings:
         log.warning("%s", warning)
     try:

@@ -6,6 +6,7 @@ from functools import cache, partial
 from typing import Any
 
 from fastapi import APIRouter, FastAPI
+from fastapi.telemetry import TelemetryConfig
 from starlette.routing import BaseRoute
 from temporalio.client import Client
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
@@ -140,6 +141,10 @@ ROUTERS = (
     portal_pages.router,
 )
 
+UNTOLD: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False, "auto_configure": False}
+"""FastAPI's own spans have path and query, in which the portal's tokens stand, and go on with whatever
+trace a stranger names: `RequestMiddleware` makes ours."""
+
 DESCRIPTION = (
     "Durable billing operations on Stripe. A request answered with 202 is recorded and will be carried out, "
     "whatever fails in between. Amounts are integer minor units with a currency, times are RFC 3339 in "
@@ -212,6 +217,7 @@ def create_app(
         docs_url=None,  # FastAPI's page loads scripts from another server
         redoc_url=None,
         redirect_slashes=False,  # a redirect would have to echo the path in a header
+        telemetry=UNTOLD,
     )
     document = policy.model_dump(mode="json", by_alias=True)
     app.state.context = Context(

@@ -7,12 +7,13 @@ are ids, never names or secrets.
 
 import logging
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, MutableMapping
 from contextlib import contextmanager
 from enum import StrEnum
-from typing import TextIO
+from typing import Any, TextIO
 
 import structlog
+from opentelemetry import trace
 from structlog.contextvars import bind_contextvars, clear_contextvars, get_contextvars, merge_contextvars
 from structlog.stdlib import ExtraAdder, ProcessorFormatter
 
@@ -58,16 +59,30 @@ class _Text(logging.Formatter):
     """What is known goes behind the line."""
 
     def formatMessage(self, record: logging.LogRecord) -> str:
-        facts = get_contextvars()
+        facts = get_contextvars() | _place()
         said = " ".join(f"{name}={value}" for name, value in sorted(facts.items()))
         line = super().formatMessage(record)
         return f"{line} [{said}]" if said else line
+
+
+def _place() -> dict[str, str]:
+    """Where the line is in a trace, as OpenTelemetry writes it."""
+    span = trace.get_current_span().get_span_context()
+    if not span.is_valid:
+        return {}
+    return {"trace_id": f"{span.trace_id:032x}", "span_id": f"{span.span_id:016x}"}
+
+
+def _placed(_: Any, __: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    line.update(_place())
+    return line
 
 
 def _json() -> logging.Formatter:
     return ProcessorFormatter(
         foreign_pre_chain=[
             merge_contextvars,
+            _placed,
             structlog.stdlib.add_log_level,
             structlog.stdlib.add_logger_name,
             structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),

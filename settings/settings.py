@@ -244,6 +244,8 @@ class Settings(BaseSettings):
     """Those of Temporal's that the worker serves; separated by commas."""
     log_format: LogFormat = LogFormat.TEXT
     """`json` for what collects logs."""
+    otlp_endpoint: HttpUrl | None = Field(default=None, validation_alias="OTEL_EXPORTER_OTLP_ENDPOINT")
+    """Where traces are sent, as OpenTelemetry's own tools call it; None: nothing is traced."""
     health_port: int | None = Field(default=None, ge=0, le=65535)
     """Where the worker answers /healthz; nowhere when unset."""
     metrics_host: str = "127.0.0.1"

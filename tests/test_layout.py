@@ -53,7 +53,7 @@ CAPABILITIES: Mapping[str, Mapping[str, str]] = {
 
 SHARED: Mapping[str, set[str]] = {
     "billing": {"core", "policy", "stripe"},
-    "db": {"core", "customers", "delivery", "migrations", "stripe", "tables"},
+    "db": {"core", "customers", "delivery", "migrations", "stripe", "tables", "tracing"},
     "activities": {"core", "effects", "stripe"},
     "workflows": {"client", "core"},
     "api": {

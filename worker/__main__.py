@@ -12,7 +12,7 @@ from temporalio.runtime import PrometheusConfig, Runtime, TelemetryConfig
 from billing.policy.policy import Policy
 from db import migrate
 from db.core.session import AWAY, Database
-from settings import logs, process
+from settings import logs, process, tracing
 from settings.settings import InvalidSettings, Settings, load
 from workflows.client import registration
 from workflows.client.connection import Connection, InvalidConnection, connection
@@ -111,6 +111,7 @@ def main() -> int:
         print(f"PLIXO_DATABASE_URL: {error}", file=sys.stderr)
         return 2
     logs.configure(settings.log_format)
+    tracing.configure(settings.otlp_endpoint, "plixo-worker")
     for warning in settings.warnings:
         log.warning("%s", warning)
     asyncio.run(run(settings, policy, temporal, looking))

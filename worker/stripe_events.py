@@ -27,6 +27,7 @@ from db.mirror.renewals import ClaimedRenewal
 from db.operations.outbox import EVENT
 from db.stripe import event_turns
 from db.stripe.event_turns import EventTurn
+from db.tracing import trace
 
 from .listening import ListeningLoop, let_end
 from .outbox import OutboxSweep
@@ -149,8 +150,10 @@ class EventSweep:
     async def _follow_one(self, turn: EventTurn) -> None:
         began = monotonic()
         try:
-            with following_events():
-                await self._events.follow(turn)
+            with trace.span(f"follow {turn.subject}", [one.traceparent for one in turn.events]) as span:
+                span.set_attributes({"plixo.object": turn.object, "plixo.events": len(turn.ids)})
+                with following_events():
+                    await self._events.follow(turn)
         except Exception as error:
             await self._failed(turn, error)
         else:

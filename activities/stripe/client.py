@@ -12,10 +12,11 @@ import stripe
 
 from billing.incidents.states import Component
 from db.incidents.health_meter import HealthMeter
+from db.tracing import trace
 
 from .failures import CREDENTIALS, LIMITED, UNREACHABLE
 from .gate import OF_THE_ACCOUNT, REASON, StripeGate
-from .requests import stripe_request
+from .requests import StripeRequest, stripe_request
 
 FORBIDDEN = 403
 
@@ -64,7 +65,7 @@ class _GatedClient(stripe.HTTPXClient):
                 await stack.enter_async_context(self._gate.turn(request))
             sent_at = monotonic()
             try:
-                content, status, answer = await super().request_async(method, url, headers, post_data)
+                content, status, answer = await self._sent(request, method, url, headers, post_data)
             except stripe.APIConnectionError:
                 self._count(UNREACHABLE)
                 raise
@@ -74,6 +75,21 @@ class _GatedClient(stripe.HTTPXClient):
             if self._gate is not None:
                 await self._gate.answered(request, sent_at, status, answer)
             return content, status, answer
+
+    async def _sent(
+        self, request: StripeRequest, method: str, url: str, headers: Mapping[str, str], post_data: Any
+    ) -> tuple[bytes, int, Mapping[str, str]]:
+        """As a span of the trace, up to Stripe's id of the request."""
+        with trace.called(request.endpoint) as span:
+            said = {"http.request.method": method.upper(), "url.template": request.endpoint.partition(" ")[2]}
+            if ":" in (key := headers.get("Idempotency-Key", "")):  # else it is the SDK's, at random
+                said["plixo.intent"] = key
+            span.set_attributes(said)
+            content, status, answer = await super().request_async(method, url, headers, post_data)
+            span.set_attribute("http.response.status_code", status)
+            if (id_ := answer.get("request-id")) is not None:
+                span.set_attribute("stripe.request_id", id_)
+        return content, status, answer
 
     def _count(self, fault: str | None) -> None:
         if self._meter is None:

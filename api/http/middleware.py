@@ -7,10 +7,12 @@ import time
 from collections.abc import MutableMapping
 from typing import Any
 
+from opentelemetry.trace import INVALID_SPAN, Span, StatusCode
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from db.tables import new_id
+from db.tracing import trace
 from settings.logs import about, learned
 
 from ..monitoring.metrics import Metrics
@@ -42,6 +44,13 @@ ANSWER_BEGUN_WITHIN = 60.0
 """Seconds from the headers to the beginning of the answer, the body included; a file may take longer."""
 
 
+UNTRACED = frozenset({"/healthz", "/readyz"})
+"""What only watches this process, every few seconds."""
+
+METHODS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})
+"""Any other is a stranger's word."""
+
+
 class RequestMiddleware:
     """The outermost middleware: nothing raised inside reaches the server or the caller."""
 
@@ -57,10 +66,18 @@ class RequestMiddleware:
             return
         request_id = _request_id(scope)
         scope.setdefault("state", {})["request_id"] = request_id
-        with about(request=request_id):
-            await self._answered(scope, receive, send, request_id)
+        if scope["path"] in UNTRACED:
+            with about(request=request_id):
+                await self._answered(scope, receive, send, request_id, INVALID_SPAN)
+            return
+        with trace.arrived("request") as span, about(request=request_id):
+            trace.link(span, Headers(scope=scope).get("traceparent"))
+            span.set_attribute("plixo.request", request_id)
+            await self._answered(scope, receive, send, request_id, span)
 
-    async def _answered(self, scope: Scope, receive: Receive, send: Send, request_id: str) -> None:
+    async def _answered(
+        self, scope: Scope, receive: Receive, send: Send, request_id: str, span: Span
+    ) -> None:
         status: int | None = None
         began = time.perf_counter()
 
@@ -68,7 +85,9 @@ class RequestMiddleware:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                learned(operation=_started(scope, message))
+                if (operation := _started(scope, message)) is not None:
+                    learned(operation=operation)
+                    span.set_attribute("plixo.operation", operation)
                 self._add_headers(message, request_id)
             await send(message)
 
@@ -99,6 +118,7 @@ class RequestMiddleware:
         finally:
             took, route = time.perf_counter() - began, _route(scope)
             self._metrics.request(scope["method"], route, status or 0, took)
+            _note(span, scope["method"], route, status)
             # The route and not the path: who reads logs need not learn ids, and must not learn tokens.
             log.info("%s %s %s %.1f ms", scope["method"], route, status, took * 1000)
 
@@ -112,6 +132,17 @@ class RequestMiddleware:
 def _request_id(scope: Scope) -> str:
     sent = Headers(scope=scope).get("x-request-id", "")
     return sent if _USABLE_ID.fullmatch(sent) else new_id("req")
+
+
+def _note(span: Span, method: str, route: str, status: int | None) -> None:
+    """Of the route and not the path, as the log has it."""
+    method = method if method in METHODS else "_OTHER"
+    span.update_name(f"{method} {route}")
+    span.set_attributes({"http.request.method": method, "http.route": route})
+    if status is not None:
+        span.set_attribute("http.response.status_code", status)
+    if status is None or status >= 500:
+        span.set_status(StatusCode.ERROR)
 
 
 def _started(scope: Scope, message: MutableMapping[str, Any]) -> str | None:

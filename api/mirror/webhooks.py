@@ -15,6 +15,7 @@ from starlette.requests import ClientDisconnect
 from billing.stripe.events import FOLLOWED, object_of, tells_of_newcomer
 from db.core.clock import utc_now
 from db.stripe.events import ArrivedEvent
+from db.tracing import trace
 
 from ..http.bodies import read_body
 from ..http.context import Context, InContext
@@ -170,6 +171,7 @@ async def _take(request: Request, context: Context) -> str:
             at=utc_now(),
             newcomer=tells_of_newcomer(event.type, event.data.previous_attributes),
             after=timedelta() if context.events.calm(PATH) else LEFT_FOR,
+            traceparent=trace.here(),
         )
     )
     if not kept.new:

@@ -17,6 +17,7 @@ from ..core.clock import Clock
 from ..core.session import Database, concerns_everybody
 from ..operations import outbox
 from ..tables import Operation, Outbox
+from ..tracing import trace
 
 log = logging.getLogger(__name__)
 
@@ -27,7 +28,8 @@ Send = Callable[[Outbox], Awaitable[Delivery]]
 
 async def deliver(database: Database, send: Send, row: Outbox, now: datetime) -> Delivery:
     """Sends one row and settles it. What can't be known to have arrived is tried again later."""
-    delivery = await send(row)
+    with trace.continued(row.traceparent):
+        delivery = await send(row)
     if delivery.outcome == "refused":
         async with database.transaction() as session:
             delivery = await _refused(session, row, delivery, now)

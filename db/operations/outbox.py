@@ -22,6 +22,7 @@ from ..core.clock import utc_now
 from ..core.pending import insert_if_new_later, store_later, update_later
 from ..core.statements import insert_if_new
 from ..tables import Operation, Outbox, new_id, oldest_id
+from ..tracing import trace
 
 PENDING, DELIVERED, REFUSED = "pending", "delivered", "refused"
 START, UPDATE, SIGNAL, MAIL, POST = "start", "update", "signal", "mail", "post"
@@ -190,6 +191,7 @@ def columns(
         "created_at": at,
         "next_attempt_at": due_at or at,
         "settled_at": None,
+        "traceparent": trace.here(),
     }
 
 

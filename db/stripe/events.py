@@ -32,6 +32,7 @@ class ArrivedEvent(NamedTuple):
     missed: bool = False
     newcomer: bool = False
     after: timedelta = timedelta()
+    traceparent: str | None = None
 
 
 class StoredEvent(NamedTuple):
@@ -91,6 +92,7 @@ def _columns(event: ArrivedEvent, followed: bool) -> dict[str, Any]:
         "again_at": event.at + event.after if followed else None,
         "missed": event.missed,
         "newcomer": event.newcomer,
+        "traceparent": event.traceparent,
     }
 
 

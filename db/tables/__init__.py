@@ -235,6 +235,8 @@ class Outbox(SQLModel, table=True):
     created_at: datetime = utc()
     next_attempt_at: datetime = utc()
     settled_at: datetime | None = utc(default=None)
+    traceparent: str | None = None
+    """The trace that sending it goes on with, as W3C writes it; None where nothing is traced."""
 
 
 class Mail(SQLModel, table=True):
@@ -301,3 +303,5 @@ class StripeEvent(SQLModel, table=True):
     """Until when a worker has it, and its object, for itself; None while none does."""
     newcomer: bool = False
     """Whether it tells of a customer who was there before they became an organization's."""
+    traceparent: str | None = None
+    """The trace of the webhook that brought it."""

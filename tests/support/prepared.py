@@ -24,6 +24,7 @@ STATEMENTS = 4000
 RESTRICTIONS = SandboxRestrictions.default.with_passthrough_modules(
     # Pure, and slow to load: `holidays` reads the clock while it is imported, which the sandbox forbids.
     "activities", "billing", "pydantic", "holidays", "babel", "dateutil", "zoneinfo", "tzdata",
+    "opentelemetry",
     # Constants: loaded once, not for every workflow.
     "workflows.core.ids", "workflows.core.options",
 )  # fmt: skip

@@ -25,7 +25,8 @@ from billing.policy.policy import Policy
 from db.core import timeline
 from db.core.session import Database
 from db.operations import operations, outbox
-from db.tables import Operation
+from db.tables import Operation, Outbox
+from db.tracing import trace
 from workflows.client.start import start
 from workflows.core import ids
 
@@ -63,18 +64,20 @@ class AnotherRun:
     name: str
     payload: Mapping[str, Any]
     found_by: FoundBy | None = None
+    traceparent: str | None = None
 
     async def start(self, temporal: Client) -> None:
         """One that runs is left alone. Raises what the client raises."""
-        await start(
-            temporal,
-            self.name,
-            self.payload,
-            workflow_id=self.workflow,
-            within=timedelta(seconds=10),
-            found_by=self.found_by,
-            again=True,
-        )
+        with trace.continued(self.traceparent):
+            await start(
+                temporal,
+                self.name,
+                self.payload,
+                workflow_id=self.workflow,
+                within=timedelta(seconds=10),
+                found_by=self.found_by,
+                again=True,
+            )
 
 
 class Restarts:
@@ -116,7 +119,7 @@ class Restarts:
             noted = await outbox.start_of(session, over.workflow)
         if noted is None:
             return "nothing"
-        return await self._again(over, AnotherRun(over.workflow, noted.name, noted.payload))
+        return await self._again(over, as_noted(noted))
 
     async def _again(self, over: Over, run: AnotherRun) -> Outcome:
         await run.start(self._temporal)
@@ -171,13 +174,18 @@ async def _may_again(session: AsyncSession, operation: str, over: Over, at: date
     return True
 
 
+def as_noted(noted: Outbox, found_by: FoundBy | None = None) -> AnotherRun:
+    """A run of the workflow that a row of the outbox starts."""
+    return AnotherRun(noted.workflow_id, noted.name, noted.payload, found_by, noted.traceparent)
+
+
 async def another_run(session: AsyncSession, operation: Operation) -> AnotherRun:
     """With what its workflow was started with; a run by schedule was started by another workflow."""
     found_by = await operations.found_by(session, operation)
     found_by = found_by.model_copy(update={"state": State(operation.state)})
     noted = await outbox.start_of(session, operation.workflow_id)
     if noted is not None:
-        return AnotherRun(operation.workflow_id, noted.name, noted.payload, found_by)
+        return as_noted(noted, found_by)
     assert operation.kind == Kind.REMINDER_RUN, "every other kind is started by the outbox"
     payload = {
         "organization": operation.organization_id,

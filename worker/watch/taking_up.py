@@ -24,7 +24,7 @@ from db.tables import Operation, Outbox
 from workflows.core import ids
 
 from .broken_off import described
-from .restarts import AnotherRun, Over, another_run, goes_on
+from .restarts import Over, another_run, as_noted, goes_on
 
 log = logging.getLogger(__name__)
 
@@ -71,7 +71,7 @@ async def take_up(database: Database, temporal: Client, *, by: str, because: str
     for start in others:
         found = await described(temporal.get_workflow_handle(start.workflow_id))
         if found is None or found.status is WorkflowExecutionStatus.TERMINATED:
-            await AnotherRun(start.workflow_id, start.name, start.payload).start(temporal)
+            await as_noted(start).start(temporal)
             started += 1
     return TakenUp(len(going), started, terminated)
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from temporalio.client import Client
+from temporalio.client import Client, Interceptor
 from temporalio.envconfig import ClientConfigProfile, ClientConnectConfig
 from temporalio.runtime import Runtime
 
@@ -15,6 +15,14 @@ from .codec import converter
 
 ADDRESS, NAMESPACE = "127.0.0.1:7233", "default"
 FILE, PROFILE = "TEMPORAL_CONFIG_FILE", "TEMPORAL_PROFILE"
+
+
+def interceptors() -> list[Interceptor]:
+    """What carries traces through Temporal, in clients and in the workers on them: in headers, which are no
+    part of what a workflow decides by, and with spans only where it does not replay."""
+    from temporalio.contrib.opentelemetry import TracingInterceptor  # loads OpenTelemetry's SDK
+
+    return [TracingInterceptor()]
 
 
 class InvalidConnection(Exception):
@@ -30,6 +38,8 @@ class TemporalSettings(Protocol):
     def temporal_namespace(self) -> str | None: ...
     @property
     def keys(self) -> Keys | None: ...
+    @property
+    def otlp_endpoint(self) -> str | None: ...
 
 
 @dataclass(frozen=True)
@@ -38,6 +48,8 @@ class Connection:
 
     given: ClientConnectConfig
     keys: Keys | None
+    traced: bool = False
+    """Whether what goes through Temporal stays in the trace that it belongs to."""
 
     @property
     def address(self) -> str:
@@ -47,7 +59,11 @@ class Connection:
         """Raises RuntimeError while Temporal can't be reached; a lazy one connects when it is first used."""
         options = ClientConnectConfig(target_host=ADDRESS, namespace=NAMESPACE) | self.given
         return await Client.connect(
-            **options, data_converter=converter(self.keys), runtime=runtime, lazy=lazy
+            **options,
+            data_converter=converter(self.keys),
+            interceptors=interceptors() if self.traced else [],
+            runtime=runtime,
+            lazy=lazy,
         )
 
 
@@ -70,4 +86,4 @@ def connection(settings: TemporalSettings) -> Connection:
         raise InvalidConnection(f"TEMPORAL_…: {error}") from error
     given = {"target_host": settings.temporal_address, "namespace": settings.temporal_namespace}
     found |= {name: value for name, value in given.items() if value is not None}  # type: ignore[typeddict-item]
-    return Connection(found, settings.keys)
+    return Connection(found, settings.keys, bool(settings.otlp_endpoint))
