@@ -87,7 +87,7 @@ async def _measure(stage: Stage, options: Options) -> list[Measured]:
     organizations = await provision(stage, PLACES)
     subscriptions = await subscribe(stage, PLACES)
     later = utc_now() + timedelta(days=1)
-    async with stage.records.transaction() as session:  # or the worker would ask Stripe for what is dropped
+    async with stage.records.transaction() as session:  # or it is asked for what is dropped
         await stripe_events.checked(session, complete_until=later, at=later, missed=0)
     async with AsyncExitStack() as stack:
         driver = await stack.enter_async_context(driving(stage.temporal))

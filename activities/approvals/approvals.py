@@ -7,6 +7,7 @@ Who may decide is looked up again at each step: roles, delegations and authority
 import logging
 from collections.abc import Sequence
 from datetime import datetime
+from functools import partial
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 from temporalio import activity
@@ -32,7 +33,8 @@ from billing.mail.steps import OpenApproval
 from billing.operations.messages import Progress
 from billing.policy.policy import Policy
 from db.approvals import approvals, deciders, ladders
-from db.approvals.decisions import outcome_of
+from db.approvals.decisions import EndOfRound, read_end
+from db.core import timeline
 from db.core.session import Database
 from db.operations import operations
 from db.tables import Approval, Operation
@@ -57,25 +59,28 @@ class Approvals:
 
         One that was opened before goes on as it stands, and has its outcome where it is closed.
         """
+        return await self._database.held(partial(self._open, order))
+
+    async def _open(self, order: OpenApproval, session: AsyncSession) -> OpenedApproval:
         request = order.request
-        async with self._database.transaction() as session:
+        there = None
+        if not timeline.holds(session):  # that finds it as it writes
             # An approval before its operation, as everywhere.
             there = await approvals.lock_if_there(session, request.approval)
-            if order.step is not None:
-                await record_step(session, order.step)
-            operation = await operations.lock(session, request.operation)
-            who = await ladders.everybody(session, request, order.at, deciders.authors_of(operation))
-            opening = ladders.opened_at(request, ladders.rungs_from(request, 0, order.at), 0, order.at, who)
-            if there is None:
-                await must_be_open(session, request.operation)
-                row = await approvals.create(session, _row(order, opening, operation))
-                await write(session, events.requested(order, row), new=True)
-                for event in events.vacancies(order, opening):
-                    await write(session, event)
-                await asking.ask(session, row, who, order.at)
-                return _opened(row)
-            outcome = await self._taken_up(session, order)
-            return _opened(there, outcome)
+        if order.step is not None:
+            await record_step(session, order.step)
+        operation = await operations.lock(session, request.operation)
+        who = await ladders.everybody(session, request, order.at, deciders.authors_of(operation))
+        opening = ladders.opened_at(request, ladders.rungs_from(request, 0, order.at), 0, order.at, who)
+        if there is not None:
+            return _opened(there, await self._taken_up(session, order))
+        await must_be_open(session, request.operation)
+        row = await approvals.create(session, _row(order, opening, operation))
+        await write(session, events.requested(order, row), new=True)
+        for event in events.vacancies(order, opening):
+            await write(session, event)
+        await asking.ask(session, row, who, order.at)
+        return _opened(row)
 
     @activity.defn
     async def climb_approval(self, order: ClimbApproval) -> OpenedApproval:
@@ -128,8 +133,10 @@ class Approvals:
     async def read_outcome(self, order: ReadOutcome) -> ApprovalOutcome | None:
         """How a round has ended; None while nobody has ended it, whoever says so."""
         async with self._database.reading() as session:
-            row = await approvals.get_any(session, order.approval)
-            return await self._outcome_of(session, row, order.at) if row.state != approvals.OPEN else None
+            found = await read_end(session, order.approval)
+            if found.approval.state == approvals.OPEN:
+                return None
+            return await self._outcome(session, found, order.at)
 
     @activity.defn
     async def close_approval(self, order: CloseApproval) -> ApprovalOutcome:
@@ -166,12 +173,16 @@ class Approvals:
         return await self._outcome_of(session, row, order.at) if row.state != approvals.OPEN else None
 
     async def _outcome_of(self, session: AsyncSession, row: Approval, at: datetime) -> ApprovalOutcome:
+        return await self._outcome(session, await read_end(session, row.id), at)
+
+    async def _outcome(self, session: AsyncSession, found: EndOfRound, at: datetime) -> ApprovalOutcome:
         """Where changes were requested, with the moment until which they are waited for.
 
         Raises ApplicationError `decision_forged`, which is final: nothing is done by it.
         """
+        row = found.approval
         try:
-            outcome = await outcome_of(session, row, self._marks)
+            outcome = found.outcome(self._marks)
         except BillingError as error:
             log.error("the approval %s is forged in the records: nothing is done by it", row.id)
             raise ApplicationError(error.message, type=error.code, non_retryable=True) from error

@@ -11,6 +11,7 @@ A worker can be killed between any two of these steps; the next attempt goes on 
 import random
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 import stripe
@@ -106,42 +107,52 @@ class StripeEffects:
 
     async def _open(self, effect: Effect) -> tuple[Intent, bool]:
         """The intent, and whether nothing can have been sent for it yet."""
+        # What an operation begins is held against its timeline; notes of what has ended need no open one.
+        alone = effect.replaces is None and not effect.kind.endswith(NOTES)
         try:
-            async with self._database.transaction() as session:
-                now = self._clock()
-                wait, begun = await _too_soon(session, effect, now)
-                if begun:
-                    # What has begun is finished in any case.
-                    return await intents.take_up(session, _intent(effect, now)), False
-                if wait is None:
-                    await _begin(session, effect, now)
-                    restored = await _check_open(session, effect)
-                    opened = await self._open_intent(session, effect, now)
-                    if effect.replaces is not None:
-                        await take_place(session, effect.replaces, effect.operation, now)
-                    return opened, not restored
-                # Told once, and committed before this attempt ends.
-                detail = {"step": effect.step, "until": (now + wait).isoformat(timespec="seconds")}
-                await timeline.append(
-                    session,
-                    effect.operation,
-                    key=f"postponed:{effect.step}:{effect.version}",
-                    event=EventCode.POSTPONED,
-                    actor=SYSTEM,
-                    at=now,
-                    detail=detail,
-                )
-            raise ApplicationError(
-                "Stripe accepts no more changes to the same object for now.",
-                type="object_limit",
-                next_retry_delay=wait * random.uniform(1.0, 1.0 + JITTER),
-            )
+            if alone:
+                opened = await self._database.held(partial(self._begun, effect))
+            else:
+                async with self._database.transaction() as session:
+                    opened = await self._begun(effect, session)
         except IntegrityError as error:
             if not is_taken(error, Intent):
                 raise
             raise ApplicationError("Another attempt begins it just now.", type="begun") from error
         except intents.IntentChanged as error:
             raise ApplicationError(str(error), type="intent_changed", non_retryable=True) from error
+        if isinstance(opened, timedelta):
+            raise ApplicationError(
+                "Stripe accepts no more changes to the same object for now.",
+                type="object_limit",
+                next_retry_delay=opened * random.uniform(1.0, 1.0 + JITTER),
+            )
+        return opened
+
+    async def _begun(self, effect: Effect, session: AsyncSession) -> tuple[Intent, bool] | timedelta:
+        """Or how long it has to wait: told once, and committed before this attempt ends."""
+        now = self._clock()
+        wait, begun = await _too_soon(session, effect, now)
+        if begun:
+            # What has begun is finished in any case.
+            return await intents.take_up(session, _intent(effect, now)), False
+        if wait is None:
+            await _begin(session, effect, now)
+            restored = await _check_open(session, effect)
+            opened = await self._open_intent(session, effect, now)
+            if effect.replaces is not None:
+                await take_place(session, effect.replaces, effect.operation, now)
+            return opened, not restored
+        await timeline.append(
+            session,
+            effect.operation,
+            key=f"postponed:{effect.step}:{effect.version}",
+            event=EventCode.POSTPONED,
+            actor=SYSTEM,
+            at=now,
+            detail={"step": effect.step, "until": (now + wait).isoformat(timespec="seconds")},
+        )
+        return wait
 
     async def _open_intent(self, session: AsyncSession, effect: Effect, now: datetime) -> Intent:
         """Of two attempts at the same moment one fails here, and is tried again."""

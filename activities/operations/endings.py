@@ -32,6 +32,8 @@ async def end_operation(session: AsyncSession, ending: Progress) -> bool:
     whoever brings another. An approval's row is locked before its operation's.
     """
     assert ending.ends, "only a final state that does not stay open ends an operation"
+    if timeline.holds(session):
+        await operations.lock(session, ending.operation)  # says as well whether anything is open
     closed = await _close_open(session, ending)
     moved = await _moved(session, ending, if_open=True)
     if moved is None:

@@ -46,8 +46,7 @@ class Records:
     async def read_standing(self, query: StandingQuery) -> Standing:
         """Where the operation stands, as a run of its workflow begins."""
         async with self._database.reading() as session:
-            operation, effects = await intents.with_operation(session, query.operation)
-            keys = await timeline.keys(session, query.operation)
+            operation, effects, keys = await intents.with_operation(session, query.operation)
             # Before anything was recorded of it nobody could send it anything that counts.
             taken = await outbox.taken(session, operation.workflow_id) if len(keys) > 1 else []
         begun = [one for one in effects if not one.effect.endswith(NOTES)]
@@ -68,13 +67,20 @@ class Records:
     @activity.defn
     async def end_operation(self, ending: Step) -> RecordedEnd:
         """Ends the operation; says how it has ended, where something else was before."""
-        async with self._database.transaction() as session:
+
+        async def end(session: AsyncSession) -> RecordedEnd:
             ours = await end_operation(session, ending)
             await tell(session, ending)
             operation = await operations.lock(session, ending.operation)
-        # A repeat finds what the first attempt did.
-        ours = ours or operation.closed_at == ending.at
-        return RecordedEnd(state=State(operation.state), ours=ours)
+            # A repeat finds what the first attempt did.
+            ours = ours or operation.closed_at == ending.at
+            return RecordedEnd(state=State(operation.state), ours=ours)
+
+        if ending.state is State.COMPLETED and not ending.releases:
+            return await self._database.held(end)
+        # Whoever else was told of it must not be told of more meanwhile.
+        async with self._database.transaction() as session:
+            return await end(session)
 
     @activity.defn
     async def abandon_operation(self, order: Abandon) -> AbandonResult:

@@ -6,9 +6,10 @@ from datetime import datetime, timedelta
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from db.core import begun, paces
-from db.core.begun import StartCount
+from db.core import paces
 from db.core.session import Database
+from db.operations import begun
+from db.operations.begun import StartCount
 
 from ..problems.catalogue import ProblemType
 from ..problems.problem import ApiProblem

@@ -159,10 +159,11 @@ class EventsQuery(Message):
 
 def is_due(checked_at: datetime | None, happened_at: datetime | None, at: datetime) -> bool:
     """Whether Stripe is to be asked for its events: where they were asked for long ago (`checked_at`; None:
-    never), or something has happened lately (`happened_at`: here, or in Stripe as far as it has told)."""
+    never), or something has happened lately (`happened_at`: here, or in Stripe as far as it has told). What
+    was asked for later already is not."""
     if checked_at is None or at - checked_at >= QUIET:
         return True
-    return happened_at is not None and at - happened_at <= BUSY_FOR
+    return checked_at <= at and happened_at is not None and at - happened_at <= BUSY_FOR
 
 
 def all_known(

@@ -14,6 +14,7 @@ from ..core import timeline
 from ..core.pages import FirstOf, PagedRows, order
 from ..core.pending import reads, store_later
 from ..core.record_hashes import wrote
+from ..operations.heads import is_unreviewed
 from ..tables import Approval, Decision
 
 OPEN, APPROVED = "open", "approved"
@@ -121,6 +122,8 @@ async def close(
 
 async def open_of(session: AsyncSession, operation_id: str) -> list[str]:
     """The ids of an operation's open approvals."""
+    if is_unreviewed(session, operation_id):
+        return []
     found = await session.exec(
         select(Approval.id).where(Approval.operation_id == operation_id, Approval.state == OPEN),
         execution_options=reads(Approval),
@@ -183,6 +186,8 @@ async def lock_own(session: AsyncSession, organization_id: str, approval_id: str
 
 async def lock_if_there(session: AsyncSession, approval_id: str) -> Approval | None:
     """As `lock`, of one that may not have been opened."""
+    if timeline.holds(session):
+        raise timeline.Overtaken
     wanted: Any = (
         select(Approval, *timeline.head_of(col(Approval.operation_id)))
         .where(col(Approval.id) == approval_id)

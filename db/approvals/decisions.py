@@ -3,9 +3,12 @@
 Who may decide is looked up then: roles, delegations and authority as they are at that moment.
 """
 
+from collections.abc import Collection
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
+from sqlalchemy import and_
+from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from billing.approvals.deciders import ApproverPool
@@ -20,7 +23,7 @@ from ..core import timeline
 from ..core.pending import store_later
 from ..core.record_hashes import wrote
 from ..money import commitments
-from ..tables import Approval, Decision, new_id
+from ..tables import Approval, Decision, TimelineEvent, new_id
 from . import approvals, deciders, delegations
 from .closing import state_at, why_closed
 from .decided_mails import tell_decided
@@ -52,21 +55,48 @@ async def decide(
     return await _accept(session, row, said, verdict, at, marks)
 
 
-async def outcome_of(session: AsyncSession, row: Approval, marks: DecisionMarks) -> ApprovalOutcome:
-    """How an approval that is closed has ended. Raises BillingError `decision_forged` for a yes of which
-    somebody's decision isn't there as the API has taken it."""
-    if row.state == ApprovalState.APPROVED:
-        await _verify(session, row, marks)
-    ended = await timeline.find(session, row.operation_id, decided_key(row.id))
-    said = {name: ended.detail.get(name) for name in ("role", "comment", "for_person")} if ended else {}
-    found = {"state": row.state, "person": row.decided_by, "subject_hash": row.subject_hash}
-    return ApprovalOutcome.model_validate(found | said)
+class EndOfRound(NamedTuple):
+    """An approval with all that has been said of it, and the event that ended it."""
+
+    approval: Approval
+    decisions: list[Decision]
+    event: TimelineEvent | None
+
+    def outcome(self, marks: DecisionMarks) -> ApprovalOutcome:
+        """How an approval that is closed has ended. Raises BillingError `decision_forged` for a yes of which
+        somebody's decision isn't there as the API has taken it."""
+        row, ended = self.approval, self.event
+        if row.state == ApprovalState.APPROVED:
+            _verify(row, self.decisions, marks)
+        said = {name: ended.detail.get(name) for name in ("role", "comment", "for_person")} if ended else {}
+        found = {"state": row.state, "person": row.decided_by, "subject_hash": row.subject_hash}
+        return ApprovalOutcome.model_validate(found | said)
 
 
-async def _verify(session: AsyncSession, row: Approval, marks: DecisionMarks) -> None:
+async def read_end(session: AsyncSession, approval_id: str) -> EndOfRound:
+    """All of it in one statement. Raises LookupError when there is no such approval."""
+    ended = and_(
+        col(TimelineEvent.operation_id) == col(Approval.operation_id),
+        col(TimelineEvent.key) == decided_key(approval_id),
+    )
+    found = await session.exec(
+        select(Approval, Decision, TimelineEvent)
+        .outerjoin(Decision, col(Decision.approval_id) == col(Approval.id))
+        .outerjoin(TimelineEvent, ended)
+        .where(col(Approval.id) == approval_id)
+        .order_by(col(Decision.decided_at))
+    )
+    rows = found.all()
+    if not rows:
+        raise LookupError(f"no approval {approval_id}")
+    approval, _, event = rows[0]
+    return EndOfRound(approval, [one for _, one, _ in rows if one is not None], event)
+
+
+def _verify(row: Approval, said: Collection[Decision], marks: DecisionMarks) -> None:
     taken = {
         one.person_id
-        for one in await approvals.decisions(session, row.id)
+        for one in said
         if (one.decision, one.subject_hash) == ("approve", row.subject_hash) and marks.holds(one, one.mark)
     }
     signed = {signature["person"] for signature in row.signatures}

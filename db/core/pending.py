@@ -86,10 +86,15 @@ async def update_later(
     session: AsyncSession, model: type[SQLModel], which: Mapping[str, Any], **values: Any
 ) -> None:
     """Have the row changed of which this is so, its primary key among it; no object of the session is."""
-    names, conditions = tuple(sorted(values)), tuple(sorted(which))
-    given = values | {f"{_IS}{name}": value for name, value in which.items()}
-    build = _update(model, names, conditions)
-    await _write_later(session, Write(_table(model).name, _key(model, which), build, given))
+    conditions = {f"{_IS}{name}": value for name, value in which.items()}
+    table, row = _table(model).name, _key(model, which)
+    waiting: list[Write] = session.info.get(_PENDING, [])
+    for earlier in [one for one in waiting if (one.table, one.row) == (table, row)]:
+        if conditions == {name: one for name, one in earlier.values.items() if name.startswith(_IS)}:
+            waiting.remove(earlier)  # it is changed once, into what it is in the end
+            values = {name: one for name, one in earlier.values.items() if name not in conditions} | values
+    build = _update(model, tuple(sorted(values)), tuple(sorted(which)))
+    await _write_later(session, Write(table, row, build, values | conditions))
 
 
 def _key(model: type[SQLModel], values: Mapping[str, Any]) -> tuple[Any, ...]:
@@ -129,10 +134,11 @@ def parameters(writes: Collection[Write]) -> dict[str, Any]:
     return given
 
 
-def is_taken(error: IntegrityError, model: type[SQLModel]) -> bool:
-    """Whether another transaction has stored a row of this table first that one of ours can't be beside."""
+def is_taken(error: IntegrityError, model: type[SQLModel] | None = None) -> bool:
+    """Whether another transaction has stored a row of this table (None: of any) first that one of ours can't
+    be beside."""
     unique_violation = getattr(error.orig, "sqlstate", None) == "23505"
-    return unique_violation and f'"{_table(model).name}_' in str(error.orig)
+    return unique_violation and (model is None or f'"{_table(model).name}_' in str(error.orig))
 
 
 @lru_cache(maxsize=500)

@@ -7,7 +7,7 @@ cannot change before it writes.
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
@@ -121,6 +121,22 @@ class Database:
         async with self._write() as session, session.begin():
             yield session
             await timeline.write(session)
+
+    async def held(self, work: Callable[[AsyncSession], Awaitable[Result]]) -> Result:
+        """What `work` does in a transaction. On PostgreSQL first without one: nothing is locked, and all of
+        it is written by one statement, where nobody has told anything of the operation since it was read.
+        Otherwise, and whenever it raises something, it is done again, in a transaction with its locks.
+        """
+        if not self.is_sqlite:
+            try:
+                async with self.transaction() as session:
+                    timeline.hold(session)
+                    return await work(session)
+            except Exception as error:
+                if concerns_everybody(error):
+                    raise
+        async with self.transaction() as session:
+            return await work(session)
 
     @asynccontextmanager
     async def statement(self) -> AsyncIterator[AsyncSession]:

@@ -3,22 +3,17 @@
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from functools import lru_cache
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
     ColumnElement,
     CompoundSelect,
-    Insert,
-    Table,
     bindparam,
     func,
-    inspect,
     null,
     or_,
     union_all,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -30,9 +25,8 @@ from billing.evidence.records import Record
 from billing.evidence.timeline import GENESIS, event_hash
 
 from ..tables import Operation, Organization, Person, TimelineEvent, new_id
-from . import pending
+from . import event_inserts, pending
 from .clock import utc_now
-from .pending import Build
 from .postgres.late_begin import LAST, is_unbegun
 from .record_hashes import operations_left, recorded, written, wrote
 from .statements import is_sqlite
@@ -59,11 +53,10 @@ _LOOK: CompoundSelect[Any] = union_all(
 )
 """The people who are to be named; the last event of a timeline, and those that have one of the keys."""
 
-_TABLE = cast(Table, inspect(TimelineEvent).local_table)
-
 _UNWRITTEN = "unwritten_events"
 _HEADS = "timeline_heads"
 _PEOPLE = "people_to_name"
+_HELD = "held_heads"
 
 Records = dict[str, Record]
 Names = dict[str, dict[str, Any]]
@@ -90,6 +83,21 @@ class Head(NamedTuple):
     hash: str = GENESIS
 
 
+class Overtaken(Exception):
+    """What was read without a lock may have changed since, or needs one; nothing is written."""
+
+
+def hold(session: AsyncSession) -> None:
+    """From now on nothing of an operation is locked before the last statement, which writes only where the
+    timeline still ends as when the operation was first read: whoever changes what is its adds an event."""
+    session.info[_HELD] = {}
+
+
+def holds(session: AsyncSession) -> bool:
+    """Whether it was told to."""
+    return _HELD in session.info
+
+
 def head_of(operation_id: Any) -> tuple[ColumnElement[Any], ColumnElement[Any]]:
     """Columns for a statement that reads something of an operation, for `learn_head`."""
     last = (
@@ -107,6 +115,8 @@ def learn_head(session: AsyncSession, operation_id: str, seq: int | None, hash_:
     """The last event is known: what follows it needs no look, unless another one has come by then."""
     head = Head() if seq is None or hash_ is None else Head(seq, hash_)
     session.info.setdefault(_HEADS, {})[operation_id] = head
+    if holds(session):
+        session.info[_HELD].setdefault(operation_id, head)
 
 
 def learn_person(session: AsyncSession, person: str, name: str | None, roles: list[str] | None) -> None:
@@ -209,26 +219,41 @@ async def _write(session: AsyncSession, operation_id: str, *, last: bool = False
     }
     connection = await session.connection()
     known = _known(session, operation_id, asked["people"])
+    held: Head | None = session.info[_HELD].get(operation_id) if holds(session) else None
+    if holds(session) and not (held and last):
+        raise Overtaken
     while True:
         people, head, told = known or _seen((await connection.execute(_LOOK, asked)).all())
         known = None
+        if held is not None and (told or held.seq != head.seq):
+            raise Overtaken
         rows = _chained(operation_id, head, _untold(new, told), people)
         if not rows:
             return False
         given = {f"{name}_{n}": value for n, row in enumerate(rows) for name, value in row.items()}
         alone = last and is_unbegun(connection)
         writes = pending.taken(session)
-        insert = _insert(len(rows), is_sqlite(session), alone, *(write.build for write in writes))
+        builds = [write.build for write in writes]
+        if is_sqlite(session):
+            insert = event_inserts.on_sqlite(len(rows))
+        elif held is not None:
+            insert = event_inserts.held(len(rows), *builds)
+        else:
+            insert = event_inserts.insert(len(rows), alone, *builds)
         given |= pending.parameters(writes)
         try:
             stored = await connection.execute(insert, given, execution_options=LAST if last else None)
         except IntegrityError as error:
+            if held is not None and pending.is_taken(error):
+                raise Overtaken from error
             if not alone or not pending.is_taken(error, TimelineEvent):
                 raise
             pending.put_back(session, writes)
             continue
         if stored.first() is not None:
             return True
+        if held is not None:
+            raise Overtaken
         # Another transaction took this place meanwhile: its event is there to be seen now.
 
 
@@ -279,29 +304,6 @@ def _chained(operation_id: str, head: Head, new: Iterable[_Unwritten], people: N
         prev_hash = row.hash
         rows.append(row.model_dump())
     return rows
-
-
-@lru_cache(maxsize=500)
-def _insert(rows: int, on_sqlite: bool, alone: bool, *beside: Build) -> Insert:
-    """All of these events or, where another transaction has the place of the first one or one of them is told
-    already, none: `alone` it is then an error, and what is written `beside` them isn't either."""
-    given = [{c.key: bindparam(f"{c.key}_{n}", type_=c.type) for c in _TABLE.c} for n in range(rows)]
-    if on_sqlite:
-        return sqlite.insert(_TABLE).values(given).on_conflict_do_nothing().returning(_TABLE.c.seq)
-    insert = postgresql.insert(_TABLE).add_cte(*pending.ctes(*beside))
-    if rows == 1:
-        one = insert.values(given[0])
-        return (one if alone else one.on_conflict_do_nothing()).returning(_TABLE.c.seq)
-    if alone:
-        every = union_all(*(select(*one.values()) for one in given))
-        return insert.from_select(list(given[0]), every).returning(_TABLE.c.seq)
-    told = _TABLE.c.key.in_([one["key"] for one in given])
-    new = ~select(_TABLE.c.seq).where(_TABLE.c.operation_id == given[0]["operation_id"], told).exists()
-    first = postgresql.insert(_TABLE).from_select(list(given[0]), select(*given[0].values()).where(new))
-    there = first.on_conflict_do_nothing().returning(_TABLE.c.seq).cte("first")
-    others = [select(*one.values()).where(select(there.c.seq).exists()) for one in given[1:]]
-    rest = union_all(*others) if len(others) > 1 else others[0]
-    return insert.add_cte(there).from_select(list(given[0]), rest).returning(_TABLE.c.seq)
 
 
 def _following(
@@ -358,17 +360,6 @@ async def of_several(
         select(TimelineEvent)
         .where(col(TimelineEvent.operation_id).in_(operation_ids), col(TimelineEvent.code).in_(events))
         .order_by(col(TimelineEvent.operation_id), col(TimelineEvent.seq))
-    )
-    return list(found)
-
-
-async def keys(session: AsyncSession, operation_id: str) -> list[str]:
-    """Of the events of an operation, the oldest first."""
-    await _write(session, operation_id)
-    found = await session.exec(
-        select(TimelineEvent.key)
-        .where(TimelineEvent.operation_id == operation_id)
-        .order_by(col(TimelineEvent.seq))
     )
     return list(found)
 

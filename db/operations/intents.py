@@ -14,7 +14,7 @@ from ..core import timeline
 from ..core.pending import store_later
 from ..core.record_hashes import wrote
 from ..tables import Intent, Operation
-from . import objects
+from . import heads, objects
 
 OPEN, DONE, REFUSED = "open", "done", "refused"
 
@@ -166,19 +166,23 @@ async def _close(session: AsyncSession, key: str, **values: Any) -> Intent:
     return intent
 
 
-async def with_operation(session: AsyncSession, operation_id: str) -> tuple[Operation, list[Intent]]:
-    """The operation as its row is now, with its intents as `of_operation` gives them. Raises LookupError."""
-    found = await session.exec(
-        select(Operation, Intent)
+async def with_operation(
+    session: AsyncSession, operation_id: str
+) -> tuple[Operation, list[Intent], list[str]]:
+    """The operation as its row is now, with its intents as `of_operation` gives them and the keys of its
+    timeline, in one statement. Raises LookupError."""
+    wanted: Any = (
+        select(Operation, Intent, heads.keys_of(session, operation_id))
         .outerjoin(Intent, col(Intent.operation_id) == col(Operation.id))
         .where(col(Operation.id) == operation_id)
         .order_by(col(Intent.created_at), col(Intent.idempotency_key))
         .execution_options(populate_existing=True)
     )
-    rows = found.all()
+    rows = (await session.exec(wanted)).all()
     if not rows:
         raise LookupError(f"no operation {operation_id}")
-    return rows[0][0], [intent for _, intent in rows if intent is not None]
+    operation, _, keys = rows[0]
+    return operation, [intent for _, intent, _ in rows if intent is not None], list(keys or ())
 
 
 async def of_operation(session: AsyncSession, operation_id: str) -> list[Intent]:

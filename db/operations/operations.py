@@ -17,13 +17,14 @@ from billing.operations.found_by import FoundBy
 from billing.operations.kinds import GIVE_MONEY
 from billing.plan_changes.report import not_replaced_now_problem
 
+from ..core import timeline
 from ..core.pending import reads, store_later
 from ..core.record_hashes import wrote
 from ..core.statements import insert_if_new
 from ..tables import Operation, Organization, TimelineEvent
 from ..tables.operations import CHANGES_SUBSCRIPTION
 from . import objects
-from .heads import BESIDE, seen
+from .heads import BESIDE, closing, hold, seen
 
 
 class KeepValue(Enum):
@@ -97,6 +98,8 @@ async def lock(session: AsyncSession, operation_id: str) -> Operation:
     Raises LookupError when there is none.
     """
     locked: dict[str, Operation] = session.info.setdefault(_LOCKED, {})
+    if operation_id not in locked and timeline.holds(session):
+        locked[operation_id] = await hold(session, operation_id)
     if operation_id not in locked:
         # Not FOR UPDATE: that would also wait for whoever inserts a row that refers to the operation.
         # SQLite leaves it out: there the transaction holds the only write lock from its beginning.
@@ -314,7 +317,10 @@ async def move_on(
     if isinstance(subject, Mapping):
         values |= _about_columns(told[0])
     locked: Operation | None = session.info.get(_LOCKED, {}).get(operation_id)
-    if locked is not None and unless_told is None and not state.final:
+    if timeline.holds(session):
+        values |= closing(state, at, stays_open)
+        moved = await _set(session, await lock(session, operation_id), values)
+    elif locked is not None and unless_told is None and not state.final:
         moved = await _set(session, locked, values)
     else:
         move = _unless_overtaken(operation_id, state, at, stays_open, if_open, unless_told, values)

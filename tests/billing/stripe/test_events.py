@@ -1,10 +1,13 @@
 """What an event says by itself."""
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from billing.stripe.events import tells_of_newcomer
+from billing.stripe.events import is_due, tells_of_newcomer
+
+NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
@@ -27,3 +30,9 @@ def test_a_customer_is_a_newcomer_if_the_mark_is_new(previous: Any, expected: bo
 
 def test_a_customer_who_was_made_as_an_organizations_is_no_newcomer() -> None:
     assert not tells_of_newcomer("customer.created", {"metadata": {"plixo_organization": None}})
+
+
+def test_stripe_is_not_asked_for_events_that_were_asked_for_up_to_later_however_much_happens() -> None:
+    asked = NOW + timedelta(hours=1)
+    assert not is_due(asked, NOW, NOW)
+    assert is_due(NOW, NOW, NOW)

@@ -90,7 +90,7 @@ async def test_what_was_added_after_an_event_is_there_with_it_or_neither_is(data
             await tell(session, operation, "first")
             session.add(an_object(operation))
     async with database.reading() as session:
-        assert await timeline.keys(session, operation.id) == []
+        assert await timeline.read(session, operation.id) == []
 
 
 async def test_what_is_pending_beside_no_event_is_written_all_the_same(database: Database) -> None:
