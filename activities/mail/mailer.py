@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import ipaddress
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 from email.charset import QP, Charset
@@ -32,6 +32,7 @@ from . import records as mail_records
 from .records import Mailing
 from .render import DecisionLink, MailText, MailTexts, shipped_texts
 from .smtp import MailNeedsUtf8, MailRefused, ServerAnswers, SmtpPool
+from .together import LooksTogether, NotesTogether, SentMail
 
 UTF8 = Charset("utf-8")
 UTF8.body_encoding = QP
@@ -70,6 +71,8 @@ class Mailer:
         self._clock = clock
         self._decision_links = decision_links
         self._hashes = hashes
+        self._looks = LooksTogether(self._find)
+        self._notes = NotesTogether(self._note_sent)
 
     async def close(self) -> None:
         """Close the connections to the mail server."""
@@ -81,30 +84,38 @@ class Mailer:
         A recipient whom the mail server refuses is told on the timeline and in the result. Raises MailLater
         when the server can't be reached or asks to come back: after the others have theirs.
         """
-        async with self._database.reading() as session:
-            mailing = await mail_records.find(session, request)
-        if mailing is None or not await self._is_due(request, mailing):
-            return MailsSent(sent=0, skipped=0)
-        if request.context.sign_in is not None:
-            async with self._database.transaction() as session:
-                token = await sign_in_links.add_token(
-                    session, self._hashes, request.context.sign_in, at=self._clock()
-                )
-            if token is None:
+        with self._notes.under_way(request.operation):
+            of_one = (request.organization, request.operation, "" if request.operation else request.id)
+            mailing = await self._looks.find(of_one, request)
+            if mailing is None or not await self._is_due(request, mailing):
                 return MailsSent(sent=0, skipped=0)
-            mailing = replace(mailing, token=token)
-        return await self.send_to(request, mailing, of=of)
+            if request.context.sign_in is not None:
+                async with self._database.transaction() as session:
+                    token = await sign_in_links.add_token(
+                        session, self._hashes, request.context.sign_in, at=self._clock()
+                    )
+                if token is None:
+                    return MailsSent(sent=0, skipped=0)
+                mailing = replace(mailing, token=token)
+            return await self._send_to(request, mailing, of)
+
+    async def _find(self, requests: Sequence[MailRequest]) -> Sequence[Mailing | None]:
+        async with self._database.reading() as session:
+            return await mail_records.find_all(session, requests)
 
     async def _is_due(self, request: MailRequest, mailing: Mailing) -> bool:
         """Whether it still holds; who gets it is on record before they have it."""
         if not request.operation or (request.about is None and not request.roles):
             return True
-        people = [person.id for person in mailing.recipients]
         async with self._database.transaction() as session:
-            return await mail_records.begin(session, request, people, self._clock())
+            return await mail_records.begin(session, request, mailing, self._clock())
 
-    async def send_to(self, request: MailRequest, mailing: Mailing, *, of: str | None = None) -> MailsSent:
+    async def send_to(self, request: MailRequest, mailing: Mailing) -> MailsSent:
         """As `send_mail`, to recipients who are known; of no operation, it does not need the records."""
+        with self._notes.under_way(request.operation):
+            return await self._send_to(request, mailing, None)
+
+    async def _send_to(self, request: MailRequest, mailing: Mailing, of: str | None) -> MailsSent:
         due = {
             message_id: person
             for person in mailing.recipients
@@ -123,7 +134,8 @@ class Mailer:
             )
             all_answered = not any(isinstance(outcome, BaseException) for outcome in outcomes)
         finally:  # what was sent is remembered, also by a worker that is told to stop meanwhile
-            settled = await asyncio.shield(self._remember(request, taken, of if all_answered else None))
+            sent = SentMail(request, mailing, taken, of if all_answered else None)
+            settled = await asyncio.shield(self._remember(sent))
         for outcome in outcomes:
             if isinstance(outcome, BaseException):
                 raise outcome
@@ -135,27 +147,34 @@ class Mailer:
             settled=settled,
         )
 
-    async def _remember(self, request: MailRequest, taken: Mapping[str, str], settles: str | None) -> bool:
-        """Whether that row of the outbox is settled with it."""
-        if not request.operation or not taken:
+    async def _remember(self, sent: SentMail) -> bool:
+        """Whether its row of the outbox is settled with it."""
+        if not sent.request.operation or not sent.taken:
             return False
+        await self._notes.note(sent)
+        return sent.settles is not None
+
+    async def _note_sent(self, sent: Sequence[SentMail]) -> None:
         try:
-            await self._note_sent(request, taken, settles)
+            await self._note(sent)
         except IntegrityError as error:
             if not is_taken(error, Mail):
                 raise
             async with self._database.reading() as session:
-                known = await mail_records.known(session, taken)
-            new = {message_id: person for message_id, person in taken.items() if message_id not in known}
-            await self._note_sent(request, new, settles)
-        return settles is not None
+                known = await mail_records.known(session, [id_ for one in sent for id_ in one.taken])
+            new = (
+                replace(one, taken={id_: to for id_, to in one.taken.items() if id_ not in known})
+                for one in sent
+            )
+            await self._note(list(new))
 
-    async def _note_sent(self, request: MailRequest, taken: Mapping[str, str], settles: str | None) -> None:
+    async def _note(self, sent: Sequence[SentMail]) -> None:
         at = self._clock()
         async with self._database.transaction() as session:
-            await mail_records.note_sent(session, request, taken, at)
-            if settles is not None:
-                await outbox.settle_delivered_later(session, settles, at=at)
+            for one in sent:
+                await mail_records.note_sent(session, one.request, one.mailing, one.taken, at)
+                if one.settles is not None:
+                    await outbox.settle_delivered_later(session, one.settles, at=at)
 
     async def _deliver(
         self,
@@ -194,17 +213,25 @@ class Mailer:
         expires_at = at + self._decision_links
         if asked.deadline is not None and not asked.next_roles:
             expires_at = min(expires_at, asked.deadline)  # nobody can decide it later
-        async with self._database.transaction() as session:
-            link = await sign_in_links.issue_for_decision(
-                session,
-                person,
-                link_id,
-                approval=asked.approval,
-                subject_hash=asked.subject_hash,
-                at=at,
-                expires_at=expires_at,
-            )
-            token = await sign_in_links.new_token(session, self._hashes, link, at=at)
+        # A first attempt stores it without looking; whoever finds it there takes it up.
+        for new in (True, False):
+            try:
+                async with self._database.transaction() as session:
+                    link = await sign_in_links.issue_for_decision(
+                        session,
+                        person,
+                        link_id,
+                        approval=asked.approval,
+                        subject_hash=asked.subject_hash,
+                        at=at,
+                        expires_at=expires_at,
+                        new=new,
+                    )
+                    token = await sign_in_links.new_token(session, self._hashes, link, at=at)
+                break
+            except IntegrityError:
+                if not new:
+                    raise
         return DecisionLink(token, expires_at) if token else None
 
     def _compose(self, request: MailRequest, text: MailText, person: Person, message_id: str) -> Message:

@@ -1,7 +1,7 @@
 """What the records know for a mail: who gets it, who is named in it, who has it already."""
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
@@ -43,34 +43,54 @@ class Mailing:
     """Of invoices, by id."""
     plans: Mapping[str, str] = field(default_factory=dict)
     """Their names, by short name."""
+    has_chats: bool = True
+    """Whether the organization may have chats to be told in."""
+    head: timeline.Head | None = None
+    """The last event of the operation's timeline, as far as it was looked for."""
     token: str | None = None
     """What the mail's sign-in link carries, made for this attempt: neither kept nor logged."""
 
 
 async def find(session: AsyncSession, request: MailRequest) -> Mailing | None:
     """Everything; None when nobody is to get the mail and nobody is named."""
-    context = request.context
-    people = [*context.people, *request.people, *([request.person] if request.person else [])]
+    [found] = await find_all(session, [request])
+    return found
+
+
+async def find_all(session: AsyncSession, requests: Sequence[MailRequest]) -> list[Mailing | None]:
+    """As `find`, for mails of one operation, in one look."""
+    of, asked = requests[0], [request.context for request in requests]
+    assert all((one.organization, one.operation) == (of.organization, of.operation) for one in requests)
+    people = {person for one in requests for person in _by_name(one)}
     values = {
-        "organization": request.organization,
-        "operation": request.operation,
-        "people": people,
-        "plans": context.plans,
+        "organization": of.organization,
+        "operation": of.operation,
+        "people": sorted(people | {person for context in asked for person in context.people}),
+        "plans": sorted({plan for context in asked for plan in context.plans}),
     }
-    rows = (await session.exec(_query(request.roles), params=values)).all()
+    roles = tuple(sorted({role for one in requests for role in one.roles}))
+    rows = (await session.exec(_query(roles), params=values)).all()
     if not rows:
-        return None
-    everybody = {person.id: person for person, *_ in rows}
-    return Mailing(
+        return [None] * len(requests)
+    everybody = {row[0].id: row[0] for row in rows}
+    customers = {one for context in asked for one in context.customers}
+    invoices = {one for context in asked for one in context.invoices}
+    found = Mailing(
         organization=rows[0][1],
         zone=rows[0][2],
         names={person.id: person.name for person in everybody.values()},
-        recipients=tuple(person for person in everybody.values() if _is_recipient(person, request)),
-        sent=frozenset(message_id for _, _, _, message_id, _, _ in rows if message_id),
-        customers=await _named(session, Customer.id, Customer.name, request, context.customers),
-        numbers=await _named(session, Invoice.id, Invoice.number, request, context.invoices),
-        plans={plan: name for *_, plan, name in rows if name},
+        recipients=(),
+        sent=frozenset(row[3] for row in rows if row[3]),
+        customers=await _named(session, Customer.id, Customer.name, of, customers),
+        numbers=await _named(session, Invoice.id, Invoice.number, of, invoices),
+        plans={row[4]: row[5] for row in rows if row[5]},
+        has_chats=rows[0][6],
+        head=timeline.Head(*rows[0][7:]) if rows[0][7] is not None else None,
     )
+    return [
+        replace(found, recipients=tuple(one for one in everybody.values() if _is_recipient(one, request)))
+        for request in requests
+    ]
 
 
 async def _named(
@@ -90,9 +110,11 @@ async def _named(
 @lru_cache(maxsize=64)
 def _query(roles: tuple[Role, ...]) -> Any:
     """Built once for each set of roles: building takes longer than running it."""
+    chats = chat_webhooks.live_of(bindparam("organization"))
     return (
         select(Person, Organization.name, Organization.zone, Mail.message_id)
         .add_columns(col(PlanRow.plan), col(PlanRow.document)["name"].as_string())
+        .add_columns(chats.exists(), *timeline.head_of(bindparam("operation")))
         .join(Organization, col(Organization.id) == col(Person.organization_id))
         .outerjoin(
             Mail,
@@ -107,17 +129,22 @@ def _query(roles: tuple[Role, ...]) -> Any:
     )
 
 
+def _by_name(request: MailRequest) -> tuple[str, ...]:
+    return (*request.people, *([request.person] if request.person else []))
+
+
 def _is_recipient(person: Person, request: MailRequest) -> bool:
     """Somebody who has left gets no mail any more, not even about their own requests."""
     if not person.active or person.id in request.excluding:
         return False
-    by_name = person.id == request.person or person.id in request.people
-    return by_name or not set(request.roles).isdisjoint(person.roles)
+    return person.id in _by_name(request) or not set(request.roles).isdisjoint(person.roles)
 
 
-async def begin(session: AsyncSession, request: MailRequest, people: Collection[str], at: datetime) -> bool:
+async def begin(session: AsyncSession, request: MailRequest, mailing: Mailing, at: datetime) -> bool:
     """Note who is told, before they are. False where what they would be asked for is closed already."""
-    chats = await chat_webhooks.to_tell(session, [request]) if request.template in TOLD_IN_CHAT else []
+    people = [person.id for person in mailing.recipients]
+    in_chats = mailing.has_chats and request.template in TOLD_IN_CHAT
+    chats = await chat_webhooks.to_tell(session, [request]) if in_chats else []
     told_of: dict[str, Any] = {
         "operation": request.operation,
         "organization": request.organization,
@@ -135,7 +162,7 @@ async def begin(session: AsyncSession, request: MailRequest, people: Collection[
 
 
 async def note_sent(
-    session: AsyncSession, request: MailRequest, taken: Mapping[str, str], at: datetime
+    session: AsyncSession, request: MailRequest, mailing: Mailing, taken: Mapping[str, str], at: datetime
 ) -> None:
     """Remember which mails the mail server took, by their Message-IDs, and tell so on the timeline. The
     transaction fails where one of them was remembered already.
@@ -144,6 +171,10 @@ async def note_sent(
     """
     if not taken:
         return
+    if mailing.head is not None:
+        timeline.learn_head(session, request.operation, *mailing.head)
+    for person in mailing.recipients:
+        timeline.learn_person(session, person.id, person.name, person.roles)
     new = sorted(taken)
     for message_id in new:
         mail = Mail(

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import update
 from sqlmodel import col, select
@@ -32,6 +33,13 @@ async def to_tell(session: AsyncSession, mails: Collection[MailRequest]) -> list
         .order_by(col(ChatWebhook.id))
     )
     return [ChatPost(webhook=webhook.id, mail=by_organization[webhook.organization_id]) for webhook in found]
+
+
+def live_of(organization: Any) -> Any:
+    """A statement: the organization's webhooks to which something is posted."""
+    return select(ChatWebhook.id).where(
+        col(ChatWebhook.organization_id) == organization, col(ChatWebhook.disabled_at).is_(None)
+    )
 
 
 async def live(session: AsyncSession, webhook_id: str) -> ChatWebhook | None:

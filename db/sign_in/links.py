@@ -77,9 +77,11 @@ async def issue_for_decision(
     subject_hash: str,
     at: datetime,
     expires_at: datetime,
+    new: bool = False,
 ) -> PersonLink:
-    """The link of one mail that asks somebody to decide; later attempts at the mail find it there."""
-    link = await session.get(PersonLink, link_id)
+    """The link of one mail that asks somebody to decide, which a first attempt (`new`) stores: the
+    transaction fails where there is one. Later attempts find it there."""
+    link = None if new else await session.get(PersonLink, link_id)
     if link is not None:
         return link
     link = PersonLink(
