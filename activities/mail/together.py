@@ -57,7 +57,7 @@ class SentMail:
 
 
 @dataclass
-class _Gathering:
+class _NoteBatch:
     sent: list[SentMail] = field(default_factory=list)
     complete: asyncio.Event = field(default_factory=asyncio.Event)
     noted: asyncio.Task[None] | None = None
@@ -69,7 +69,7 @@ class NotesTogether:
     def __init__(self, note: Callable[[Sequence[SentMail]], Awaitable[None]]) -> None:
         self._note = note
         self._under_way: Counter[str] = Counter()
-        self._gathering: dict[str, _Gathering] = {}
+        self._gathering: dict[str, _NoteBatch] = {}
 
     @contextmanager
     def under_way(self, operation: str) -> Iterator[None]:
@@ -83,7 +83,7 @@ class NotesTogether:
     async def note(self, sent: SentMail) -> None:
         """Of a mail that is under way. Raises what noting them raises."""
         operation = sent.request.operation
-        gathering = self._gathering.setdefault(operation, _Gathering())
+        gathering = self._gathering.setdefault(operation, _NoteBatch())
         gathering.sent.append(sent)
         if gathering.noted is None:
             gathering.noted = asyncio.create_task(self._together(operation, gathering))
@@ -100,7 +100,7 @@ class NotesTogether:
             if (gathering := self._gathering.get(operation)) is not None:
                 gathering.complete.set()
 
-    async def _together(self, operation: str, gathering: _Gathering) -> None:
+    async def _together(self, operation: str, gathering: _NoteBatch) -> None:
         with suppress(TimeoutError):
             async with asyncio.timeout(LONGEST):
                 await gathering.complete.wait()
