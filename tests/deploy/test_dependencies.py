@@ -5,6 +5,7 @@ import re
 import sys
 import tomllib
 from collections.abc import Iterable, Iterator
+from functools import cache
 from importlib.metadata import distribution, packages_distributions
 from pathlib import Path
 
@@ -17,6 +18,8 @@ from .compose import ROOT
 PRODUCT = ("billing", "settings", "db", "activities", "workflows", "api", "worker")
 OURS = {*PRODUCT, "sandbox", "bench", "tests"}
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+
+_TOP_LEVELS = packages_distributions()
 
 NOT_IMPORTED = {
     "aiosqlite": "SQLAlchemy's dialect for SQLite imports it",
@@ -38,23 +41,40 @@ DEV = _named(PROJECT["optional-dependencies"]["dev"])
 
 def _imported(*folders: str) -> set[str]:
     """The distributions whose modules the folders' files import."""
-    owners = packages_distributions()
-    return {
-        canonicalize_name(owner)
+    modules = {
+        module
         for folder in folders
         for file in (ROOT / folder).rglob("*.py")
         for module in _modules(file)
-        if module not in OURS and module not in sys.stdlib_module_names
-        for owner in owners.get(module, [module])
+        if (top := module.partition(".")[0]) not in OURS and top not in sys.stdlib_module_names
     }
+    return {canonicalize_name(owner) for module in modules for owner in _owners(module)}
 
 
 def _modules(file: Path) -> Iterator[str]:
     for node in ast.walk(ast.parse(file.read_text())):
         if isinstance(node, ast.Import):
-            yield from (name.name.partition(".")[0] for name in node.names)
+            yield from (name.name for name in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            yield node.module.partition(".")[0]
+            yield from (f"{node.module}.{name.name}" for name in node.names)
+
+
+@cache
+def _owners(module: str) -> list[str]:
+    """The distributions that a module is of; of a namespace that several share, whichever has its file."""
+    shared = _TOP_LEVELS.get(module.partition(".")[0], [module.partition(".")[0]])
+    parts = module.split(".")
+    while len(set(shared)) > 1 and parts:
+        files = {"/".join(parts) + ".py", "/".join(parts) + "/__init__.py"}
+        if having := [one for one in set(shared) if files & _files(one)]:
+            return having
+        parts.pop()
+    return shared
+
+
+@cache
+def _files(name: str) -> set[str]:
+    return {file.as_posix() for file in distribution(name).files or []}
 
 
 def _needed(names: Iterable[str]) -> set[str]:
