@@ -14,7 +14,7 @@ from db.core import timeline
 from db.tables import Approval, TimelineEvent
 
 from ...http.models import OperationAnswer
-from ..frame.filters import PersonAsked, whom
+from ..frame.filters import PersonAsked, sentence, whom
 from ..frame.visit import PageVisit
 
 DEADLINES: Mapping[EventCode, str] = {
@@ -76,10 +76,11 @@ def asked_of(visit: PageVisit, deciders: Deciders, roles: Sequence[Role], needs:
     people = [
         PersonAsked(
             role=capacity.role,
-            name="You" if person == visit.caller.person else visit.shell.names[person],
+            name="you" if person == visit.caller.person else visit.shell.names[person],
         )
         for person in deciders.pool.roles
         for capacity in deciders.capacities(person)
         if capacity.role in roles
     ]
-    return whom(people, roles, needs)
+    asked = whom(people, roles, needs)
+    return sentence(asked) if asked.startswith("you ") or asked == "you" else asked
