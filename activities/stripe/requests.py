@@ -1,6 +1,5 @@
 """What a request to Stripe is, as far as who may send it when depends on it."""
 
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -29,7 +28,21 @@ FOLLOWER = "stripe-events"
 _Asker = tuple[int, str | None]
 """Priority, and for whom."""
 _asker: ContextVar[_Asker | None] = ContextVar("asker", default=None)
-_ID = re.compile(r"[a-z]+(?:_[a-z]+)*_(?=\w*[0-9A-Z])\w+")
+
+_WORDS = frozenset({
+    "account", "advance", "attach", "attach_payment", "balance_transactions", "billing", "billing_portal",
+    "cancel", "capture", "cash_balance", "cash_balance_transactions", "charges", "close",
+    "configurations", "confirm", "core", "coupons", "create_preview", "credit_notes", "customers",
+    "deactivate", "detach", "disable", "discount", "disputes", "enable", "event_destinations",
+    "event_summaries", "events", "expire", "finalize", "fund_cash_balance", "invoice_payments",
+    "invoiceitems", "invoices", "lines", "mandates", "mark_uncollectible", "meter_event_adjustments",
+    "meter_events", "meters", "pause", "pay", "payment_intents", "payment_methods", "ping", "preview",
+    "prices", "products", "promotion_codes", "reactivate", "refunds", "release", "resume", "search",
+    "send", "sessions", "setup_intents", "subscription_items", "subscription_schedules", "subscriptions",
+    "tax_ids", "tax_rates", "test_clocks", "test_helpers", "v1", "v2", "void", "webhook_endpoints",
+})  # fmt: skip
+"""What stands in Stripe's paths besides ids. Ids are known by what they are not: people may choose that of a
+coupon, a product or a customer."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +86,7 @@ def stripe_request(method: str, url: str, body: str | None) -> StripeRequest:
     """The request that an activity, or whoever else runs just now, is about to send."""
     path = urlsplit(url).path
     parts = path.split("/")
-    ids = [part for part in parts if _ID.fullmatch(part)]
+    ids = [part for part in parts if part and part not in _WORDS]
     endpoint = f"{method.upper()} {'/'.join('{id}' if part in ids else part for part in parts)}"
     writes: frozenset[str] = frozenset()
     if method.lower() == "post" and not path.endswith(ONLY_COMPUTES):

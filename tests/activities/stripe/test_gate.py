@@ -1,6 +1,7 @@
 """The gate before Stripe: who goes first, what Stripe's refusals mean for whom, and what is never sent."""
 
 import asyncio
+import re
 import time
 from collections.abc import Iterable
 from contextlib import suppress
@@ -27,6 +28,8 @@ from db.incidents.health_meter import HealthMeter
 from db.stripe import budget as stripe_budgets
 from db.stripe import endpoints
 from db.tables import HealthCount, StripeBudget
+from sandbox.stripe.core.kernel import ROUTES
+from sandbox.stripe.server import resources  # noqa: F401  (declares the routes)
 
 from ...support.databases import SqliteDatabases
 from ...support.shop import Shop
@@ -89,6 +92,23 @@ def test_reads_and_previews_write_nothing() -> None:
         "post", "https://api.stripe.com/v1/invoices/create_preview", "subscription=sub_1A"
     )
     assert (preview.endpoint, preview.writes) == ("POST /v1/invoices/create_preview", frozenset())
+
+
+@pytest.mark.parametrize("id_", ["SUMMER", "wilhelmina-prendergast", "25_off", "co_1A", "a%20b", "Refunds"])
+def test_an_id_that_somebody_chose_stays_out_of_the_endpoint(id_: str) -> None:
+    request = stripe_request("get", f"https://api.stripe.com/v1/coupons/{id_}?expand[0]=applies_to", None)
+    assert request.endpoint == "GET /v1/coupons/{id}"
+    customers = stripe_request(
+        "post", f"https://api.stripe.com/v1/customers/{id_}/balance_transactions", None
+    )
+    assert customers.endpoint == "POST /v1/customers/{id}/balance_transactions"
+    assert customers.writes == {id_}
+
+
+@pytest.mark.parametrize("path", sorted({route.path for route in ROUTES}))
+def test_every_word_of_stripes_paths_stays_in_the_endpoint(path: str) -> None:
+    request = stripe_request("get", re.sub(r"\{\w+\}", "in_1A", path), None)
+    assert request.endpoint == f"GET {re.sub(r'{[a-z_]+}', '{id}', path)}"
 
 
 async def test_a_request_of_an_activity_has_its_priority_and_workflow() -> None:
