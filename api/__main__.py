@@ -5,6 +5,7 @@ import logging
 import sys
 from contextlib import AsyncExitStack
 from email.utils import parseaddr
+from socket import socket
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -98,9 +99,17 @@ async def serve(settings: Settings, policy: Policy, to: Connection, database: Da
                 await stack.enter_async_context(
                     served(figures, settings.metrics_host, settings.api_metrics_port)
                 )
-            await uvicorn.Server(server_config(app, settings)).serve()
+            await _Server(server_config(app, settings)).serve()
     finally:
         await database.dispose()
+
+
+class _Server(uvicorn.Server):
+    """Sends the last traces: uvicorn then raises anew the signal that stopped it, which ends the process."""
+
+    async def shutdown(self, sockets: list[socket] | None = None) -> None:
+        await super().shutdown(sockets)
+        tracing.end()
 
 
 def provider_of(settings: Settings) -> Provider | None:

@@ -35,8 +35,8 @@ LEAVE = frozenset(
 )
 """The attributes that are sent: ids and templates of paths. A library's update brings no others along."""
 
-ENDS_WITHIN = 5_000
-"""Milliseconds that the end of a process waits for what is still to be sent."""
+ENDS_WITHIN = 4.0
+"""Seconds that the end of a process waits for what is still to be sent: a collector may be away."""
 
 
 def configure(address: str | None, service: str) -> None:
@@ -46,10 +46,23 @@ def configure(address: str | None, service: str) -> None:
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
     from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
+    class Batches(BatchSpanProcessor):
+        def shutdown(self) -> None:
+            # Its own waits for 30 s, and can't be told otherwise.
+            self._batch_processor.shutdown(timeout_millis=int(ENDS_WITHIN * 1000))
+
     made = provider(service)
     exporter = OTLPSpanExporter(endpoint=f"{address.rstrip('/')}/v1/traces")
-    made.add_span_processor(BatchSpanProcessor(discreet(exporter)))
+    made.add_span_processor(Batches(discreet(exporter)))
     trace.set_tracer_provider(made)
+
+
+def end() -> None:
+    """Sends what is still to be sent, for `ENDS_WITHIN` at most. A process that ends by itself does so
+    anyway; one that a signal ends on the spot has to call it before."""
+    shutdown = getattr(trace.get_tracer_provider(), "shutdown", None)
+    if shutdown is not None:
+        shutdown()
 
 
 def provider(service: str) -> "TracerProvider":
@@ -91,7 +104,7 @@ def discreet(exporter: "SpanExporter") -> "SpanExporter":
         def shutdown(self) -> None:
             exporter.shutdown()
 
-        def force_flush(self, timeout_millis: int = ENDS_WITHIN) -> bool:
+        def force_flush(self, timeout_millis: int = 30_000) -> bool:
             return exporter.force_flush(timeout_millis)
 
     return Discreet()

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, contextmanager
 
 from opentelemetry import context, trace
 from opentelemetry.context import Context
-from opentelemetry.trace import Link, Span, SpanKind
+from opentelemetry.trace import Link, Span, SpanKind, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 PARENT = "traceparent"
@@ -69,13 +69,17 @@ def link(span: Span, traceparent: str | None) -> None:
         span.add_link(theirs)
 
 
-def _begun(
-    name: str, parent: Context | None, kind: SpanKind, links: Sequence[Link] = ()
-) -> AbstractContextManager[Span]:
+@contextmanager
+def _begun(name: str, parent: Context | None, kind: SpanKind, links: Sequence[Link] = ()) -> Iterator[Span]:
     # Where nothing is traced the tracer makes spans that do nothing.
-    return trace.get_tracer("plixo").start_as_current_span(
+    with trace.get_tracer("plixo").start_as_current_span(
         name, parent, kind=kind, links=links, record_exception=False, set_status_on_exception=False
-    )
+    ) as begun:
+        try:
+            yield begun
+        except Exception:
+            begun.set_status(StatusCode.ERROR)
+            raise
 
 
 def _of(traceparent: str) -> Context:

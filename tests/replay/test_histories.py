@@ -3,20 +3,25 @@
 import base64
 import json
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 from temporalio.client import WorkflowHistory
 from temporalio.contrib.pydantic import pydantic_data_converter
-from temporalio.worker import Replayer
+from temporalio.worker import Interceptor, Replayer
 
 from worker.queues import RUNNER
+from workflows.client.connection import interceptors
 
 from ..support.named import NAMED
+from ..support.traced import traced
 from .recording import HISTORIES, digest
 
 ROOT = Path(__file__).parents[2]
 FILES = sorted(HISTORIES.glob("*/*.json"))
+
+REFUND = "a_failed_refund_is_closed_while_mail_is_down_and_the_mail_goes_out_afterwards.operation-1"
 
 RELEASES: dict[str, str] = {}
 """The digest of each release's histories. A line is never changed: such workflows are open somewhere."""
@@ -50,6 +55,17 @@ def test_there_is_a_history_for_every_end_of_a_plan_change() -> None:
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
 async def test_the_history_replays(file: Path) -> None:
+    await _replay(file)
+
+
+async def test_what_was_recorded_untraced_replays_where_it_is_traced() -> None:
+    [file] = HISTORIES.glob(f"next/{REFUND}.json")
+    with traced() as traces:
+        await _replay(file, interceptors())
+    assert traces.spans == []
+
+
+async def _replay(file: Path, carried: Sequence[Interceptor] = ()) -> None:
     document = json.loads(file.read_text())
     history = WorkflowHistory.from_json(document["workflow_id"], document["history"])
     began = history.events[0].workflow_execution_started_event_attributes
@@ -58,6 +74,7 @@ async def test_the_history_replays(file: Path) -> None:
         workflows=[NAMED[began.workflow_type.name]],
         workflow_runner=RUNNER,
         data_converter=pydantic_data_converter,
+        interceptors=carried,
     )
     await replayer.replay_workflow(history)
 
