@@ -14,6 +14,7 @@ from sqlalchemy import make_url
 from activities.stripe import client
 from api.__main__ import server_config
 from sandbox.stack import stack
+from settings import tracing
 from settings.settings import Settings, variable
 from worker import listening, queues
 
@@ -78,10 +79,11 @@ def test_what_stops_has_the_time_that_its_longest_call_may_take() -> None:
         return float(compose.services(FILLED)[name]["stop_grace_period"].removesuffix("s"))
 
     assert queues.LET_END.total_seconds() > client.TIMEOUT
-    assert queues.LET_END.total_seconds() + listening.LET_END < seconds("worker") - 3
+    needed = queues.LET_END.total_seconds() + listening.LET_END + tracing.ENDS_WITHIN
+    assert needed < seconds("worker") - 3
     served = server_config(FastAPI(), Settings(stripe_api_key=SecretStr("sk_test_x")))
     assert served.timeout_graceful_shutdown is not None
-    assert served.timeout_graceful_shutdown < seconds("api")
+    assert served.timeout_graceful_shutdown + tracing.ENDS_WITHIN < seconds("api") - 3
 
 
 def test_temporal_is_the_one_that_the_tests_use_and_is_told_to_heed_priorities() -> None:

@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from activities.stripe import client
+from settings import tracing
 from settings.settings import QUEUES, Settings, variable
 from worker import listening, queues
 from workflows.core import ids
@@ -81,7 +82,7 @@ WORKERS = {"plixo-worker": "plixo", "plixo-worker-stripe": "stripe"}
 def test_what_stops_has_the_time_that_its_longest_call_may_take(name: str) -> None:
     worker = of_kind("Deployment")[name]["spec"]["template"]["spec"]
     assert queues.LET_END.total_seconds() > client.TIMEOUT
-    needed = queues.LET_END.total_seconds() + listening.LET_END
+    needed = queues.LET_END.total_seconds() + listening.LET_END + tracing.ENDS_WITHIN
     assert needed < worker["terminationGracePeriodSeconds"] - 3
 
 
@@ -134,6 +135,26 @@ def test_whom_the_network_lets_in_reaches_a_port_that_is_there() -> None:
         for rule in policy["spec"].get("ingress", ()):
             assert rule["from"], "nobody is let in without a name"
             assert {port["port"] for port in rule["ports"]} <= ports
+
+
+def test_the_api_and_every_worker_reach_the_collector_that_settings_propose_and_no_other_pod_does() -> None:
+    policy = of_kind("NetworkPolicy")["plixo-traces"]["spec"]
+    assert policy["policyTypes"] == ["Egress"]
+    [chosen] = policy["podSelector"]["matchExpressions"]
+    of_ours = {
+        name: one["spec"]["template"]["metadata"]["labels"]["app.kubernetes.io/component"] in chosen["values"]
+        for kind in ("Deployment", "Job")
+        for name, one in of_kind(kind).items()
+    }
+    assert of_ours == {"plixo-api": True, "plixo-migrate": False} | dict.fromkeys(WORKERS, True)
+    [rule] = policy["egress"]
+    [place] = rule["to"]
+    namespace = place["namespaceSelector"]["matchLabels"]["kubernetes.io/metadata.name"]
+    proposed = re.search(
+        rf"# {variable('otlp_endpoint')}: (\S+)", (kubernetes.FOLDER / "settings.yaml").read_text()
+    )
+    assert proposed is not None
+    assert proposed[1] == f"http://collector.{namespace}:{rule['ports'][0]['port']}"
 
 
 def test_the_service_leads_to_the_port_of_the_api() -> None:
