@@ -99,12 +99,12 @@ async def serve(settings: Settings, policy: Policy, to: Connection, database: Da
                 await stack.enter_async_context(
                     served(figures, settings.metrics_host, settings.api_metrics_port)
                 )
-            await _Server(server_config(app, settings)).serve()
+            await _TracedServer(server_config(app, settings)).serve()
     finally:
         await database.dispose()
 
 
-class _Server(uvicorn.Server):
+class _TracedServer(uvicorn.Server):
     """Sends the last traces: uvicorn then raises anew the signal that stopped it, which ends the process."""
 
     async def shutdown(self, sockets: list[socket] | None = None) -> None:
