@@ -202,7 +202,8 @@ _stocks: dict[str, Stock] = {}
 async def open_shop(
     stand_in: StandIn, at: int = APRIL, plans: Plans = PLANS, currency: str = "usd", *, frozen: bool = False
 ) -> Shop:
-    """A stocked shop in an empty stand-in whose clock stands at `at` (UTC seconds), and stays there `frozen`.
+    """A stocked shop in an empty stand-in whose clock is at `at` (UTC seconds), and stays there `frozen`,
+    or where it stood still before.
 
     Each process stocks once, nine requests for three plans; after that, it is put there as it was.
     """
@@ -215,6 +216,6 @@ async def open_shop(
             await stocked.stock(plans, currency)
             _stocks[wanted] = Stock(warehouse.objects(), stocked.price)
             assert warehouse.violations() == []
-    stand_in.control("clock", {"now": at, "frozen": frozen})
+    stand_in.control("clock", {"now": at} | ({"frozen": True} if frozen else {}))
     stand_in.hold(_stocks[wanted].objects)
     return Shop(stand_in, stripe_client("sk_test_plixo", stand_in.url), dict(_stocks[wanted].price))
