@@ -40,7 +40,7 @@ BUTTONS: Mapping[str, BulkButton] = {
         "Remind these customers?",
         "Mail the reminder",
         "Mail {} reminders",
-        "Reminders mailed for {}",
+        "Reminders on their way for {}",
     ),
     "pause_reminders": BulkButton(
         "Pause reminders",

@@ -98,6 +98,23 @@ async def test_a_pause_of_several_needs_a_reason(
         assert len((await session.exec(select(ReminderPause))).all()) == 2
 
 
+async def test_only_an_invoice_with_something_to_open_is_diagnosed(
+    admin: Visitor, database: Database, invoices: tuple[Invoice, Invoice]
+) -> None:
+    one, _ = invoices
+    assert f"/invoices/{one.id}/access" in (await admin.get(f"/console/invoices/{one.id}")).text
+    one.status = "void"
+    async with database.transaction() as session:
+        await session.merge(one)
+    assert "/access" not in (await admin.get(f"/console/invoices/{one.id}")).text
+
+
+async def test_a_list_of_invoices_tells_a_phone_when_each_is_due(
+    admin: Visitor, invoices: tuple[Invoice, Invoice]
+) -> None:
+    assert 'data-th="Due"' in (await admin.get("/console/invoices")).text
+
+
 async def test_who_selects_nothing_comes_back_to_the_list(admin: Visitor) -> None:
     answer = await admin.post("/console/invoices/selected", action="remind", back="status=open")
     assert (answer.status_code, answer.headers["location"]) == (303, "/console/invoices?status=open")

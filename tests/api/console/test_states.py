@@ -230,6 +230,7 @@ async def test_home_says_whom_what_is_in_progress_waits_for(
         f'data-th="Waits for">{name}<'
         in (await (await signed_in(acme.admin)).get("/console/approvals?tab=others")).text
     )
+    assert 'data-th="Waits for">You<' in (await (await signed_in(acme.controller)).get("/console/")).text
 
 
 async def test_a_case_that_somebody_has_taken_is_theirs(
