@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from fastapi import Depends, Response
 from pydantic import BaseModel, Field
 
-from billing.approvals.deciders import Deciders
+from billing.approvals.deciders import Deciders, outstanding
 from billing.core.operations import Role
 from db.approvals.approvals import ApprovalSort
 from db.core.clock import utc_now
@@ -112,19 +112,23 @@ async def decision_values(visit: PageVisit, shown: ApprovalAnswer) -> dict[str, 
     """What every page has on which one decides: all of the subject, and who decides on it."""
     names = await visit.names([shown.subject], payments_of(shown.subject))
     deciders = Deciders(visit.shell.pool, shown.id, shown.authors)
+    is_open = shown.state == "open"
     return {
         "title": names.headline(shown.kind, shown.subject, {}),
         "approval": shown,
         "subject": names.subject(shown.kind, shown.subject),
         "names": names,
-        "asked": [asked_of(visit, deciders, rung.roles, rung.needs) for rung in shown.ladder],
+        "asked": [
+            asked_of(visit, deciders, rung, shown.signatures if number == shown.rung and is_open else ())
+            for number, rung in enumerate(shown.ladder)
+        ],
     }
 
 
 def _delegates(visit: PageVisit, shown: ApprovalAnswer) -> list[tuple[str, str]]:
     """Whom the reader could ask to decide in their place; nobody where it isn't theirs to give."""
     deciders = Deciders(visit.shell.pool, shown.id, shown.authors)
-    asked = {role for rung in shown.ladder for role in rung.roles}
+    asked = {role for rung in shown.ladder for role in outstanding(rung, shown.signatures)}
     if shown.state != "open" or not visit.shell.has(*asked) or deciders.refusal(visit.caller.person):
         return []
     return [
@@ -137,4 +141,4 @@ def _delegates(visit: PageVisit, shown: ApprovalAnswer) -> list[tuple[str, str]]
 def _asks(visit: PageVisit, shown: ApprovalAnswer) -> str:
     """Whom it asks now."""
     rung = shown.ladder[shown.rung]
-    return asked_of(visit, Deciders(visit.shell.pool, shown.id, shown.authors), rung.roles, rung.needs)
+    return asked_of(visit, Deciders(visit.shell.pool, shown.id, shown.authors), rung, shown.signatures)

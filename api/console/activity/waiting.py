@@ -1,12 +1,13 @@
 """Who an operation waits for, by name, and until when, as far as lists say it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from billing.approvals.deciders import Deciders
+from billing.approvals.deciders import Deciders, outstanding
+from billing.approvals.ladder import Rung, Signature
 from billing.core.events import EventCode
-from billing.core.operations import Role, State
+from billing.core.operations import State
 from billing.operations.questions import Question
 from db.approvals import approvals
 from db.approvals.deciders import progress_of
@@ -65,14 +66,15 @@ def _waits(
     if review is not None:
         progress = progress_of(review, visit.shell.pool)
         rung = progress.ladder[progress.rung]
-        return WaitsFor(asked_of(visit, progress.deciders, rung.roles, rung.needs), review.deadline)
+        return WaitsFor(asked_of(visit, progress.deciders, rung, progress.signatures), review.deadline)
     owner = next((event.actor for event in reversed(told) if event.code == EventCode.ASSIGNED), None)
     return WaitsFor(visit.shell.names.get(owner or "", ""), until, owner)
 
 
-def asked_of(visit: PageVisit, deciders: Deciders, roles: Sequence[Role], needs: str) -> str:
-    """Whom a rung asks, by name: whoever may decide now in these roles, their own or one that was delegated
-    to them."""
+def asked_of(visit: PageVisit, deciders: Deciders, rung: Rung, signatures: Iterable[Signature] = ()) -> str:
+    """Whom a rung still asks, by name: whoever may decide now in its roles, their own or one that was
+    delegated to them."""
+    roles = outstanding(rung, signatures)
     people = [
         PersonAsked(
             role=capacity.role,
@@ -82,5 +84,5 @@ def asked_of(visit: PageVisit, deciders: Deciders, roles: Sequence[Role], needs:
         for capacity in deciders.capacities(person)
         if capacity.role in roles
     ]
-    asked = whom(people, roles, needs)
+    asked = whom(people, roles, rung.needs)
     return sentence(asked) if asked.startswith("you ") or asked == "you" else asked

@@ -90,6 +90,25 @@ async def test_an_approval_is_delegated_from_its_page(
     assert row.ends_at.date() in (day, day + timedelta(days=1)), "the end of that day in their zone"
 
 
+async def test_whoever_has_approved_is_asked_no_more_and_has_nothing_left_to_delegate(
+    signed_in: SignIn, acme: Tenant, database: Database
+) -> None:
+    operation = an_operation(acme, kind="refund")
+    approval = an_approval(operation, amount_minor=9_000, currency="usd")
+    approval.ladder = [approval.ladder[0] | {"roles": ["controller", "legal"], "needs": "all"}]
+    yes = {"person": acme.controller.id, "role": "controller", "at": approval.opened_at.isoformat()}
+    approval.signatures = [yes]
+    await store(database, operation, approval)
+    visitor = await signed_in(acme.controller)
+    page = (await visitor.get(f"/console/approvals/{approval.id}")).text
+    ladder = page.partition('<ol class="ladder">')[2].partition("</ol>")[0]
+    assert f"<strong>{acme.legal.person.name}</strong>" in ladder
+    assert "you" not in ladder.lower()
+    assert f"/approvals/{approval.id}/delegation" not in page
+    others = (await visitor.get("/console/approvals?tab=others")).text
+    assert f'data-th="Waits for">{acme.legal.person.name}<' in others
+
+
 async def test_nobody_is_offered_to_delegate_what_is_not_theirs_to_decide(
     signed_in: SignIn, acme: Tenant, review: Approval
 ) -> None:
