@@ -165,7 +165,7 @@ def when(context: Context, at: Moment | None) -> Markup:
     if abs(away) < LATELY:
         today = format_datetime(local, "EEE h:mm a z", locale="en")
         relative = format_timedelta(away, add_direction=True, locale="en")
-        text = f"{today}, {relative}" if instant > utc_now() else f"{relative}, {today}"  # after "by", too
+        text = f"{today}, {relative}"  # in this order it can follow "by" and "since"
     return _time(instant, text)
 
 
