@@ -74,7 +74,7 @@ def next_step(operation: OperationAnswer, events: Sequence[EventAnswer], names: 
         return NextStep(REVISED, "Revise it by", _until(events, "revise_by"))
     if stands == State.AWAITING_APPROVAL:
         return _review(events)
-    if stands == State.MISMATCHED:
+    if stands in (State.MISMATCHED, "outcome_unknown"):
         if operation.kind != Kind.PLAN_CHANGE:
             return NextStep(ACCEPT)
         held = read_result(operation.kind, operation.result)

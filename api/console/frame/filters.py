@@ -271,6 +271,8 @@ def standing(operation: Any) -> str:
         return "reverted"
     if operation.state == State.MISMATCHED and operation.stage == Question.FAILURE.stage:
         return "partly_refunded"
+    if operation.state == State.MISMATCHED and (operation.result or {}).get("problem"):
+        return "outcome_unknown"
     told = operation.state in TOLD_BY_STAGE.get(operation.stage, ())
     return str(operation.stage if told else operation.state)
 

@@ -27,6 +27,7 @@ STATES: Mapping[str, StateWords] = {
     State.BLOCKED.value: StateWords("Blocked", "bad"),
     State.DECLINED.value: StateWords("Card declined", "bad"),
     State.MISMATCHED.value: StateWords("Differs from the approval", "bad"),
+    "outcome_unknown": StateWords("Outcome unknown", "bad"),
     State.FAILED.value: StateWords("Failed", "bad"),
     ApprovalState.OPEN.value: StateWords("Open", "wait"),
     ApprovalState.APPROVED.value: StateWords("Approved", "done"),

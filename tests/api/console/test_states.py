@@ -233,6 +233,19 @@ async def test_home_says_whom_what_is_in_progress_waits_for(
     assert 'data-th="Waits for">You<' in (await (await signed_in(acme.controller)).get("/console/")).text
 
 
+async def test_a_change_that_could_not_be_read_does_not_claim_to_differ(
+    signed_in: SignIn, acme: Tenant, database: Database
+) -> None:
+    problem = {"code": "stripe_unreachable", "message": "Stripe did not say whether the plan was changed."}
+    result = {"about": "plan_change", "verified": False, "subscription": "sub_1", "problem": problem}
+    change = an_operation(acme, state="mismatched", stage="mismatched", result=result, error=problem)
+    await store(database, change)
+    for place in (f"operations/{change.id}", "operations", ""):
+        page = (await (await signed_in(acme.admin)).get(f"/console/{place}")).text
+        assert "Outcome unknown" in page, place
+        assert "Differs from the approval</span>" not in page, place
+
+
 async def test_a_case_that_somebody_has_taken_is_theirs(
     signed_in: SignIn, acme: Tenant, database: Database, policy: Policy
 ) -> None:

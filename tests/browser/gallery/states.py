@@ -90,6 +90,7 @@ PAID_LATER: Mapping[str, Any] = {
 }
 DECLINED = {"code": "card_declined", "message": "Your card has insufficient funds."}
 DIFFERS = {"differences": ["The amount is USD 500.00 instead of USD 600.00."], "verified": False}
+UNREAD = {"code": "unexpected", "message": "Stripe did not say whether the plan was changed."}
 GAVE_UP = {"code": "unexpected", "message": "Stripe refused the request three times."}
 TAKEN_BACK = {"action": "take_back", "unused_time": None, "ends_at": None, "at_period_end": True}
 
@@ -120,8 +121,8 @@ ON_THE_WAY: Mapping[str, Cut] = {
     ),
     "plan change: outcome unknown": Cut(
         "plan_change_mismatched", "changed_in_stripe", State.MISMATCHED, "mismatched",
-        [("outcome_unknown", None, {})], _may("read_again") | {"result": None, "error": {
-            "code": "outcome_unknown", "message": "Stripe did not say whether the plan was changed."}},
+        [("outcome_unknown", None, {})], _may("read_again") | {"error": UNREAD, "result": {
+            "about": "plan_change", "verified": False, "subscription": "sub_1", "problem": UNREAD}},
     ),
     "plan change: scheduled": Cut(
         "plan_change_later_1", "scheduled", State.RUNNING, "scheduled", fields=_may("cancel")
