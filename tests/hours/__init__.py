@@ -55,6 +55,7 @@ async def kept_up(stage: Stage, people: People) -> AsyncIterator[None]:
             people.keep_watch(),
             people.approve_what_waits(),
             people.close_what_failed(),
+            people.close_cases(),
         )
     ]
     try:
