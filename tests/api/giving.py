@@ -3,7 +3,7 @@
 from typing import Any
 
 from httpx import Response
-from sqlmodel import select
+from sqlmodel import col, select
 
 from billing.core.operations import State
 from billing.policy.policy import Policy
@@ -60,4 +60,4 @@ async def given(database: Database, acme: Tenant, policy: Policy, kind: str, **f
 
 async def sent(database: Database) -> list[Outbox]:
     async with database.reading() as session:
-        return list(await session.exec(select(Outbox)))
+        return list(await session.exec(select(Outbox).order_by(col(Outbox.created_at))))

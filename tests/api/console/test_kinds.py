@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, get_args
 
 import pytest
-from sqlmodel import select
+from sqlmodel import col, select
 
 from activities.mail.render import MailTexts
 from api.policy.schemas import SimulatedKind
@@ -220,7 +220,7 @@ def test_the_simulator_and_these_tests_know_every_kind_that_people_ask_for() -> 
 
 async def sent(database: Database) -> list[str]:
     async with database.reading() as session:
-        return [row.name for row in await session.exec(select(Outbox))]
+        return [row.name for row in await session.exec(select(Outbox).order_by(col(Outbox.created_at)))]
 
 
 def typed(page: str) -> dict[str, str]:

@@ -5,7 +5,7 @@ import re
 from typing import Any
 
 import pytest
-from sqlmodel import select
+from sqlmodel import col, select
 
 from billing.core.events import EventCode
 from billing.core.messages import Cancel
@@ -32,7 +32,7 @@ async def running(database: Database, acme: Tenant, policy: Policy, **fields: An
 
 async def sent(database: Database) -> list[Outbox]:
     async with database.reading() as session:
-        return list(await session.exec(select(Outbox)))
+        return list(await session.exec(select(Outbox).order_by(col(Outbox.created_at))))
 
 
 async def test_a_cancellation_is_recorded_and_said_to_be_on_its_way(

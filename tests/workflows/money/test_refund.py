@@ -117,6 +117,11 @@ async def test_a_pending_refund_is_followed_until_it_has_succeeded(home: House, 
 async def test_thirty_days_of_watching_are_one_timer(home: House, acme: Tenant) -> None:
     operation = await money.refund(home, acme, await paid(home, acme))
     await home.wait(acme, operation, "completed")
+
+    async def is_watched() -> bool:
+        return (await home.history(operation))["TIMER_STARTED"] == 1
+
+    await until(is_watched, lambda: "it is not watched")
     before = await home.history(operation)
     await home.skip(days=30, minutes=1)
 
