@@ -58,7 +58,7 @@ class RefundIssue:
         self._rules = rules
         self._subject: RefundSubject  # what `begin` is given
         self._shares: list[Share] = []
-        self._tries = self._looks = 0
+        self._looks, self._try = 0, 1
         self._standing: Standing | None = None
 
     @property
@@ -83,10 +83,9 @@ class RefundIssue:
     def is_to_be_retried(self) -> bool:
         """Whether an earlier run has told that somebody tries again, and has not come to do so."""
         standing = self._standing
-        if standing is None:
+        if standing is None or not (answered := standing.last(RETRY)):
             return False
-        tries = max((one.version for one in standing.begun if one.effect == "refund.create"), default=0)
-        return standing.last(RETRY) >= max(tries, 1)
+        return all(one.version <= answered for one in standing.begun if one.effect == "refund.create")
 
     async def begin(self, subject: RefundSubject) -> Problem | None:
         """Issues every part and follows it to its end; None when all came through.
@@ -99,8 +98,7 @@ class RefundIssue:
             Share(part=part, currency=currency, version=self._tried_before(number))
             for number, part in enumerate(subject.parts)
         ]
-        self._tries = max(share.version for share in self._shares)
-        first = self._tries == 0
+        first = not self._was_tried
         taken_back = self._standing is not None and any(
             one.step.startswith("cancel:") for one in self._standing.begun
         )
@@ -113,6 +111,10 @@ class RefundIssue:
             raise OperationEnded(replace(cancelled, result=self.report()))
         return problem
 
+    @property
+    def _was_tried(self) -> bool:
+        return any(share.version for share in self._shares)
+
     def _tried_before(self, number: int) -> int:
         """Tries before the latest one, which is settled instead of made once more."""
         return max(self._standing.version(f"refund:{number}") - 1, 0) if self._standing else 0
@@ -120,8 +122,9 @@ class RefundIssue:
     async def again(self, resolve: ResolveRefund) -> Problem | None:
         """Tries what did not come through once more, as a new intent; None when all came through."""
         self._cancel.forget()  # a refund that waits for the customer can be taken back again
+        self._try = resolve.question + 1  # each answer leads to one try
         await self._recorder.record_progress(
-            f"{RETRY}:{self._tries}",
+            f"{RETRY}:{resolve.question}",
             EventCode.REFUND_RETRIED,
             actor=resolve.person,
             detail={"comment": resolve.comment},
@@ -167,12 +170,12 @@ class RefundIssue:
 
     async def _issue(self) -> Problem | None:
         """Stops at the first part that Stripe refuses; later ones are not tried."""
-        self._tries += 1
+        again = self._was_tried
         for number, share in enumerate(self._shares):
             if share.through or share.under_way:
                 continue
             begun = self._standing is not None and self._standing.version(f"refund:{number}") > share.version
-            if self._tries > 1 and not begun and not await self._still_free(share.part):
+            if again and not begun and not await self._still_free(share.part):
                 return share.no_room
             self._shares[number] = await self._issue_part(number, share)
             if self._shares[number].refused is not None:
@@ -188,7 +191,7 @@ class RefundIssue:
         payment = share.part.payment_intent
         metadata = self._notes.initial_metadata([payment])
         params = refund_params(self._subject, share.part, metadata)
-        version = share.version + 1
+        version = max(share.version + 1, self._try)
         begins = EffectBegins(event=EventCode.ISSUING_REFUND, stage="issuing")
         performed = await self._effects.perform(
             f"refund:{number}", "refund.create", payment, params, version, begins=begins

@@ -1,6 +1,7 @@
 """What the API has accepted counts, whatever becomes of the run that took it: the next one knows of it."""
 
 import asyncio
+from functools import partial
 
 import pytest
 from sqlmodel import select
@@ -140,3 +141,36 @@ async def test_a_refund_that_is_to_be_tried_again_is_though_nobody_says_so_twice
 
         await until(tried_again, lambda: "it was not tried again")
         await home.wait(acme, operation, "failed", stage="refund_failed")
+
+
+async def test_one_answer_leads_to_one_try(home: House, acme: Tenant) -> None:
+    customer = await money.customer(home.shop, acme)
+    payment = await money.pay(home.shop, customer, 10_000, "pm_card_refundFailAtOnce")
+    operation = await money.refund(home, acme, payment)
+    await home.wait(acme, operation, "failed", stage="refund_failed")
+    path, body = f"/v1/refunds/{operation}/resolution", {"action": "retry", "comment": COMMENT}
+
+    async def failed(times: int) -> bool:
+        stands = await home.get(acme.auditor, f"/v1/operations/{operation}")
+        events = await home.events(acme, operation)
+        return stands["stage"] == "refund_failed" and events.count("refund_failed") == times
+
+    home.stand_in.fault("refuse", times=1, method="GET", path="^/v1/")  # so nothing is begun by the first
+    await home.post(acme.admin, path, body)
+    await until(partial(failed, 2), lambda: "nobody was asked again")
+    home.stand_in.fault(SLOWLY, times=1, method="POST", path="^/v1/refunds$", delay_ms=2_000)
+    assert home.environment is not None
+    with home.environment.auto_time_skipping_disabled():
+        sent = asyncio.create_task(home.post(acme.admin, path, body))
+
+        async def begun() -> bool:
+            async with home.database.reading() as session:
+                intents = await session.exec(select(Intent.state).where(Intent.operation_id == operation))
+                return "open" in list(intents)
+
+        await until(begun, lambda: "it was not tried again")
+        await home.run_again(operation)
+        await sent
+        await until(partial(failed, 3), lambda: "nobody was asked a third time")
+
+    assert len(money.refunds(home.shop)) == 2
