@@ -22,11 +22,15 @@ _NEXT = (OSError, asyncpg.CannotConnectNowError, asyncpg.exceptions.TargetServer
 """What leads to the next host: this one can't be reached, starts or stops, or is a standby."""
 
 _KEPT_ALIVE = {
-    (socket.SOL_SOCKET, socket.SO_KEEPALIVE): 1,
-    (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE): 10,
-    (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL): 5,
-    (socket.IPPROTO_TCP, socket.TCP_KEEPCNT): 3,
-    (socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT): 25_000,
+    (level, getattr(socket, name)): value
+    for level, name, value in (
+        (socket.SOL_SOCKET, "SO_KEEPALIVE", 1),
+        (socket.IPPROTO_TCP, "TCP_KEEPIDLE", 10),
+        (socket.IPPROTO_TCP, "TCP_KEEPINTVL", 5),
+        (socket.IPPROTO_TCP, "TCP_KEEPCNT", 3),
+        (socket.IPPROTO_TCP, "TCP_USER_TIMEOUT", 25_000),
+    )
+    if hasattr(socket, name)  # not every system has all of them
 }
 """A host that is gone without a word is noticed after 25 seconds; the system's own measure is hours."""
 
