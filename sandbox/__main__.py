@@ -133,8 +133,8 @@ def _run(
     figures: Mapping[str, float] | None = None,
 ) -> None:
     """`figures` are other ones than the policy states."""
+    before = os.umask(0o077)  # whatever the parts write is for whoever started them
     try:
-        os.umask(0o077)  # whatever the parts write is for whoever started them
         with running.places(data_dir) as places:
             for name, port in places.taken.items():
                 words.print(
@@ -151,6 +151,8 @@ def _run(
     except (StackFailed, DataDirectoryInUse, DemoFailed) as error:
         words.print(f"\nIt has ended: {error}", style="bold red", markup=False, soft_wrap=True)
         sys.exit(1)
+    finally:
+        os.umask(before)
     words.print("Everything has stopped.")
 
 

@@ -59,11 +59,24 @@ async def ensure(client: Client, schedules: Sequence[TimedWorkflow] = SCHEDULES)
 
 
 def _keeping_state(schedule: Schedule):  # type: ignore[no-untyped-def]
-    def change(found: ScheduleUpdateInput) -> ScheduleUpdate:
-        schedule.state = found.description.schedule.state
+    def change(found: ScheduleUpdateInput) -> ScheduleUpdate | None:
+        """Nothing where nothing is new: with an update Temporal takes the state that was read before it, and
+        so back the pause that somebody has asked for at the same moment."""
+        there = found.description.schedule
+        if _rules(there) == _rules(schedule):
+            return None
+        schedule.state = there.state
         return ScheduleUpdate(schedule=schedule)
 
     return change
+
+
+def _rules(schedule: Schedule) -> tuple[object, ...]:
+    """What of it a release may change."""
+    action = schedule.action
+    assert isinstance(action, ScheduleActionStartWorkflow)
+    starts = (action.workflow, action.task_queue, action.execution_timeout)
+    return (*starts, list(schedule.spec.intervals), schedule.spec.jitter, schedule.policy)
 
 
 def _schedule(timed: TimedWorkflow) -> Schedule:

@@ -32,13 +32,14 @@ class MortalPostgres:
 
     def __init__(self, folder: Path, bin_path: Path, user: str | None) -> None:
         self._folder, self._bin, self.user = folder, bin_path, user
+        self._log = folder.with_name(f"{folder.name}.log")  # beside it: a copy of the folder is a standby
         self.port = free_port()
         self._process: asyncio.subprocess.Process | None = None
         self.url = f"postgresql://postgres@127.0.0.1:{self.port}/postgres"
 
     async def start(self, *options: str) -> None:
         """Returns when it takes connections; what a kill has cut short it recovers first."""
-        with (self._folder / "server.log").open("ab") as log:
+        with self._log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
                 *(str(self._bin / "postgres"), "-D", str(self._folder), "-k", str(self._folder)),
                 *("-h", "127.0.0.1", "-p", str(self.port), *options),
@@ -55,7 +56,7 @@ class MortalPostgres:
                 return False
             return True
 
-        await until(answers, (self._folder / "server.log").read_text, PATIENCE)
+        await until(answers, self._log.read_text, PATIENCE)
 
     async def kill(self) -> None:
         """SIGKILL to the postmaster and then to each of its children: nothing gets to clean up."""
@@ -181,3 +182,4 @@ def _folder() -> Iterator[Path]:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+        folder.with_name(f"{folder.name}.log").unlink(missing_ok=True)

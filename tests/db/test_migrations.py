@@ -32,6 +32,20 @@ async def empty_url(databases: SqliteDatabases | PostgresDatabases) -> AsyncIter
         yield url
 
 
+@pytest.fixture
+async def own_url(empty_url: str) -> str:
+    """The URL of a migrated database that no other test gets: its tables may be changed."""
+    await upgrade_async(empty_url)
+    return empty_url
+
+
+@pytest.fixture
+async def own(own_url: str) -> AsyncIterator[Database]:
+    opened = Database(own_url)
+    yield opened
+    await opened.dispose()
+
+
 async def table_names(database: Database) -> set[str]:
     async with database.engine.connect() as connection:
         return await connection.run_sync(lambda sync: set(inspect(sync).get_table_names()))
@@ -168,46 +182,46 @@ async def _has(database: Database, statement: str) -> list[Any]:
 
 
 async def test_a_database_of_the_first_release_with_what_it_holds_is_upgraded_by_the_next(
-    database: Database, database_url: str, next_release: Callable[[str], None]
+    own: Database, own_url: str, next_release: Callable[[str], None]
 ) -> None:
-    acme = await tenant(database)
+    acme = await tenant(own)
     operation, customer = an_operation(acme), a_customer(acme.id, name="Blue Bottle")
-    await store(database, operation, customer)
-    async with database.transaction() as session:
+    await store(own, operation, customer)
+    async with own.transaction() as session:
         await timeline.append(
             session, operation.id, key="a", event=EventCode.CHECKED, actor=acme.admin.id, at=NOW, detail={}
         )
     next_release("")
-    refusal = await complaint(database)
+    refusal = await complaint(own)
     assert refusal is not None
     assert "is at revision 0001, and this release needs 0002" in refusal
 
     for _ in range(2):
-        await upgrade_async(database_url)
+        await upgrade_async(own_url)
 
-    assert await complaint(database) is None
-    assert "wishes" in await table_names(database)
-    assert await _has(database, "SELECT name, nickname, sought FROM customers") == [
+    assert await complaint(own) is None
+    assert "wishes" in await table_names(own)
+    assert await _has(own, "SELECT name, nickname, sought FROM customers") == [
         ("Blue Bottle", "none", f"blue bottle {customer.email} {customer.id}".lower())
     ]
-    async with database.reading() as session:
+    async with own.reading() as session:
         assert [event.key for event in await timeline.read(session, operation.id)] == ["a"]
     with pytest.raises(DBAPIError, match="append-only"):
-        async with database.engine.begin() as connection:
+        async with own.engine.begin() as connection:
             await connection.execute(text("DELETE FROM timeline"))
 
 
 async def test_a_revision_that_loses_what_keeps_history_is_undone(
-    database: Database, database_url: str, next_release: Callable[[str], None]
+    own: Database, own_url: str, next_release: Callable[[str], None]
 ) -> None:
     """SQLite alters by copying the table: the copy has none of its triggers."""
     next_release(ALTERS_THE_TIMELINE)
 
     with pytest.raises(migrate.TriggersLost, match="timeline_append_only"):
-        await upgrade_async(database_url)
+        await upgrade_async(own_url)
 
-    assert await _has(database, "SELECT version_num FROM alembic_version") == [("0001",)]
-    assert "wishes" not in await table_names(database)
+    assert await _has(own, "SELECT version_num FROM alembic_version") == [("0001",)]
+    assert "wishes" not in await table_names(own)
 
 
 async def test_downgrading_is_refused_and_changes_nothing(database: Database) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from temporalio import workflow
@@ -42,6 +43,26 @@ async def test_a_start_makes_every_schedule_and_a_second_one_changes_none(tempor
             assert timed.workflow in NAMED
             assert found.action.execution_timeout == timed.longest  # type: ignore[union-attr]
             assert found.spec.jitter == timed.jitter
+
+
+async def test_a_start_that_changes_nothing_sends_nothing(
+    temporal: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await schedules.ensure(temporal)
+    sent: list[str] = []
+    update = temporal.workflow_service.update_schedule
+
+    async def told(request: Any, **options: Any) -> Any:
+        sent.append(request.schedule_id)
+        return await update(request, **options)
+
+    monkeypatch.setattr(temporal.workflow_service, "update_schedule", told)
+    await schedules.ensure(temporal)
+    assert sent == []
+    [first, *_] = schedules.SCHEDULES
+    await schedules.ensure(temporal, [replace(first, catch_up=first.catch_up + timedelta(minutes=1))])
+    assert sent == [first.id]
+    await schedules.ensure(temporal)
 
 
 async def test_an_operators_pause_and_note_survive_a_restart_of_the_worker(temporal: Client) -> None:
