@@ -2,6 +2,7 @@
 
 import asyncio
 
+import pytest
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from billing.core.events import EventCode
@@ -18,8 +19,8 @@ pytestmark = on_postgres
 
 
 async def moved_on(session: AsyncSession, operation: Operation, stage: str) -> None:
-    await operations.move_on(session, operation.id, state=State.RUNNING, stage=stage, at=NOW)
-    await tell(session, operation, stage)
+    if await operations.move_on(session, operation.id, state=State.RUNNING, stage=stage, at=NOW):
+        await tell(session, operation, stage)
 
 
 async def ended(session: AsyncSession, operation: Operation) -> None:
@@ -94,13 +95,19 @@ async def test_nothing_is_written_for_an_operation_that_another_transaction_is_j
     assert await keys(database, operation) == ["ended"]
 
 
-async def test_whoever_ends_an_operation_sees_what_was_held_and_written_before(database: Database) -> None:
+@pytest.mark.parametrize("later", ["neither", "what is held", "the end"])
+async def test_whoever_ends_an_operation_sees_what_was_held_and_written_before(
+    database: Database, later: str
+) -> None:
     operation = await an_operation_there(database)
 
     async def work(session: AsyncSession) -> None:
+        await operations.lock(session, operation.id)
+        await asyncio.sleep(0.2 * (later == "what is held"))
         await moved_on(session, operation, "applying")
 
     async def end() -> str:
+        await asyncio.sleep(0.2 * (later == "the end"))
         async with database.transaction() as session:
             stage = (await operations.lock(session, operation.id)).stage
             await ended(session, operation)
@@ -110,6 +117,7 @@ async def test_whoever_ends_an_operation_sees_what_was_held_and_written_before(d
 
     there = await keys(database, operation)
     assert there == (["applying", "ended"] if stage == "applying" else ["ended"])
+    assert later == "neither" or (stage == "applying") == (later == "the end")
 
 
 async def test_what_was_told_before_is_not_told_again_by_what_is_held(database: Database) -> None:
